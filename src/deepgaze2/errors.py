@@ -1,0 +1,37 @@
+"""Errors that a user can mend.
+
+Each message is one line that names the file or value, what is wrong with it and
+what to do. The command line prints it and exits with code 2; library code raises it.
+"""
+
+
+class DeepGazeError(ValueError):
+    """Something the caller gave cannot be used as it is."""
+
+
+class StimulusError(DeepGazeError):
+    """An image cannot be read or is too large."""
+
+
+class WeightsError(DeepGazeError):
+    """A weights file is missing, damaged or of an unknown layout."""
+
+
+class ModelError(DeepGazeError):
+    """A model's name, folder or card cannot be used."""
+
+
+class CenterBiasError(DeepGazeError):
+    """A center bias is not a density over an image."""
+
+
+class RegionError(DeepGazeError):
+    """A region is malformed or not inside the image."""
+
+
+class DataError(DeepGazeError):
+    """A data set is missing, damaged or inconsistent."""
+
+
+class OutputError(DeepGazeError):
+    """A result cannot be written."""
