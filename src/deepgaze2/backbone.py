@@ -1,0 +1,188 @@
+"""The frozen VGG weights: read, checked, found and written.
+
+Whatever convention a published file has, here there is one: the network's input is RGB,
+0 to 255, minus `input_mean`; nothing else is done to it.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from deepgaze2.errors import WeightsError
+from deepgaze2.files import cache_directory, written_atomically
+from deepgaze2.vgg import NETWORKS, Vgg
+
+_PACKAGED = Path(__file__).with_name("assets") / "backbones"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """The weights of a VGG's convolutions.
+
+    Attributes
+    ----------
+    vgg
+        The network they belong to.
+    kernels
+        By convolution name, (output channels, input channels, 3, 3), float16 or float32.
+        The input channels of `conv1_1` are R, G, B.
+    biases
+        By convolution name, (output channels,), float32.
+    input_mean
+        (3,), float32: R, G and B, 0 to 255, to subtract from the image before `conv1_1`.
+        It is not folded into `conv1_1`'s bias, since zero padding stands for the mean color.
+    checksum
+        SHA-256 of the network's name and the tensors, 64 hexadecimal digits.
+    """
+
+    vgg: Vgg
+    kernels: dict[str, NDArray[np.floating]]
+    biases: dict[str, NDArray[np.float32]]
+    input_mean: NDArray[np.float32]
+    checksum: str
+
+
+def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source: str) -> Backbone:
+    """Check a network's tensors and compute their checksum.
+
+    Parameters
+    ----------
+    tensors
+        `convB_L.weight`, `convB_L.bias` for every convolution and `input_mean`, as in `Backbone`.
+    vgg
+        The network they must fit.
+    source
+        What to call them in an error, usually the file's path.
+
+    Raises
+    ------
+    WeightsError
+        If a tensor is missing, too many, misshapen or not finite.
+    """
+    shapes = _tensor_shapes(vgg)
+    if tensors.keys() != shapes.keys():
+        name = min(tensors.keys() ^ shapes.keys())
+        problem = "lacks" if name in shapes else "has an unexpected"
+        raise WeightsError(f"{source}: {problem} tensor {name} for {vgg.name}; get the file again")
+    digest = hashlib.sha256(vgg.name.encode())
+    checked = {}
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tensor.shape != shape:
+            raise WeightsError(
+                f"{source}: {name} has shape {tensor.shape}, but {vgg.name} needs {shape}"
+            )
+        keeps_half = name.endswith(".weight") and tensor.dtype == np.float16
+        tensor = np.ascontiguousarray(tensor, dtype="<f2" if keeps_half else "<f4")
+        if not np.isfinite(tensor).all():
+            raise WeightsError(f"{source}: {name} holds NaN or infinity; get the file again")
+        digest.update(tensor.tobytes())
+        checked[name] = tensor
+    return Backbone(
+        vgg=vgg,
+        kernels={name: checked[f"{name}.weight"] for name in vgg.conv_names()},
+        biases={name: checked[f"{name}.bias"] for name in vgg.conv_names()},
+        input_mean=checked["input_mean"],
+        checksum=digest.hexdigest(),
+    )
+
+
+def _tensor_shapes(vgg: Vgg) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"input_mean": (3,)}
+    for name, (out_channels, in_channels) in vgg.conv_shapes().items():
+        shapes[f"{name}.weight"] = (out_channels, in_channels, 3, 3)
+        shapes[f"{name}.bias"] = (out_channels,)
+    return shapes
+
+
+def read_backbone(path: Path, vgg: Vgg | None = None) -> Backbone:
+    """Read and verify a file written by `write_backbone`.
+
+    Parameters
+    ----------
+    path
+        The safetensors file.
+    vgg
+        The network, if it is none of `deepgaze2.vgg.NETWORKS`.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged (the stored checksum tells) or of another layout.
+    """
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            metadata = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path}: no such weights file") from error
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (SafetensorError, TypeError, AttributeError) as error:
+        raise WeightsError(f"{path}: damaged or not safetensors; get the file again") from error
+    if "checksum" not in metadata:
+        raise WeightsError(
+            f"{path}: not a backbone of this program; convert it with `deepgaze2 weights import`"
+        )
+    name = metadata.get("network", "")
+    network = vgg or NETWORKS.get(name)
+    if network is None or network.name != name:
+        raise WeightsError(f"{path}: holds the unknown network {name!r}; get the file again")
+    backbone = assemble_backbone(tensors, network, str(path))
+    if backbone.checksum != metadata["checksum"]:
+        raise WeightsError(f"{path}: damaged (its checksum does not fit); get the file again")
+    return backbone
+
+
+def write_backbone(backbone: Backbone, path: Path) -> Backbone:
+    """Write float16 kernels and float32 biases; return the backbone as it was written.
+
+    Raises
+    ------
+    WeightsError
+        If a kernel does not fit into float16.
+    OutputError
+        If the file cannot be written.
+    """
+    tensors: dict[str, NDArray[np.floating]] = {"input_mean": backbone.input_mean}
+    with np.errstate(over="ignore"):  # an overflow is infinite, which is refused next
+        for name in backbone.vgg.conv_names():
+            tensors[f"{name}.weight"] = backbone.kernels[name].astype(np.float16)
+            tensors[f"{name}.bias"] = backbone.biases[name]
+    rounded = assemble_backbone(tensors, backbone.vgg, f"{path} in float16")
+    metadata = {"network": rounded.vgg.name, "checksum": rounded.checksum}
+    with written_atomically(path) as temporary:
+        save_file(tensors, temporary, metadata)
+    return rounded
+
+
+def backbone_path(name: str) -> Path | None:
+    """Return the packaged file of a network, else the one in the user's cache, else None."""
+    for folder in (_PACKAGED, cache_directory() / "backbones"):
+        if (path := folder / f"{name}.safetensors").is_file():
+            return path
+    return None
+
+
+def find_backbone(name_or_path: str | Path = "vgg16") -> Backbone:
+    """Read a backbone by its network's name (packaged or in the cache) or by its path.
+
+    Raises
+    ------
+    WeightsError
+        If there is none, or it is damaged.
+    """
+    name = str(name_or_path)
+    if name not in NETWORKS:
+        return read_backbone(Path(name_or_path))
+    if path := backbone_path(name):
+        return read_backbone(path)
+    raise WeightsError(
+        f"{name}: its weights are not here; run `deepgaze2 weights fetch {name}`, or, offline, "
+        f"`deepgaze2 weights import FILE` with a Keras or torchvision file from another machine"
+    )
