@@ -1,0 +1,208 @@
+"""A data set: a table of stimuli and a table of fixations, in columns that cannot change.
+
+Coordinates are pixels of the stimulus, x to the right and y down; (0, 0) is the outer
+corner of the top left pixel, so a fixation belongs to pixel (floor x, floor y).
+"""
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from deepgaze2.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Stimuli:
+    """The images of a data set, one entry each; their pixels stay on disk.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Names within the data set.
+    paths : tuple of Path
+        The image files.
+    width, height : int32 array (n,)
+        Size in pixels.
+    pixels_per_degree : float64 array (n,)
+        Pixels per degree of visual angle, NaN if unknown.
+    """
+
+    ids: tuple[str, ...]
+    paths: tuple[Path, ...]
+    width: NDArray[np.int32]
+    height: NDArray[np.int32]
+    pixels_per_degree: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        _freeze(self, width=np.int32, height=np.int32, pixels_per_degree=np.float64)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: NDArray[np.integer]) -> "Stimuli":
+        """Return the stimuli at these indices, in their order."""
+        return Stimuli(
+            ids=tuple(self.ids[i] for i in index),
+            paths=tuple(self.paths[i] for i in index),
+            width=self.width[index],
+            height=self.height[index],
+            pixels_per_degree=self.pixels_per_degree[index],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Fixations:
+    """Fixations as columns of equal length, one row each.
+
+    Attributes
+    ----------
+    stimulus : int32 array (n,)
+        Index into the data set's stimuli.
+    subject : int32 array (n,)
+        Number of the observer.
+    order : int32 array (n,)
+        Position in the scanpath: 0 is the first fixation on the stimulus.
+    x, y : float64 array (n,)
+        Pixels of the stimulus.
+    start_s, duration_s : float32 array (n,)
+        Seconds since the stimulus appeared, and seconds; NaN if unknown.
+    """
+
+    stimulus: NDArray[np.int32]
+    subject: NDArray[np.int32]
+    order: NDArray[np.int32]
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    start_s: NDArray[np.float32]
+    duration_s: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        # x and y in double precision: rounding to single could move a fixation over a pixel edge
+        _freeze(
+            self,
+            stimulus=np.int32,
+            subject=np.int32,
+            order=np.int32,
+            x=np.float64,
+            y=np.float64,
+            start_s=np.float32,
+            duration_s=np.float32,
+        )
+
+    def __len__(self) -> int:
+        return len(self.stimulus)
+
+    def __getitem__(self, rows: slice | NDArray[np.bool_] | NDArray[np.integer]) -> "Fixations":
+        """Return the fixations that a mask, a slice or indices choose; a slice copies nothing."""
+        columns = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        for column in columns.values():
+            column.flags.writeable = False
+        return Fixations(**columns)
+
+    def pixel(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return row and column of each fixation's pixel: floor y and floor x."""
+        return np.floor(self.y).astype(np.intp), np.floor(self.x).astype(np.intp)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Stimuli and the fixations on them.
+
+    Attributes
+    ----------
+    name : str
+        What the data set is called.
+    stimuli : Stimuli
+        The images.
+    fixations : Fixations
+        Sorted by stimulus, subject and order, however they were given.
+
+    Raises
+    ------
+    DataError
+        If a fixation names a stimulus that is not there.
+    """
+
+    name: str
+    stimuli: Stimuli
+    fixations: Fixations
+
+    def __post_init__(self) -> None:
+        stimulus = self.fixations.stimulus
+        if len(stimulus) and not 0 <= stimulus.min() <= stimulus.max() < len(self.stimuli):
+            raise DataError(
+                f"{self.name}: fixations name stimuli {stimulus.min()} to {stimulus.max()}, but"
+                f" stimuli are numbered 0 to {len(self.stimuli) - 1}; correct the stimulus column"
+            )
+        object.__setattr__(self, "fixations", _in_order(self.fixations))
+
+    @cached_property
+    def offsets(self) -> NDArray[np.intp]:
+        """Where each stimulus' fixations begin, (n_stimuli + 1,); the last entry is their end."""
+        return np.searchsorted(self.fixations.stimulus, np.arange(len(self.stimuli) + 1))
+
+    def fixations_on(self, stimulus: int) -> Fixations:
+        """Return the fixations on one stimulus, without copying."""
+        return self.fixations[slice(self.offsets[stimulus], self.offsets[stimulus + 1])]
+
+    def select(self, stimuli: ArrayLike) -> "Dataset":
+        """Return the data set of these stimuli (indices or a mask), renumbered in their order."""
+        index = np.arange(len(self.stimuli))[np.asarray(stimuli)]
+        counts = (self.offsets[1:] - self.offsets[:-1])[index]
+        ends = np.cumsum(counts)
+        within = np.arange(counts.sum()) - np.repeat(ends - counts, counts)
+        chosen = self.fixations[np.repeat(self.offsets[:-1][index], counts) + within]
+        renumbered = np.repeat(np.arange(len(index), dtype=np.int32), counts)
+        return replace(
+            self, stimuli=self.stimuli[index], fixations=replace(chosen, stimulus=renumbered)
+        )
+
+    def keep(self, rows: NDArray[np.bool_]) -> "Dataset":
+        """Return the data set with all stimuli, and the fixations that a mask chooses."""
+        return replace(self, fixations=self.fixations[rows])
+
+    def without_first(self) -> "Dataset":
+        """Drop each scanpath's first fixation, which the fixation cross forces to the center."""
+        return self.keep(self.fixations.order > 0)
+
+    def inside(self) -> NDArray[np.bool_]:
+        """Tell for each fixation whether it lies on its stimulus: 0 <= x < width, same for y."""
+        x, y, stimulus = self.fixations.x, self.fixations.y, self.fixations.stimulus
+        inside_x = (x >= 0) & (x < self.stimuli.width[stimulus])
+        return inside_x & (y >= 0) & (y < self.stimuli.height[stimulus])
+
+    def without_outside(self) -> "Dataset":
+        """Drop the fixations that lie beside their stimulus or have no position (NaN)."""
+        return self.keep(self.inside())
+
+    def refuse_outside(self) -> None:
+        """Raise a DataError if any fixation lies beside its stimulus or has no position."""
+        if n_outside := int(np.count_nonzero(~self.inside())):
+            raise DataError(
+                f"{self.name}: {n_outside} of {len(self.fixations)} fixations lie outside their"
+                " stimulus; drop them with without_outside()"
+            )
+
+
+def _freeze(table: Stimuli | Fixations, **dtypes: DTypeLike) -> None:
+    """Make the named columns read-only arrays of their type, and check that lengths agree."""
+    for name, dtype in dtypes.items():
+        column = np.asarray(getattr(table, name), dtype=dtype)
+        if column.flags.writeable:
+            column = column.copy()  # the caller may still write to theirs
+            column.flags.writeable = False
+        object.__setattr__(table, name, column)
+    shapes = {field.name: np.shape(getattr(table, field.name)) for field in fields(table)}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise DataError(f"columns must be one-dimensional and of equal length, not {shapes}")
+
+
+def _in_order(fixations: Fixations) -> Fixations:
+    keys = (fixations.order, fixations.subject, fixations.stimulus)
+    in_order = np.ones(max(len(fixations) - 1, 0), dtype=bool)
+    for key in keys:  # least significant first, as in lexsort
+        in_order = (key[1:] > key[:-1]) | ((key[1:] == key[:-1]) & in_order)
+    return fixations if bool(in_order.all()) else fixations[np.lexsort(keys)]
