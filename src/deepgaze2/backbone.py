@@ -5,7 +5,8 @@ Whatever convention a published file has, here there is one: the network's input
 """
 
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,8 @@ class Backbone:
         It is not folded into `conv1_1`'s bias, since zero padding stands for the mean color.
     checksum
         SHA-256 of the network's name and the tensors, 64 hexadecimal digits.
+    origin
+        Where the weights come from, for people.
     """
 
     vgg: Vgg
@@ -45,6 +48,7 @@ class Backbone:
     biases: dict[str, NDArray[np.float32]]
     input_mean: NDArray[np.float32]
     checksum: str
+    origin: str = ""
 
 
 def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source: str) -> Backbone:
@@ -73,9 +77,10 @@ def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source
     checked = {}
     for name, shape in shapes.items():
         tensor = tensors[name]
-        if tensor.shape != shape:
+        if tensor.shape != shape or tensor.dtype.kind != "f":
             raise WeightsError(
-                f"{source}: {name} has shape {tensor.shape}, but {vgg.name} needs {shape}"
+                f"{source}: {name} is {tensor.dtype} {tensor.shape}, "
+                f"but {vgg.name} needs floats {shape}"
             )
         keeps_half = name.endswith(".weight") and tensor.dtype == np.float16
         tensor = np.ascontiguousarray(tensor, dtype="<f2" if keeps_half else "<f4")
@@ -125,18 +130,20 @@ def read_backbone(path: Path, vgg: Vgg | None = None) -> Backbone:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except (SafetensorError, TypeError, AttributeError) as error:
         raise WeightsError(f"{path}: damaged or not safetensors; get the file again") from error
-    if "checksum" not in metadata:
+    try:
+        about = json.loads(metadata["backbone"])
+        name, checksum, origin = (str(about[key]) for key in ("network", "checksum", "origin"))
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{path}: not a backbone of this program; convert it with `deepgaze2 weights import`"
-        )
-    name = metadata.get("network", "")
+        ) from error
     network = vgg or NETWORKS.get(name)
     if network is None or network.name != name:
         raise WeightsError(f"{path}: holds the unknown network {name!r}; get the file again")
     backbone = assemble_backbone(tensors, network, str(path))
-    if backbone.checksum != metadata["checksum"]:
+    if backbone.checksum != checksum:
         raise WeightsError(f"{path}: damaged (its checksum does not fit); get the file again")
-    return backbone
+    return replace(backbone, origin=origin)
 
 
 def write_backbone(backbone: Backbone, path: Path) -> Backbone:
@@ -155,18 +162,27 @@ def write_backbone(backbone: Backbone, path: Path) -> Backbone:
             tensors[f"{name}.weight"] = backbone.kernels[name].astype(np.float16)
             tensors[f"{name}.bias"] = backbone.biases[name]
     rounded = assemble_backbone(tensors, backbone.vgg, f"{path} in float16")
-    metadata = {"network": rounded.vgg.name, "checksum": rounded.checksum}
+    about = {
+        "network": rounded.vgg.name,
+        "checksum": rounded.checksum,
+        "origin": backbone.origin,
+    }
+    # One entry: safetensors writes several in random order, and equal files should be equal.
+    metadata = {"backbone": json.dumps(about)}
     with written_atomically(path) as temporary:
         save_file(tensors, temporary, metadata)
-    return rounded
+    return replace(rounded, origin=backbone.origin)
 
 
-def backbone_path(name: str) -> Path | None:
-    """Return the packaged file of a network, else the one in the user's cache, else None."""
-    for folder in (_PACKAGED, cache_directory() / "backbones"):
-        if (path := folder / f"{name}.safetensors").is_file():
-            return path
-    return None
+def cached_backbone_path(name: str) -> Path:
+    """Return where the user's own copy of a network's backbone is or would be."""
+    return cache_directory() / "backbones" / f"{name}.safetensors"
+
+
+def stored_backbone_paths(name: str) -> list[Path]:
+    """Return the files there are of a network: the packaged one, then the user's own."""
+    candidates = (_PACKAGED / f"{name}.safetensors", cached_backbone_path(name))
+    return [path for path in candidates if path.is_file()]
 
 
 def find_backbone(name_or_path: str | Path = "vgg16") -> Backbone:
@@ -180,8 +196,8 @@ def find_backbone(name_or_path: str | Path = "vgg16") -> Backbone:
     name = str(name_or_path)
     if name not in NETWORKS:
         return read_backbone(Path(name_or_path))
-    if path := backbone_path(name):
-        return read_backbone(path)
+    if paths := stored_backbone_paths(name):
+        return read_backbone(paths[0])
     raise WeightsError(
         f"{name}: its weights are not here; run `deepgaze2 weights fetch {name}`, or, offline, "
         f"`deepgaze2 weights import FILE` with a Keras or torchvision file from another machine"
