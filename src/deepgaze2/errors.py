@@ -35,3 +35,7 @@ class DataError(DeepGazeError):
 
 class OutputError(DeepGazeError):
     """A result cannot be written."""
+
+
+class DownloadError(DeepGazeError):
+    """A file cannot be fetched, or what came is not the file that was meant."""

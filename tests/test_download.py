@@ -1,0 +1,328 @@
+"""Downloads against a real local server that behaves as badly as servers do."""
+
+import hashlib
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from deepgaze2 import download as module
+from deepgaze2.download import RemoteFile, download
+from deepgaze2.errors import DownloadError
+
+CONTENT = random.Random(0).randbytes(400_000)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+HALF = 200_000
+
+Behavior = Callable[["Handler"], None]
+
+
+class Server(ThreadingHTTPServer):
+    """Answers each request by the next behavior of a script, the last one ever after."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.script: list[Behavior] = []
+        self.requests: list[dict[str, str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/weights.h5"
+
+    def file(self, checksum: str | None = f"sha256:{SHA256}") -> RemoteFile:
+        return RemoteFile(self.url, checksum, len(CONTENT))
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.requests.append(dict(self.headers))
+        script = self.server.script
+        (script.pop(0) if len(script) > 1 else script[0])(self)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+
+def sends(content: bytes = CONTENT, *, etag: str = '"v1"', stop_at: int | None = None) -> Behavior:
+    """Serve ranges as the standard says; optionally break off after some bytes."""
+
+    def behavior(handler: Handler) -> None:
+        start = 0
+        headers = {"ETag": etag} if etag else {}
+        asked = handler.headers.get("Range")
+        if asked and handler.headers.get("If-Range", etag) == etag:
+            start = resumed_at(dict(handler.headers))
+            if start >= len(content):
+                return handler.answer(416, {"Content-Range": f"bytes */{len(content)}"})
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        headers["Content-Length"] = str(len(content) - start)
+        handler.answer(206 if start else 200, headers, content[start:stop_at])
+        return None
+
+    return behavior
+
+
+def ignores_ranges(handler: Handler) -> None:
+    handler.answer(200, {"Content-Length": str(len(CONTENT))}, CONTENT)
+
+
+def status(code: int) -> Behavior:
+    return lambda handler: handler.answer(code, {"Content-Length": "0"})
+
+
+def stalls(handler: Handler) -> None:
+    handler.answer(200, {"ETag": '"v1"', "Content-Length": str(len(CONTENT))}, CONTENT[:HALF])
+    time.sleep(1.5)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(module, "_PAUSES_S", (0.0, 0.0, 0.0))
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "cache" / "weights.h5"
+
+
+def arrived(target: Path) -> bool:
+    """Whether the whole file, and nothing else, is in the folder."""
+    return list(target.parent.iterdir()) == [target] and target.read_bytes() == CONTENT
+
+
+def resumed_at(headers: dict[str, str]) -> int:
+    return int(headers["Range"].removeprefix("bytes=").removesuffix("-"))
+
+
+@pytest.mark.parametrize(
+    "checksum",
+    [
+        f"sha256:{SHA256}",
+        f"sha256:{SHA256[:8]}",
+        f"md5:{hashlib.md5(CONTENT).hexdigest()}",
+        None,
+    ],
+)
+def test_fetches_and_shows_progress(
+    server: Server, target: Path, checksum: str | None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.script = [sends()]
+    assert download(server.file(checksum), target) == target
+    assert arrived(target)
+    assert server.requests[0]["Accept-Encoding"] == "identity"
+    stdout, stderr = capfd.readouterr()
+    assert stdout == ""
+    assert "weights.h5" in stderr
+    assert "400k/400k" in stderr
+
+
+def test_a_verified_file_is_not_fetched_again_but_another_one_is(
+    server: Server, target: Path
+) -> None:
+    server.script = [sends()]
+    target.parent.mkdir()
+    target.write_bytes(CONTENT)
+    download(server.file(), target)
+    assert server.requests == []
+    target.write_bytes(CONTENT[:-1] + b"?")
+    download(server.file(), target)
+    assert len(server.requests) == 1
+    assert arrived(target)
+
+
+@pytest.mark.parametrize("resumes", [sends(), ignores_ranges])
+def test_goes_on_after_a_truncated_answer(server: Server, target: Path, resumes: Behavior) -> None:
+    server.script = [sends(stop_at=HALF), resumes]
+    download(server.file(), target)
+    assert arrived(target)
+    assert HALF // 2 < resumed_at(server.requests[1]) <= HALF
+    assert server.requests[1]["If-Range"] == '"v1"'
+
+
+def test_goes_on_after_truncation_of_an_answer_of_unknown_length(
+    server: Server, target: Path
+) -> None:
+    server.script = [lambda handler: handler.answer(200, {}, CONTENT[:HALF]), sends()]
+    download(server.file(), target)
+    assert arrived(target)
+    assert HALF // 2 < resumed_at(server.requests[1]) <= HALF
+
+
+def test_starts_over_if_the_file_changed_in_between(server: Server, target: Path) -> None:
+    server.script = [sends(b"x" * 400_000, stop_at=HALF), sends(etag='"v2"')]
+    download(server.file(checksum=None), target)
+    assert arrived(target)
+
+
+def test_does_not_resume_what_nothing_can_verify(server: Server, target: Path) -> None:
+    server.script = [sends(b"x" * 400_000, etag="", stop_at=HALF), sends(etag="")]
+    download(server.file(checksum=None), target)
+    assert arrived(target)
+    assert "Range" not in server.requests[1]
+
+
+def test_starts_over_after_a_wrong_range(server: Server, target: Path) -> None:
+    def wrong_range(handler: Handler) -> None:
+        handler.answer(
+            206, {"Content-Range": "bytes 0-9/400000", "Content-Length": "10"}, b"0" * 10
+        )
+
+    server.script = [sends(stop_at=HALF), wrong_range, sends()]
+    download(server.file(), target)
+    assert arrived(target)
+
+
+@pytest.mark.parametrize("left", [CONTENT, CONTENT + b"too long"])
+def test_a_part_that_is_complete_or_too_long(server: Server, target: Path, left: bytes) -> None:
+    server.script = [sends()]
+    target.parent.mkdir()
+    target.with_name("weights.h5.part").write_bytes(left)
+    download(server.file(), target)
+    assert arrived(target)
+
+
+def test_goes_on_after_a_stall(server: Server, target: Path) -> None:
+    server.script = [stalls, sends()]
+    download(server.file(), target, stall_s=0.3)
+    assert arrived(target)
+    assert HALF // 2 < resumed_at(server.requests[1]) <= HALF
+
+
+def test_follows_redirects(server: Server, target: Path) -> None:
+    server.script = [
+        lambda handler: handler.answer(302, {"Location": "/elsewhere", "Content-Length": "0"}),
+        sends(),
+    ]
+    download(server.file(), target)
+    assert arrived(target)
+
+
+@pytest.mark.parametrize("code", [429, 500, 503])
+def test_tries_again_when_the_server_is_busy(server: Server, target: Path, code: int) -> None:
+    server.script = [status(code), status(code), sends()]
+    download(server.file(), target)
+    assert arrived(target)
+
+
+def test_gives_up_on_a_server_that_stays_broken(server: Server, target: Path) -> None:
+    server.script = [status(500)]
+    with pytest.raises(DownloadError, match="500 Internal Server Error"):
+        download(server.file(), target)
+    assert len(server.requests) == 4
+
+
+def test_a_slow_line_that_keeps_breaking_is_not_given_up(server: Server, target: Path) -> None:
+    steps = range(40_000, 400_000, 40_000)
+    server.script = [*(sends(stop_at=stop) for stop in steps), sends()]
+    download(server.file(), target)
+    assert arrived(target)
+
+
+def test_a_missing_file_is_not_tried_again(server: Server, target: Path) -> None:
+    server.script = [status(404)]
+    with pytest.raises(DownloadError, match=r"weights\.h5: the server answers 404 Not Found"):
+        download(server.file(), target)
+    assert len(server.requests) == 1
+    assert list(target.parent.iterdir()) == []
+
+
+def test_refuses_a_web_page(server: Server, target: Path) -> None:
+    page = b"<!DOCTYPE html><title>Log in</title>"
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page))}
+    server.script = [lambda handler: handler.answer(200, headers, page)]
+    with pytest.raises(DownloadError, match="a web page came instead of the file"):
+        download(server.file(), target)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_refuses_other_content_and_names_both_hashes(server: Server, target: Path) -> None:
+    other = CONTENT[:-1] + b"?"
+    server.script = [sends(other)]
+    with pytest.raises(DownloadError) as caught:
+        download(server.file(), target)
+    assert hashlib.sha256(other).hexdigest() in str(caught.value)
+    assert SHA256 in str(caught.value)
+    assert not target.exists()
+    assert not target.with_name("weights.h5.part").exists()
+
+
+def test_refuses_another_size(server: Server, target: Path) -> None:
+    server.script = [sends(CONTENT * 2)]
+    with pytest.raises(DownloadError, match="800000 bytes, not 400000"):
+        download(server.file(), target)
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/w.h5", "http://host.invalid/w.h5"])
+def test_offline_says_what_to_do(server: Server, target: Path, url: str) -> None:
+    url = url.format(port=closed_port())
+    with pytest.raises(DownloadError) as caught:
+        download(RemoteFile(url), target)
+    message = str(caught.value)
+    assert message.startswith(url)
+    assert f"save it as {target}" in message
+    assert "\n" not in message
+
+
+def closed_port() -> int:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as unused:
+        return unused.server_port
+
+
+def test_an_address_that_is_none(target: Path) -> None:
+    with pytest.raises(DownloadError, match="ftp://host/file"):
+        download(RemoteFile("ftp://host/file"), target)
+
+
+def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadError, match="cannot be written"):
+        download(server.file(), tmp_path / "file" / "weights.h5")
+
+
+def test_ctrl_c_leaves_what_came_for_the_next_time(server: Server, target: Path) -> None:
+    server.script = [stalls, sends()]
+    code = (
+        "from pathlib import Path; from deepgaze2.download import *;"
+        f"download(RemoteFile({server.url!r}), Path({str(target)!r}))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
+    part = target.with_name("weights.h5.part")
+    deadline = time.monotonic() + 10
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.2)  # for the rest of what the server sends before it stalls
+    process.send_signal(signal.SIGINT)
+    assert b"KeyboardInterrupt" in process.communicate()[1]
+    assert not target.exists()
+    left_bytes = part.stat().st_size
+    assert 0 < left_bytes <= HALF
+    download(server.file(), target)
+    assert arrived(target)
+    assert resumed_at(server.requests[1]) == left_bytes
