@@ -1,0 +1,1 @@
+"""How well densities predict fixations, in bits per fixation."""

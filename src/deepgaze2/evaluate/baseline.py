@@ -1,0 +1,155 @@
+"""The baseline: a center bias estimated from the fixations on all other images.
+
+A Gaussian kernel density estimate over the unit square (every image stretched to it,
+its borders reflecting), mixed with a uniform density:
+p = (1 - uniform_share) * KDE + uniform_share * uniform.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.center_bias import CenterBias
+from deepgaze2.data.table import Dataset
+from deepgaze2.errors import DataError
+from deepgaze2.evaluate.kde import best_bandwidth, blur_matrix, log_mixture, mixture_weights
+
+GRID = (144, 192)
+"""Cells of the unit square, rows and columns."""
+
+_BANDWIDTHS = (0.003, 0.3)
+
+
+@dataclass(frozen=True, eq=False)
+class CenterBiasFit:
+    """A center bias fitted by cross-validation over images.
+
+    Attributes
+    ----------
+    bandwidth : float
+        Standard deviation of the kernel, as a fraction of the image's width and height.
+    uniform_share : float
+        Weight of the uniform density, 0 to 1.
+    log_density : float64 array (n_fixations,)
+        Nats per pixel at each fixation of the data set, estimated without its own image
+        (or fold). These are the baseline's cross-validated log-likelihoods.
+    """
+
+    bandwidth: float
+    uniform_share: float
+    log_density: NDArray[np.float64]
+
+
+def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) -> CenterBiasFit:
+    """Fit bandwidth and uniform share by maximum cross-validated likelihood.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All fixations count: drop first fixations before, with `without_first()`.
+    folds : int array (n_stimuli,), optional
+        Each fold is predicted from all the others; by default each image is a fold.
+
+    Returns
+    -------
+    CenterBiasFit
+
+    Raises
+    ------
+    DataError
+        If fixations lie outside their stimulus, or fewer than two folds have fixations.
+    """
+    if folds is None:
+        folds = np.arange(len(dataset.stimuli))
+    fold = folds[dataset.fixations.stimulus]
+    if np.unique(fold).size < 2:
+        raise DataError(f"{dataset.name}: fixations on one image or fold only; need two or more")
+    cells = _cells(dataset)
+
+    def components(bandwidth: float) -> NDArray[np.float64]:
+        kde = _cross_validated(cells, fold, bandwidth)
+        with np.errstate(divide="ignore"):
+            return np.stack([np.log(kde * GRID[0] * GRID[1]), np.zeros(len(kde))])
+
+    def log_likelihood(bandwidth: float) -> float:
+        logs = components(bandwidth)
+        return float(log_mixture(logs, mixture_weights(logs)).mean())
+
+    bandwidth = best_bandwidth(log_likelihood, *_BANDWIDTHS)
+    logs = components(bandwidth)
+    weights = mixture_weights(logs)
+    log_density = log_mixture(logs, weights) + uniform_log_density(dataset)
+    return CenterBiasFit(bandwidth, float(weights[1]), log_density)
+
+
+def center_bias_of(
+    dataset: Dataset, bandwidth: float, uniform_share: float, name: str
+) -> CenterBias:
+    """Return the center bias of all a data set's fixations, for use on other images.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        At least one fixation, all inside their stimuli.
+    bandwidth, uniform_share : float
+        As in `CenterBiasFit`.
+    name : str
+        Name of the center bias.
+
+    Raises
+    ------
+    DataError
+        If there are no fixations, or some lie outside their stimulus.
+    """
+    rows, columns = _cells(dataset)
+    if not len(rows):
+        raise DataError(f"{dataset.name}: no fixations to estimate a center bias from")
+    by_row, by_column = _blurs(bandwidth)
+    kde = by_row @ _histogram(rows, columns) @ by_column.T / len(rows)
+    density = (1 - uniform_share) * kde + uniform_share / kde.size
+    with np.errstate(divide="ignore"):
+        return CenterBias(name, np.log(density).astype(np.float32))
+
+
+def uniform_log_density(dataset: Dataset) -> NDArray[np.float64]:
+    """Return the uniform density's log at each fixation: minus log of its stimulus' pixels."""
+    width = dataset.stimuli.width.astype(np.float64)
+    return np.asarray(-np.log(width * dataset.stimuli.height)[dataset.fixations.stimulus])
+
+
+def _cells(dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    dataset.refuse_outside()
+    fixations, stimuli = dataset.fixations, dataset.stimuli
+    rows = fixations.y * GRID[0] / stimuli.height[fixations.stimulus]
+    columns = fixations.x * GRID[1] / stimuli.width[fixations.stimulus]
+    return rows.astype(np.intp), columns.astype(np.intp)
+
+
+def _histogram(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.float64]:
+    counts = np.bincount(rows * GRID[1] + columns, minlength=GRID[0] * GRID[1])
+    return counts.reshape(GRID).astype(np.float64)
+
+
+def _blurs(bandwidth: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return blur_matrix(GRID[0], bandwidth * GRID[0]), blur_matrix(GRID[1], bandwidth * GRID[1])
+
+
+def _cross_validated(
+    cells: tuple[NDArray[np.intp], NDArray[np.intp]], fold: NDArray[np.integer], bandwidth: float
+) -> NDArray[np.float64]:
+    """Return the mass that all other folds' KDE gives to the cell of each fixation."""
+    by_row, by_column = _blurs(bandwidth)
+    total = _histogram(*cells)
+    mass = np.empty(len(fold))
+    in_fold_order = np.argsort(fold, kind="stable")
+    ends = np.flatnonzero(np.diff(fold[in_fold_order])) + 1
+    for chosen in np.split(in_fold_order, ends):
+        rows, columns = cells[0][chosen], cells[1][chosen]
+        others = total - _histogram(rows, columns)
+        # the blurred histogram, at the cells of the fixations only
+        at_rows = by_row[rows] @ others
+        mass[chosen] = np.einsum("ij,ij->i", at_rows, by_column[columns]) / (
+            len(fold) - len(chosen)
+        )
+    return mass
