@@ -63,7 +63,7 @@ def gaussian_log_density(density: NDArray[np.float64]) -> NDArray[np.float64]:
         print(f"gaussian: standard deviation {np.sqrt(variance):.4f} of axis {axis}")
         term = -(from_center**2) / (2 * variance)
         log_density += term[:, None] if axis == 0 else term
-    return log_density - np.log(np.exp(log_density).sum())
+    return log_density - float(np.log(np.exp(log_density).sum()))
 
 
 def main() -> None:

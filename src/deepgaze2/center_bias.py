@@ -4,12 +4,13 @@ A center bias is stored as a small template and brought to each image's size by
 interpolating its log density and normalizing again, so that it stays a density.
 """
 
-import zipfile
 import zlib
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import safetensors.numpy
@@ -183,24 +184,19 @@ def _read(path: Path) -> NDArray[np.generic]:
     if path.suffix not in _SUFFIXES:
         raise CenterBiasError(f"{path}: not a center bias; give one of {', '.join(_SUFFIXES)}")
     try:
+        content = path.read_bytes()
         if path.suffix == ".safetensors":
-            arrays = safetensors.numpy.load(path.read_bytes())
-            return arrays[_KEY]
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            if len(content.files) != 1:
-                raise CenterBiasError(
-                    f"{path}: holds {len(content.files)} arrays; save the center bias alone"
-                )
-            return np.asarray(content[content.files[0]])
-    except CenterBiasError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError) as error:
-        raise CenterBiasError(f"{path}: cannot be read ({error}); save it again") from error
-    except (SafetensorError, zipfile.BadZipFile, zlib.error) as error:
+            arrays = list(safetensors.numpy.load(content).values())
+        else:
+            loaded = np.load(BytesIO(content), allow_pickle=False)
+            arrays = [loaded] if isinstance(loaded, np.ndarray) else list(loaded.values())
+    except OSError as error:
+        raise CenterBiasError(f"{path}: cannot be read ({error.strerror}); check it") from error
+    except (ValueError, EOFError, SafetensorError, BadZipFile, zlib.error) as error:
         raise CenterBiasError(f"{path}: damaged ({error}); save it again") from error
+    if len(arrays) != 1:
+        raise CenterBiasError(f"{path}: holds {len(arrays)} arrays; save the center bias alone")
+    return arrays[0]
 
 
 def _normalized(source: ArrayLike, name: str) -> NDArray[np.float32]:
@@ -212,9 +208,9 @@ def _normalized(source: ArrayLike, name: str) -> NDArray[np.float32]:
         raise CenterBiasError(f"{name}: has shape {values.shape}; give a non-empty (h, w) array")
     if np.isnan(values).any() or np.isposinf(values).any():
         raise CenterBiasError(f"{name}: contains NaN or infinity; replace such values")
+    if not values.any() or np.isneginf(values).all():
+        raise CenterBiasError(f"{name}: has no mass; give a density that is positive somewhere")
     if not (values < 0).any():
-        if not values.any():
-            raise CenterBiasError(f"{name}: has no mass; give a density that is positive somewhere")
         with np.errstate(divide="ignore"):
             values = np.log(values / values.max())
     elif abs(_log_mass(values)) > _MAX_LOG_MASS:
