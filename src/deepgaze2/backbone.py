@@ -6,6 +6,7 @@ Whatever convention a published file has, here there is one: the network's input
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,15 +106,15 @@ def _tensor_shapes(vgg: Vgg) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def read_backbone(path: Path, vgg: Vgg | None = None) -> Backbone:
+def read_backbone(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> Backbone:
     """Read and verify a file written by `write_backbone`.
 
     Parameters
     ----------
     path
         The safetensors file.
-    vgg
-        The network, if it is none of `deepgaze2.vgg.NETWORKS`.
+    networks
+        The networks it may hold.
 
     Raises
     ------
@@ -137,10 +138,10 @@ def read_backbone(path: Path, vgg: Vgg | None = None) -> Backbone:
         raise WeightsError(
             f"{path}: not a backbone of this program; convert it with `deepgaze2 weights import`"
         ) from error
-    network = vgg or NETWORKS.get(name)
-    if network is None or network.name != name:
-        raise WeightsError(f"{path}: holds the unknown network {name!r}; get the file again")
-    backbone = assemble_backbone(tensors, network, str(path))
+    vgg = next((vgg for vgg in networks if vgg.name == name), None)
+    if vgg is None:
+        raise WeightsError(f"{path}: holds the network {name}, which is not known here")
+    backbone = assemble_backbone(tensors, vgg, str(path))
     if backbone.checksum != checksum:
         raise WeightsError(f"{path}: damaged (its checksum does not fit); get the file again")
     return replace(backbone, origin=origin)

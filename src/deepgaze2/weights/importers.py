@@ -74,7 +74,7 @@ def import_weights(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> B
     """
     tensors, convention = _read(path)
     if convention is None:
-        return read_backbone(path)
+        return read_backbone(path, networks)
     vgg, tensors = min(
         ((vgg, _renamed(tensors, vgg, convention)) for vgg in networks),
         key=lambda pair: len(pair[1].keys() ^ _tensor_names(pair[0])),
@@ -200,6 +200,8 @@ def _read_keras(path: Path) -> Tensors:
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
-    except (OSError, RuntimeError, KeyError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # likewise
         raise WeightsError(f"{path}: damaged HDF5; get the file again") from error
     return tensors

@@ -1,0 +1,89 @@
+"""`deepgaze2 weights`, run as a user would."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from deepgaze2.backbone import cached_backbone_path, find_backbone, read_backbone
+from deepgaze2.cli.weights import weights
+from deepgaze2.download import RemoteFile
+from deepgaze2.errors import WeightsError
+from deepgaze2.vgg import NETWORKS, Vgg
+from deepgaze2.weights.published import PUBLISHED, PublishedWeights
+
+NARROW19 = Vgg("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small file in Caffe's layout, beside an empty cache."""
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(NETWORKS, "vgg19", NARROW19)
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for name, (outputs, inputs) in NARROW19.conv_shapes().items():
+        tensors[f"{name}.weight"] = np.ones((outputs, inputs, 3, 3), np.float32)
+        tensors[f"{name}.bias"] = np.zeros(outputs, np.float32)
+    save_file(tensors, tmp_path / "mine.safetensors")
+    return tmp_path / "mine.safetensors"
+
+
+def run(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(weights, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_import_puts_a_file_into_the_cache(source: Path) -> None:
+    output = run("import", source)
+    assert str(cached_backbone_path("vgg19")) in output
+    backbone = find_backbone("vgg19")
+    assert f"checksum  {backbone.checksum}" in output
+    assert "origin    mine.safetensors (Caffe layout)" in output
+
+
+def test_import_writes_elsewhere(source: Path, tmp_path: Path) -> None:
+    run("import", source, "-o", tmp_path / "converted.safetensors")
+    assert read_backbone(tmp_path / "converted.safetensors").vgg is NARROW19
+    assert not cached_backbone_path("vgg19").exists()
+
+
+def test_import_refuses_other_files(source: Path) -> None:
+    source.write_text("no weights")
+    with pytest.raises(WeightsError, match=r"mine\.safetensors: damaged, or none of"):
+        run("import", source)
+
+
+def test_list_tells_what_is_here_and_what_is_not(source: Path) -> None:
+    output = run("list")
+    packaged = find_backbone("vgg16")
+    assert f"  size      29.4 MB\n  checksum  {packaged.checksum}\n" in output
+    assert "vgg19: not here; get it with `deepgaze2 weights fetch vgg19`" in output
+    run("import", source)
+    cached = cached_backbone_path("vgg19")
+    assert f"vgg19: {cached}\n" in run("list")
+    cached.write_text("damaged")
+    assert f"{cached}: damaged" in run("list")
+
+
+def test_fetch(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    md5 = hashlib.md5(source.read_bytes()).hexdigest()
+    declared = PublishedWeights((RemoteFile("http://host/mine", f"md5:{md5}"),), "a credit")
+    monkeypatch.setitem(PUBLISHED, ("vgg19", "torchvision"), declared)
+    by_hand = tmp_path / "cache" / "downloads" / "mine"
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(source.read_bytes())  # there already, so no server is asked
+    output = run("fetch", "vgg19", "--source", "torchvision")
+    assert str(cached_backbone_path("vgg19")) in output
+    assert "origin    torchvision mine; a credit" in output
+
+
+def test_fetch_knows_its_networks_and_sources(source: Path) -> None:
+    for arguments in (["fetch", "vgg18"], ["fetch", "vgg19", "--source", "mail"]):
+        result = CliRunner().invoke(weights, arguments)
+        assert result.exit_code == 2
+        assert "is not one of" in result.output
