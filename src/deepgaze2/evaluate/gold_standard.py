@@ -84,8 +84,8 @@ def fit_gold_standard(dataset: Dataset, baseline_log_density: NDArray[np.float64
     weights = mixture_weights(logs[:, has_others])
     log_density = np.empty(len(has_others))
     log_density[has_others] = log_mixture(logs[:, has_others], weights)
-    alone = weights[1:] / weights[1:].sum() if not has_others.all() else weights[1:]
-    log_density[~has_others] = log_mixture(fallback[:, ~has_others], alone)
+    alone = log_mixture(fallback[:, ~has_others], weights[1:] / weights[1:].sum())
+    log_density[~has_others] = alone
     return GoldStandard(bandwidth_px, weights, log_density)
 
 
