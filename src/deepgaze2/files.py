@@ -63,10 +63,10 @@ def sha256_of(path: Path) -> str:
 
 
 def cache_directory() -> Path:
-    """Return the folder for downloads and caches.
+    r"""Return the folder for downloads and caches.
 
     `DEEPGAZE2_CACHE` if set, else the platform's usual place
-    (`~/.cache/deepgaze2`, `~/Library/Caches/deepgaze2`, `%LOCALAPPDATA%\\deepgaze2`).
+    (`~/.cache/deepgaze2`, `~/Library/Caches/deepgaze2`, `%LOCALAPPDATA%\deepgaze2`).
     """
     if chosen := os.environ.get("DEEPGAZE2_CACHE"):
         return Path(chosen).expanduser()

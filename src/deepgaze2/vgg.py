@@ -35,9 +35,7 @@ class Vgg:
     def conv_shapes(self) -> dict[str, tuple[int, int]]:
         """Return (output channels, input channels) of each convolution, by name."""
         widths = [3, *(width for block in self.blocks for width in block)]
-        return {
-            name: (widths[i + 1], widths[i]) for i, name in enumerate(self.conv_names())
-        }
+        return {name: (widths[i + 1], widths[i]) for i, name in enumerate(self.conv_names())}
 
     def tap_widths(self) -> tuple[int, ...]:
         """Return the number of channels of each tap."""

@@ -1,0 +1,163 @@
+"""The model folder: `card.json`, which says what a model is, and `readout.safetensors`."""
+
+import difflib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from deepgaze2.errors import ModelError
+from deepgaze2.files import sha256_of, written_atomically
+from deepgaze2.readout import Readout
+
+CARD_FILE = "card.json"
+READOUT_FILE = "readout.safetensors"
+DEFAULT_MODEL = "deepgaze2"
+_FORMAT = 1
+_PACKAGED = Path(__file__).with_name("assets") / "models"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a model is, how it was made and how good it is.
+
+    Attributes
+    ----------
+    name, description, license
+        For people.
+    network, backbone_checksum
+        The backbone (`vgg16`, `vgg19`) and the checksum of the weights it was trained with.
+    layer_norm, final_relu
+        Switches of the readout; see `Readout`. The paper's have both off.
+    longer_side_px
+        The network input's longer side when nothing is known of the viewing geometry.
+    center_bias
+        Name of the packaged center bias that the model was trained with, its default.
+    folds
+        For each of the K readouts, the names of the training set's images that it has *not*
+        seen: those are predicted by that readout alone, any other image by the mixture.
+    training, scores
+        What it was trained on and with, and its scores, as JSON values.
+    readout_sha256
+        Checksum of the parameter file beside the card.
+    """
+
+    name: str
+    description: str
+    license: str
+    network: str
+    backbone_checksum: str
+    layer_norm: bool
+    final_relu: bool
+    longer_side_px: int
+    center_bias: str
+    folds: tuple[tuple[str, ...], ...]
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    readout_sha256: str = ""
+    format: int = _FORMAT
+
+
+def packaged_models() -> list[str]:
+    """Return the names of the models that come with the package."""
+    return sorted(card.parent.name for card in _PACKAGED.glob(f"*/{CARD_FILE}"))
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the folder of a packaged model, by name, or of a user's model, by path.
+
+    Raises
+    ------
+    ModelError
+        If there is neither; the nearest packaged name is suggested.
+    """
+    if str(name) == "default":
+        name = DEFAULT_MODEL
+    names = packaged_models()
+    if str(name) in names:
+        return _PACKAGED / str(name)
+    folder = Path(name)
+    if (folder / CARD_FILE).is_file():
+        return folder
+    if folder.is_dir():
+        raise ModelError(f"{folder}: no {CARD_FILE} in it; give the folder that training wrote")
+    near = difflib.get_close_matches(str(name), ["default", *names], n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"packaged models: {', '.join(names)}"
+    raise ModelError(f"model {str(name)!r} is neither a packaged model nor a folder; {hint}")
+
+
+def read_card(folder: Path) -> Card:
+    """Read a model folder's card.
+
+    Raises
+    ------
+    ModelError
+        If it is damaged, or was written by a newer version of this package.
+    """
+    path = folder / CARD_FILE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values["folds"] = tuple(tuple(fold) for fold in values["folds"])
+        card = Card(**values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
+    if card.format != _FORMAT:
+        raise ModelError(
+            f"{path}: format {card.format}, but this version reads {_FORMAT}; update deepgaze2"
+        )
+    return card
+
+
+def read_readout(folder: Path, card: Card) -> Readout:
+    """Read a model folder's parameters.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or its checksum is not the card's.
+    """
+    path = folder / READOUT_FILE
+    try:
+        if sha256_of(path) != card.readout_sha256:
+            raise ModelError(f"{path}: damaged (its SHA-256 is not the card's); get it again")
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
+    layers = sum(name.startswith("weight") for name in tensors)
+    return Readout(
+        weights=tuple(tensors[f"weight{i}"] for i in range(layers)),
+        biases=tuple(tensors[f"bias{i}"] for i in range(layers)),
+        sigma_px=tensors["sigma_px"],
+        tap_deviation=tensors["tap_deviation"],
+        layer_norm=card.layer_norm,
+        final_relu=card.final_relu,
+    )
+
+
+def write_model(folder: Path, card: Card, readout: Readout) -> Card:
+    """Write a model folder; the card last, so that a folder with a card is whole.
+
+    Returns
+    -------
+    Card
+        The card as written, with the parameter file's checksum.
+    """
+    tensors = {f"weight{i}": w for i, w in enumerate(readout.weights)}
+    tensors |= {f"bias{i}": b for i, b in enumerate(readout.biases)}
+    tensors |= {"sigma_px": readout.sigma_px, "tap_deviation": readout.tap_deviation}
+    with written_atomically(folder / READOUT_FILE) as temporary:
+        save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, temporary)
+    card = replace(card, readout_sha256=sha256_of(folder / READOUT_FILE))
+    write_card(folder, card)
+    return card
+
+
+def write_card(folder: Path, card: Card) -> None:
+    """Write a model folder's card alone, for example with new scores."""
+    with written_atomically(folder / CARD_FILE) as temporary:
+        text = json.dumps(asdict(card), indent=1, ensure_ascii=False, sort_keys=True)
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,61 @@
+"""The command line: `deepgaze2 COMMAND`."""
+
+import importlib
+import sys
+from importlib.metadata import version
+
+import click
+
+from deepgaze2.errors import DeepGazeError
+
+_COMMANDS = ("predict", "info", "train", "evaluate", "weights")
+
+
+class _Commands(click.Group):
+    """Imports a command's module only when it is called, so that `--help` answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"deepgaze2.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(version("deepgaze2"))
+def cli() -> None:
+    r"""Predict where people look in images, as a probability density over the pixels.
+
+    \b
+    deepgaze2 predict photo.jpg -o out/         pictures and log density of one photo
+    deepgaze2 predict photos/ --region logo:40,20,200,80   share of fixations in a region
+    deepgaze2 info                              the packaged model and this machine
+    """
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on stderr and exit code 2."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except DeepGazeError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped; what was finished is kept", err=True)
+        sys.exit(130)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)

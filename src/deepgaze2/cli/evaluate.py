@@ -1,0 +1,64 @@
+"""`deepgaze2 evaluate`: a model's information gain on a data set."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
+
+from deepgaze2.card import find_model, packaged_models, write_card
+from deepgaze2.data.sources import open_dataset
+from deepgaze2.errors import ModelError
+from deepgaze2.evaluate.report import Report, evaluate_model
+from deepgaze2.files import written_atomically
+from deepgaze2.model import load
+
+
+@click.command()
+@click.argument("model")
+@click.argument("dataset", metavar="READER:FOLDER")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the scores as JSON.")
+@click.option("--update-card", is_flag=True, help="Store the scores in the model folder's card.")
+@click.option("--engine", default="auto", show_default=True, help="auto, ncnn or torch.")
+def evaluate(model: str, dataset: str, output: Path | None, update_card: bool, engine: str) -> None:
+    """Score MODEL on a data set, for example osie:FOLDER.
+
+    Prints information gain over the center bias, the gold standard's, and their ratio, in
+    bits per fixation. Images the model was trained on are each predicted by the readout that
+    did not see them.
+    """
+    if update_card and model in ("default", *packaged_models()):
+        raise ModelError(f"--update-card: {model!r} is a packaged model; give a folder")
+    loaded = load(model, engine=engine)
+    report = evaluate_model(loaded, open_dataset(dataset))
+    click.echo(_table(loaded.card.name, report))
+    if output:
+        with written_atomically(output) as temporary:
+            text = json.dumps({"model": loaded.card.name, **asdict(report)}, indent=1)
+            temporary.write_text(text + "\n", encoding="utf-8")
+    if update_card:
+        write_card(find_model(model), replace(loaded.card, scores=asdict(report)))
+
+
+def _table(name: str, report: Report) -> str:
+    how = "each by the readout that has not seen it" if report.out_of_fold else "by the mixture"
+    low, high = report.model_interval
+    share_low, share_high = report.explained_interval
+    lines = [
+        f"{name} on {report.data_set}: {report.images} images {how}, {report.fixations} fixations",
+        f"center bias over uniform           {report.center_bias_bits:6.3f} bits/fixation",
+        f"gold standard over center bias     {report.gold_bits:6.3f} bits/fixation",
+        f"model over center bias             {report.model_bits:6.3f} bits/fixation"
+        f"  (95%: {low:.3f} to {high:.3f})",
+        f"information gain explained         {report.explained:6.1%}"
+        f"                (95%: {share_low:.1%} to {share_high:.1%})",
+        f"images worse than the center bias  {report.negative_images:6d}",
+    ]
+    if report.out_of_fold:
+        lines.append("fold  images  model  gold   explained")
+        lines += [
+            f"{k:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  {fold['gold_bits']:5.3f}  "
+            f"{fold['explained']:6.1%}"
+            for k, fold in enumerate(report.folds)
+        ]
+    return "\n".join(lines)

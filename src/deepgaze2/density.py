@@ -1,0 +1,155 @@
+"""From saliency and center bias to a probability density over the image's pixels.
+
+log p_k = S_k + log p_baseline - log Z_k, and for the mixture log p = log mean_k p_k
+(section 2.1; the mixture is section 2.2's).
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.cores import available_cores
+from deepgaze2.grid import image_in_readout_grid
+
+FloatArray = NDArray[np.float32]
+
+# Saliency further than this below a map's maximum is raised to it: exponentials in float32
+# end at -87, and a density of e^-80 times the peak's is met in no data set.
+_RANGE_NATS = 80.0
+_BLOCK_ELEMENTS = 1 << 17
+
+
+def mixture_log_density(
+    saliency: FloatArray, log_center_bias: FloatArray, input_size: tuple[int, int]
+) -> FloatArray:
+    """Return the log density of a mixture of K models at the image's size.
+
+    Each S_k is interpolated bilinearly from the readout's grid (centers aligned), the center
+    bias added, the result normalized over all pixels, and the K densities are averaged.
+
+    Parameters
+    ----------
+    saliency
+        (K, h2, w2), nats, on the grid of conv2_1.
+    log_center_bias
+        (H, W), nats, at the image's size.
+    input_size
+        Width and height of the network input in pixels.
+
+    Returns
+    -------
+    array, (H, W)
+        Natural log of the probability of each pixel; `exp` of it sums to one.
+    """
+    height, width = log_center_bias.shape
+    upsampler = _Upsampler(saliency, width, height, input_size)
+    peak = log_center_bias.max()
+    mixed = np.empty((height, width), np.float32)
+
+    def partition_functions(strips: _Strips) -> NDArray[np.float64]:
+        total = np.zeros(len(saliency))
+        for y, exponentials in upsampler.rows(strips):
+            prior = np.exp(log_center_bias[y] - peak)
+            total += (exponentials @ prior[:, :, None]).sum(axis=0, dtype=np.float64)[:, 0]
+        return total
+
+    def mix(strips: _Strips) -> None:
+        for y, exponentials in upsampler.rows(strips):
+            row = np.log((shares @ exponentials)[:, 0])
+            row += log_center_bias[y]
+            row -= peak
+            mixed[y] = row
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        blocks = upsampler.blocks()
+        z = sum(pool.map(partition_functions, blocks), np.zeros(len(saliency)))
+        shares = (1 / (z * len(saliency))).astype(np.float32)[None]
+        for _ in pool.map(mix, blocks):
+            pass
+    return mixed
+
+
+@dataclass(frozen=True)
+class _Strips:
+    """Consecutive strips: the image rows between two neighboring rows of the grid.
+
+    `cell` (n,) is the grid row above each strip, `start` (n,) its first image row and
+    `count` (n,) its number of image rows.
+    """
+
+    cell: NDArray[np.intp]
+    start: NDArray[np.intp]
+    count: NDArray[np.intp]
+
+
+class _Upsampler:
+    """exp(S_k - max S_k) at the image's size, a few rows at a time, computed anew each time.
+
+    Within a strip S_k is linear in y, so its exponential is a geometric sequence: two
+    exponentials per strip and column, then one multiplication per pixel. What is held stays
+    within the processor's cache, whatever the image's size.
+    """
+
+    def __init__(
+        self, saliency: FloatArray, width: int, height: int, input_size: tuple[int, int]
+    ) -> None:
+        peaks = saliency.max(axis=(1, 2), keepdims=True)
+        shifted = np.maximum(saliency - peaks, np.float32(-_RANGE_NATS))
+        self._saliency = np.ascontiguousarray(shifted.transpose(1, 0, 2))  # (h2, K, w2)
+        cells = saliency.shape[2]
+        x = np.clip(image_in_readout_grid(width, input_size[0]), 0, cells - 1)
+        self._left = np.minimum(x.astype(np.intp), max(cells - 2, 0))
+        self._right = np.minimum(self._left + 1, cells - 1)
+        self._weight = (x - self._left).astype(np.float32)
+        self._y = image_in_readout_grid(height, input_size[1])
+
+    def blocks(self) -> list[_Strips]:
+        """Return all strips, cut into blocks of about a megabyte of exponentials."""
+        cell = np.floor(self._y).astype(np.intp)
+        start = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
+        count = np.diff(start, append=len(cell))
+        step = max(1, _BLOCK_ELEMENTS // (self._saliency.shape[1] * len(self._weight)))
+        return [
+            _Strips(cell[start[i : i + step]], start[i : i + step], count[i : i + step])
+            for i in range(0, len(start), step)
+        ]
+
+    def rows(self, strips: _Strips) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
+        """Yield the strips' first image rows, (n,), with exponentials (n, K, W), then the second...
+
+        The array is reused: it holds until the next rows are asked for.
+        """
+        # Neighboring strips share a grid row, so bring each row to the image's width once.
+        last = len(self._saliency) - 1
+        below = strips.cell + 1
+        used = np.unique([strips.cell, below])
+        at_width = self._to_width(self._saliency[np.clip(used, 0, last)])
+        exponentials = at_width[np.searchsorted(used, strips.cell)]
+        slope = at_width[np.searchsorted(used, below)] - exponentials
+        offset = (self._y[strips.start] - strips.cell).astype(np.float32)
+        exponentials += offset[:, None, None] * slope
+        np.exp(exponentials, out=exponentials)
+        yield strips.start, exponentials
+        if strips.count.max() == 1:
+            return
+        slope *= np.float32(self._y[1] - self._y[0])
+        ratio = np.exp(slope, out=slope)
+        for row in range(1, strips.count.max()):
+            exponentials *= ratio
+            active = strips.count > row
+            if active.all():
+                yield strips.start + row, exponentials
+            else:
+                yield strips.start[active] + row, exponentials[active]
+
+    def _to_width(self, rows: FloatArray) -> FloatArray:
+        """Interpolate (n, K, w2) to the image's width, edges replicated: (n, K, W)."""
+        left = rows.take(self._left, axis=2)
+        right = rows.take(self._right, axis=2)
+        right -= left
+        right *= self._weight
+        right += left
+        return right

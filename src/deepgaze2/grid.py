@@ -1,0 +1,79 @@
+"""Where cells of different layers lie: the receptive-field center rule.
+
+With padding 1 in every convolution, cell i of block b lies at network-input coordinate
+2^(b-1)·i + (2^(b-1) - 1)/2, where pixel p has coordinate p. Maps are aligned by these
+centers, never by the ratio of two sizes, which ceil-mode pooling makes inexact.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+READOUT_BLOCK = 2  # the readout works on the grid of conv2_1
+
+
+def block_stride(block: int) -> int:
+    """Return the distance of neighboring cells of a block, in network-input pixels."""
+    return 1 << (block - 1)
+
+
+def block_size(input_px: int, block: int) -> int:
+    """Return the number of cells of a block along one axis (ceil-mode pooling)."""
+    for _ in range(block - 1):
+        input_px = (input_px + 1) // 2
+    return input_px
+
+
+def cell_centers_px(input_px: int, block: int) -> NDArray[np.float64]:
+    """Return the coordinates of a block's cells along one axis of the network input."""
+    stride = block_stride(block)
+    return stride * np.arange(block_size(input_px, block)) + (stride - 1) / 2
+
+
+def grid_in_block(
+    input_px: int, block: int, grid_block: int = READOUT_BLOCK
+) -> NDArray[np.float64]:
+    """Return, for each cell of one block's grid, its coordinate among another block's cells.
+
+    From conv2_1's grid to block 5 this is (u - 3.5)/8: interpolation by exactly 8 with
+    half-pixel centers.
+    """
+    stride = block_stride(block)
+    return (cell_centers_px(input_px, grid_block) - (stride - 1) / 2) / stride
+
+
+def image_in_readout_grid(image_px: int, input_px: int) -> NDArray[np.float64]:
+    """Return, for each image pixel along one axis, its coordinate among the readout's cells."""
+    centers_px = (np.arange(image_px) + 0.5) * (input_px / image_px) - 0.5
+    stride = block_stride(READOUT_BLOCK)
+    return (centers_px - (stride - 1) / 2) / stride
+
+
+def interpolation_matrix(positions: NDArray[np.float64], cells: int) -> NDArray[np.float64]:
+    """Return the (len(positions), cells) matrix of linear interpolation, edges replicated."""
+    clamped = np.clip(positions, 0, cells - 1)
+    lower = np.minimum(clamped.astype(np.intp), max(cells - 2, 0))
+    weight = clamped - lower
+    matrix = np.zeros((len(positions), cells))
+    rows = np.arange(len(positions))
+    matrix[rows, lower] = 1 - weight
+    matrix[rows, np.minimum(lower + 1, cells - 1)] += weight
+    return matrix
+
+
+def blur_matrix(cells: int, sigma_cells: float) -> NDArray[np.float64]:
+    """Return the (cells, cells) matrix of a Gaussian blur along one axis, edges replicated.
+
+    The kernel is sampled at whole cells up to 4 sigma (at least one cell) and sums to one.
+    """
+    reach = max(1, int(np.ceil(4 * sigma_cells)))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma_cells, 1e-6)) ** 2)
+    kernel /= kernel.sum()
+    # Row i of an unbounded blur, cut at the edges; what falls outside goes to the edge cells.
+    cell = np.arange(cells)
+    offset = cell - cell[:, None] + reach
+    inside = (offset >= 0) & (offset <= 2 * reach)
+    matrix = np.where(inside, kernel[np.clip(offset, 0, 2 * reach)], 0)
+    below = np.concatenate([[0], np.cumsum(kernel)])  # mass of all smaller offsets
+    matrix[:, 0] += below[np.clip(reach - cell, 0, 2 * reach + 1)]
+    matrix[:, -1] += below[np.clip(reach - cell[::-1], 0, 2 * reach + 1)]
+    return matrix

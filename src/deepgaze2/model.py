@@ -1,0 +1,194 @@
+"""The model: an image in, a probability density over its pixels out."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Lock
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepgaze2.backbone import find_backbone
+from deepgaze2.card import Card, find_model, read_card, read_readout
+from deepgaze2.center_bias import CenterBias, load_center_bias
+from deepgaze2.density import mixture_log_density
+from deepgaze2.engines import Engine, create_engine
+from deepgaze2.errors import DeepGazeError, ModelError
+from deepgaze2.network_input import network_input, network_size
+from deepgaze2.prediction import Prediction
+from deepgaze2.readout import Readout, saliency
+from deepgaze2.stimulus import read_stimulus
+from deepgaze2.vgg import NETWORKS, Vgg
+
+ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.generic]
+CenterBiasSource: TypeAlias = str | Path | NDArray[np.floating] | CenterBias
+
+# One image is decoded and one finished while the engine works on a third.
+_IMAGES_IN_FLIGHT = 3
+
+
+@dataclass(frozen=True)
+class Model:
+    """A loaded model. Thread-safe: several threads may predict with one model.
+
+    Attributes
+    ----------
+    card
+        What the model is and how good it is.
+    readout
+        The parameters of its K readouts.
+    center_bias
+        The prior used when a prediction names none.
+    """
+
+    card: Card
+    vgg: Vgg
+    readout: Readout
+    center_bias: CenterBias
+    engine: Engine
+    _engine_lock: Lock
+
+    def predict(
+        self,
+        source: ImageSource,
+        *,
+        center_bias: CenterBiasSource | None = None,
+        pixels_per_degree: float | None = None,
+    ) -> Prediction:
+        """Predict where people look in one image.
+
+        Parameters
+        ----------
+        source
+            Path, PIL image or array: (H, W) or (H, W, 1, 3 or 4), uint8, uint16 or float 0..1.
+        center_bias
+            The prior: a name (`mit1003`, `osie`, `uniform`, `gaussian`), an array or file of
+            any size, or a `CenterBias`; None takes the one the model was trained with.
+        pixels_per_degree
+            Image pixels per degree of visual angle, if known. The network then sees the
+            image at the 17.5 pixels per degree of the paper; else its longer side becomes
+            512 pixels.
+
+        Raises
+        ------
+        StimulusError, CenterBiasError
+            If the image or the center bias cannot be used.
+        """
+        prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
+        stimulus = read_stimulus(source)
+        size = network_size(
+            stimulus.width,
+            stimulus.height,
+            pixels_per_degree=pixels_per_degree,
+            longer_side_px=self.card.longer_side_px,
+        )
+        image = network_input(stimulus.pixels, size)
+        with self._engine_lock:  # two images at once would only share the same cores
+            stored = self.engine.stored_features(image)
+        return Prediction(
+            log_density=mixture_log_density(
+                saliency(self.readout, self.vgg, stored, size),
+                prior.log_density(stimulus.height, stimulus.width),
+                size,
+            ),
+            stimulus=stimulus,
+            center_bias=prior,
+            model=self.card.name,
+            network_input_size=size,
+        )
+
+    def predict_many(
+        self,
+        sources: Iterable[ImageSource],
+        *,
+        center_bias: CenterBiasSource | None = None,
+        pixels_per_degree: float | None = None,
+        on_error: Callable[[ImageSource, DeepGazeError], None] | None = None,
+    ) -> Iterator[Prediction]:
+        """Predict a stream of images, in order, with bounded memory.
+
+        Decoding and finishing overlap with the backbone; at most three images are under way.
+
+        Parameters
+        ----------
+        on_error
+            Called with a source that cannot be used and the error; the stream goes on.
+            Without it, the error is raised.
+        """
+        prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
+
+        def predict(source: ImageSource) -> Prediction:
+            return self.predict(source, center_bias=prior, pixels_per_degree=pixels_per_degree)
+
+        pending: deque[tuple[ImageSource, Future[Prediction]]] = deque()
+        remaining = iter(sources)
+        with ThreadPoolExecutor(_IMAGES_IN_FLIGHT) as pool:
+            try:
+                while True:
+                    while len(pending) < _IMAGES_IN_FLIGHT:
+                        try:
+                            source = next(remaining)
+                        except StopIteration:
+                            break
+                        pending.append((source, pool.submit(predict, source)))
+                    if not pending:
+                        return
+                    source, future = pending.popleft()
+                    try:
+                        prediction = future.result()
+                    except DeepGazeError as error:
+                        if on_error is None:
+                            raise
+                        on_error(source, error)
+                    else:
+                        yield prediction
+            finally:
+                for _, future in pending:
+                    future.cancel()
+
+    def member(self, k: int) -> "Model":
+        """Return the k-th readout as a model of its own, sharing the engine."""
+        return replace(self, readout=self.readout.member(k))
+
+
+def load(name: str | Path = "default", *, engine: str = "auto", device: str | None = None) -> Model:
+    """Load a model.
+
+    Parameters
+    ----------
+    name
+        A packaged model's name, `"default"`, or the folder of a model you trained.
+    engine
+        `"ncnn"` (the CPU's default), `"torch"`, or `"auto"`, which takes PyTorch only for a
+        `device` other than the CPU.
+    device
+        PyTorch's device: `"cpu"`, `"cuda"`, `"mps"`.
+
+    Raises
+    ------
+    ModelError, WeightsError
+        If the model, its backbone or the engine cannot be had.
+    """
+    folder = find_model(name)
+    card = read_card(folder)
+    if card.network not in NETWORKS:
+        raise ModelError(f"{folder}: network {card.network!r} is unknown; update deepgaze2")
+    backbone = find_backbone(card.network)
+    if backbone.checksum != card.backbone_checksum:
+        raise ModelError(
+            f"{folder}: trained with other {card.network} weights than those found here "
+            f"(checksum {card.backbone_checksum[:12]}, found {backbone.checksum[:12]}); "
+            f"import the weights it was trained with"
+        )
+    return Model(
+        card=card,
+        vgg=backbone.vgg,
+        readout=read_readout(folder, card),
+        center_bias=load_center_bias(card.center_bias),
+        engine=create_engine(backbone, engine, device=device),
+        _engine_lock=Lock(),
+    )

@@ -1,0 +1,150 @@
+"""Training from a data set to a model folder: features, folds, fit, card."""
+
+import platform
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgaze2.backbone import Backbone
+from deepgaze2.card import Card, write_model
+from deepgaze2.center_bias import CenterBias
+from deepgaze2.data.splits import image_folds
+from deepgaze2.data.table import Dataset
+from deepgaze2.engines import create_engine
+from deepgaze2.evaluate.out_of_fold import fold_center_biases
+from deepgaze2.grid import cell_centers_px
+from deepgaze2.image_files import image_files
+from deepgaze2.train.features import CachedFeatures, cache_features, tap_deviations
+from deepgaze2.train.fit import FitSettings, TrainingImage, fit, grid_cells
+from deepgaze2.train.network import ReadoutNetwork, training_grid
+
+
+def train_model(
+    dataset: Dataset,
+    backbone: Backbone,
+    folder: Path,
+    *,
+    name: str,
+    center_bias: str,
+    n_folds: int = 10,
+    layer_norm: bool = False,
+    normalize_over: Path | None = None,
+    longer_side_px: int = 512,
+    settings: FitSettings | None = None,
+) -> Card:
+    """Train a cross-validated mixture on a data set and write its model folder.
+
+    Each readout's images see the center bias of the *other* folds' fixations as their prior,
+    in training as in scoring.
+
+    Parameters
+    ----------
+    dataset
+        First fixations dropped and all fixations inside their images.
+    folder
+        Where the model goes; the checkpoint lies in it while training.
+    normalize_over
+        Folder of images over which each channel gets unit variance; None takes the training
+        images (the paper took ImageNet's).
+    center_bias
+        The packaged center bias that the model takes when a prediction names none.
+
+    Returns
+    -------
+    Card
+        The model's card, without scores.
+    """
+    settings = settings or FitSettings()
+    began = time.monotonic()
+    engine = create_engine(backbone)
+    features = cache_features(
+        list(dataset.stimuli.paths), backbone, engine, longer_side_px=longer_side_px
+    )
+    reference = features
+    if normalize_over is not None:
+        paths = image_files(normalize_over)
+        reference = cache_features(paths, backbone, engine, longer_side_px=longer_side_px)
+    deviation = tap_deviations(backbone.vgg, reference)
+    folds = image_folds(len(dataset.stimuli), n_folds, settings.seed)
+    images = _training_images(dataset, features, folds, settings.grid_block)
+    network = ReadoutNetwork(n_folds, deviation, layer_norm=layer_norm, seed=settings.seed)
+    checkpoint = folder / "checkpoint.pt"
+    curve = fit(network, backbone.vgg, images, settings, checkpoint)
+    ids = np.array(dataset.stimuli.ids)
+    card = Card(
+        name=name,
+        description=f"DeepGaze II readout on {backbone.vgg.name} features, {n_folds} folds",
+        license="MIT",
+        network=backbone.vgg.name,
+        backbone_checksum=backbone.checksum,
+        layer_norm=layer_norm,
+        final_relu=False,
+        longer_side_px=longer_side_px,
+        center_bias=center_bias,
+        folds=tuple(tuple(ids[folds == k].tolist()) for k in range(n_folds)),
+        training=_record(dataset, settings, curve, time.monotonic() - began),
+    )
+    card = write_model(folder, card, network.readout())
+    checkpoint.unlink()
+    return card
+
+
+def _training_images(
+    dataset: Dataset,
+    features: list[CachedFeatures],
+    folds: NDArray[np.integer],
+    grid_block: int,
+) -> list[TrainingImage]:
+    priors = fold_center_biases(dataset, folds)
+    images = []
+    for i, cached in enumerate(features):
+        fixations = dataset.fixations_on(i)
+        if not len(fixations):
+            continue
+        size = int(dataset.stimuli.width[i]), int(dataset.stimuli.height[i])
+        grid = training_grid(cached.input_size, cached.load().shape[1:], grid_block)
+        prior = _prior_at_cells(priors[folds[i]], size, cached.input_size, grid_block)
+        images.append(
+            TrainingImage(
+                features=cached,
+                grid=grid,
+                log_center_bias=torch.from_numpy(prior.ravel()),
+                cells=grid_cells(fixations.x, fixations.y, size, cached.input_size, grid),
+                fold=int(folds[i]),
+            )
+        )
+    return images
+
+
+def _prior_at_cells(
+    prior: CenterBias, size: tuple[int, int], input_size: tuple[int, int], block: int
+) -> NDArray[np.float32]:
+    """Return the prior's log density at the image pixels where the grid's cells lie."""
+    columns, rows = (
+        np.clip(
+            (cell_centers_px(input_px, block) + 0.5) * (image_px / input_px), 0, image_px - 1
+        ).astype(np.intp)
+        for image_px, input_px in zip(size, input_size, strict=True)
+    )
+    return prior.log_density(size[1], size[0])[np.ix_(rows, columns)]
+
+
+def _record(
+    dataset: Dataset, settings: FitSettings, curve: list[float], seconds: float
+) -> dict[str, Any]:
+    return {
+        "data_set": dataset.name,
+        "images": len(dataset.stimuli),
+        "fixations": len(dataset.fixations),
+        "procedure": "Adam, one-cycle schedule, fixed number of epochs; no pretraining",
+        "settings": asdict(settings),
+        "information_gain_on_training_images_bits_by_epoch": [round(bits, 4) for bits in curve],
+        "seconds": round(seconds),
+        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
