@@ -121,6 +121,12 @@ def test_refuses_kernels_that_overflow_half_precision(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_refuses_integers() -> None:
+    integers = {"input_mean": np.zeros(3, np.int32)}
+    with pytest.raises(WeightsError, match=r"a file: input_mean is int32 \(3,\)"):
+        assemble_backbone(integers, Vgg("tiny", (), ()), "a file")  # type: ignore[arg-type]
+
+
 def test_refuses_other_networks(tiny_file: Path) -> None:
     with pytest.raises(WeightsError, match="network tiny, which is not known"):
         read_backbone(tiny_file)

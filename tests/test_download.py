@@ -33,6 +33,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.script: list[Behavior] = []
         self.requests: list[dict[str, str]] = []
+        self.test_is_over = threading.Event()
 
     @property
     def url(self) -> str:
@@ -91,7 +92,7 @@ def status(code: int) -> Behavior:
 
 def stalls(handler: Handler) -> None:
     handler.answer(200, {"ETag": '"v1"', "Content-Length": str(len(CONTENT))}, CONTENT[:HALF])
-    time.sleep(1.5)
+    handler.server.test_is_over.wait(20)
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
+        server.test_is_over.set()
         server.shutdown()
         thread.join()
 
@@ -120,26 +122,19 @@ def resumed_at(headers: dict[str, str]) -> int:
     return int(headers["Range"].removeprefix("bytes=").removesuffix("-"))
 
 
-@pytest.mark.parametrize(
-    "checksum",
-    [
-        f"sha256:{SHA256}",
-        f"sha256:{SHA256[:8]}",
-        f"md5:{hashlib.md5(CONTENT).hexdigest()}",
-        None,
-    ],
-)
+MD5 = hashlib.md5(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("checksum", [f"sha256:{SHA256[:8]}", f"md5:{MD5}", None])
 def test_fetches_and_shows_progress(
     server: Server, target: Path, checksum: str | None, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.script = [sends()]
     assert download(server.file(checksum), target) == target
     assert arrived(target)
-    assert server.requests[0]["Accept-Encoding"] == "identity"
     stdout, stderr = capfd.readouterr()
     assert stdout == ""
-    assert "weights.h5" in stderr
-    assert "400k/400k" in stderr
+    assert "weights.h5: 100%" in stderr
 
 
 def test_a_verified_file_is_not_fetched_again_but_another_one_is(
@@ -156,22 +151,20 @@ def test_a_verified_file_is_not_fetched_again_but_another_one_is(
     assert arrived(target)
 
 
+def breaks_off_without_a_length(handler: Handler) -> None:
+    handler.answer(200, {"ETag": '"v1"'}, CONTENT[:HALF])
+
+
+@pytest.mark.parametrize("breaks", [sends(stop_at=HALF), breaks_off_without_a_length])
 @pytest.mark.parametrize("resumes", [sends(), ignores_ranges])
-def test_goes_on_after_a_truncated_answer(server: Server, target: Path, resumes: Behavior) -> None:
-    server.script = [sends(stop_at=HALF), resumes]
+def test_goes_on_after_truncation(
+    server: Server, target: Path, breaks: Behavior, resumes: Behavior
+) -> None:
+    server.script = [breaks, resumes]
     download(server.file(), target)
     assert arrived(target)
     assert HALF // 2 < resumed_at(server.requests[1]) <= HALF
     assert server.requests[1]["If-Range"] == '"v1"'
-
-
-def test_goes_on_after_truncation_of_an_answer_of_unknown_length(
-    server: Server, target: Path
-) -> None:
-    server.script = [lambda handler: handler.answer(200, {}, CONTENT[:HALF]), sends()]
-    download(server.file(), target)
-    assert arrived(target)
-    assert HALF // 2 < resumed_at(server.requests[1]) <= HALF
 
 
 def test_starts_over_if_the_file_changed_in_between(server: Server, target: Path) -> None:
@@ -187,117 +180,99 @@ def test_does_not_resume_what_nothing_can_verify(server: Server, target: Path) -
     assert "Range" not in server.requests[1]
 
 
-def test_starts_over_after_a_wrong_range(server: Server, target: Path) -> None:
-    def wrong_range(handler: Handler) -> None:
-        handler.answer(
-            206, {"Content-Range": "bytes 0-9/400000", "Content-Length": "10"}, b"0" * 10
-        )
-
-    server.script = [sends(stop_at=HALF), wrong_range, sends()]
-    download(server.file(), target)
-    assert arrived(target)
-
-
-@pytest.mark.parametrize("left", [CONTENT, CONTENT + b"too long"])
-def test_a_part_that_is_complete_or_too_long(server: Server, target: Path, left: bytes) -> None:
+@pytest.mark.parametrize(("surplus", "requests"), [(b"", 1), (b"too long", 2)])
+def test_a_part_that_is_complete_or_too_long(
+    server: Server, target: Path, surplus: bytes, requests: int
+) -> None:
     server.script = [sends()]
     target.parent.mkdir()
-    target.with_name("weights.h5.part").write_bytes(left)
+    target.with_name("weights.h5.part").write_bytes(CONTENT + surplus)
     download(server.file(), target)
     assert arrived(target)
+    assert len(server.requests) == requests
 
 
 def test_goes_on_after_a_stall(server: Server, target: Path) -> None:
     server.script = [stalls, sends()]
+    start_s = time.monotonic()
     download(server.file(), target, stall_s=0.3)
+    assert time.monotonic() - start_s < 10
     assert arrived(target)
-    assert HALF // 2 < resumed_at(server.requests[1]) <= HALF
 
 
-def test_follows_redirects(server: Server, target: Path) -> None:
-    server.script = [
-        lambda handler: handler.answer(302, {"Location": "/elsewhere", "Content-Length": "0"}),
-        sends(),
-    ]
+def redirects(handler: Handler) -> None:
+    handler.answer(302, {"Location": "/elsewhere", "Content-Length": "0"})
+
+
+def sends_another_range(handler: Handler) -> None:
+    handler.answer(206, {"Content-Range": "bytes 0-9/400000", "Content-Length": "10"}, b"0" * 10)
+
+
+@pytest.mark.parametrize(
+    "troubles",
+    [
+        [redirects],
+        [sends(stop_at=HALF), sends_another_range],
+        [status(429), status(500), status(503)],
+        [sends(stop_at=stop) for stop in range(40_000, 400_000, 40_000)],
+    ],
+)
+def test_gets_there_after(server: Server, target: Path, troubles: list[Behavior]) -> None:
+    server.script = [*troubles, sends()]
     download(server.file(), target)
     assert arrived(target)
+    assert len(server.requests) == len(troubles) + 1
 
 
-@pytest.mark.parametrize("code", [429, 500, 503])
-def test_tries_again_when_the_server_is_busy(server: Server, target: Path, code: int) -> None:
-    server.script = [status(code), status(code), sends()]
-    download(server.file(), target)
-    assert arrived(target)
-
-
-def test_gives_up_on_a_server_that_stays_broken(server: Server, target: Path) -> None:
-    server.script = [status(500)]
-    with pytest.raises(DownloadError, match="500 Internal Server Error"):
-        download(server.file(), target)
-    assert len(server.requests) == 4
-
-
-def test_a_slow_line_that_keeps_breaking_is_not_given_up(server: Server, target: Path) -> None:
-    steps = range(40_000, 400_000, 40_000)
-    server.script = [*(sends(stop_at=stop) for stop in steps), sends()]
-    download(server.file(), target)
-    assert arrived(target)
-
-
-def test_a_missing_file_is_not_tried_again(server: Server, target: Path) -> None:
-    server.script = [status(404)]
-    with pytest.raises(DownloadError, match=r"weights\.h5: the server answers 404 Not Found"):
-        download(server.file(), target)
-    assert len(server.requests) == 1
-    assert list(target.parent.iterdir()) == []
-
-
-def test_refuses_a_web_page(server: Server, target: Path) -> None:
+def web_page(handler: Handler) -> None:
     page = b"<!DOCTYPE html><title>Log in</title>"
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Length": str(len(page))}
-    server.script = [lambda handler: handler.answer(200, headers, page)]
-    with pytest.raises(DownloadError, match="a web page came instead of the file"):
+    handler.answer(200, headers, page)
+
+
+@pytest.mark.parametrize(
+    ("behavior", "requests", "message"),
+    [
+        (status(500), 4, "500 Internal Server Error"),
+        (status(404), 1, "the server answers 404 Not Found"),
+        (redirects, 31, "30 redirects"),
+        (web_page, 1, "a web page came instead of the file"),
+    ],
+)
+def test_gives_up(
+    server: Server, target: Path, behavior: Behavior, requests: int, message: str
+) -> None:
+    server.script = [behavior]
+    with pytest.raises(DownloadError, match=message) as caught:
         download(server.file(), target)
+    assert str(caught.value).startswith(server.url)
+    assert len(server.requests) == requests
     assert list(target.parent.iterdir()) == []
 
 
-def test_refuses_other_content_and_names_both_hashes(server: Server, target: Path) -> None:
-    other = CONTENT[:-1] + b"?"
-    server.script = [sends(other)]
-    with pytest.raises(DownloadError) as caught:
-        download(server.file(), target)
-    assert hashlib.sha256(other).hexdigest() in str(caught.value)
+@pytest.mark.parametrize("content", [CONTENT[:-1] + b"?", CONTENT + b"more"])
+def test_refuses_other_content(server: Server, target: Path, content: bytes) -> None:
+    server.script = [sends(content)]
+    with pytest.raises(DownloadError, match="not the one declared") as caught:
+        download(RemoteFile(server.url, f"sha256:{SHA256}"), target)
+    assert hashlib.sha256(content).hexdigest() in str(caught.value)
     assert SHA256 in str(caught.value)
+    with pytest.raises(DownloadError, match=f"{len(content)} bytes, not 5"):
+        download(RemoteFile(server.url, None, 5), target)
     assert not target.exists()
     assert not target.with_name("weights.h5.part").exists()
 
 
-def test_refuses_another_size(server: Server, target: Path) -> None:
-    server.script = [sends(CONTENT * 2)]
-    with pytest.raises(DownloadError, match="800000 bytes, not 400000"):
-        download(server.file(), target)
-    assert not target.exists()
-
-
 @pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/w.h5", "http://host.invalid/w.h5"])
 def test_offline_says_what_to_do(server: Server, target: Path, url: str) -> None:
-    url = url.format(port=closed_port())
+    with Server() as closed:
+        url = url.format(port=closed.server_port)
     with pytest.raises(DownloadError) as caught:
         download(RemoteFile(url), target)
     message = str(caught.value)
     assert message.startswith(url)
     assert f"save it as {target}" in message
     assert "\n" not in message
-
-
-def closed_port() -> int:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as unused:
-        return unused.server_port
-
-
-def test_an_address_that_is_none(target: Path) -> None:
-    with pytest.raises(DownloadError, match="ftp://host/file"):
-        download(RemoteFile("ftp://host/file"), target)
 
 
 def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
@@ -314,15 +289,12 @@ def test_ctrl_c_leaves_what_came_for_the_next_time(server: Server, target: Path)
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
     part = target.with_name("weights.h5.part")
-    deadline = time.monotonic() + 10
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+    while process.poll() is None and not (part.exists() and part.stat().st_size):
         time.sleep(0.02)
-    time.sleep(0.2)  # for the rest of what the server sends before it stalls
     process.send_signal(signal.SIGINT)
     assert b"KeyboardInterrupt" in process.communicate()[1]
     assert not target.exists()
     left_bytes = part.stat().st_size
-    assert 0 < left_bytes <= HALF
     download(server.file(), target)
     assert arrived(target)
     assert resumed_at(server.requests[1]) == left_bytes
