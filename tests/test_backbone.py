@@ -21,7 +21,7 @@ from deepgaze2.backbone import (
     stored_backbone_paths,
     write_backbone,
 )
-from deepgaze2.errors import WeightsError
+from deepgaze2.errors import OutputError, WeightsError
 from deepgaze2.vgg import VGG16, Vgg
 
 TINY = Vgg("tiny", ((2,), (3,)), ("conv2_1",))
@@ -121,6 +121,18 @@ def test_refuses_kernels_that_overflow_half_precision(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_disk_that_fills_up_leaves_no_file(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        with pytest.raises(OutputError, match="cannot be written"):
+            write_backbone(tiny_backbone(), tmp_path / "tiny.safetensors")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_refuses_integers() -> None:
     integers = {"input_mean": np.zeros(3, np.int32)}
     with pytest.raises(WeightsError, match=r"a file: input_mean is int32 \(3,\)"):
@@ -175,6 +187,8 @@ def test_finds_by_path_and_in_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
     cached.write_bytes(packaged.read_bytes())
     assert stored_backbone_paths("vgg16") == [packaged, cached]
     assert find_backbone(str(cached)).checksum == find_backbone(packaged).checksum
+    cached.write_text("damaged")
+    assert find_backbone("vgg16").checksum == find_backbone(packaged).checksum
 
 
 def test_a_network_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from deepgaze2.errors import WeightsError
 from deepgaze2.files import cache_directory, written_atomically
@@ -171,7 +171,7 @@ def write_backbone(backbone: Backbone, path: Path) -> Backbone:
     # One entry: safetensors writes several in random order, and equal files should be equal.
     metadata = {"backbone": json.dumps(about)}
     with written_atomically(path) as temporary:
-        save_file(tensors, temporary, metadata)
+        temporary.write_bytes(save(tensors, metadata))
     return replace(rounded, origin=backbone.origin)
 
 

@@ -90,8 +90,11 @@ def test_fetches_again_only_what_is_damaged_or_from_another_source(publisher: Pu
     assert fetch_backbone("vgg19").read_bytes() == content
 
 
-def test_the_second_mirror_helps_out(publisher: Publisher) -> None:
-    publisher.declare(publisher.url.replace("vgg19", "moved"), publisher.url)
+@pytest.mark.parametrize("broken", [0, 1])
+def test_one_working_mirror_is_enough(publisher: Publisher, broken: int) -> None:
+    mirrors = [publisher.url, publisher.url]
+    mirrors[broken] = publisher.url.replace("/vgg19", "/moved/vgg19")
+    publisher.declare(*mirrors)
     assert fetch_backbone("vgg19").is_file()
 
 
