@@ -1,0 +1,71 @@
+"""What the network sees of a stimulus: its size in network pixels, and the resize to it."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepgaze2.errors import StimulusError
+
+NETWORK_PIXELS_PER_DEGREE = 17.5
+MAX_LONGER_SIDE_PX = 2048
+
+
+def network_size(
+    width: int, height: int, *, pixels_per_degree: float | None = None, longer_side_px: int = 512
+) -> tuple[int, int]:
+    """Return the (width, height) of the network input for an image of `width` × `height` px.
+
+    Parameters
+    ----------
+    width, height : int
+        Size of the whole image in pixels.
+    pixels_per_degree : float, optional
+        Image pixels per degree of visual angle. If given, the network sees
+        17.5 px/degree, the resolution of the paper's halved MIT1003 images.
+    longer_side_px : int
+        Longer side of the network input where `pixels_per_degree` is not known.
+
+    Raises
+    ------
+    StimulusError
+        If `pixels_per_degree` is not a positive number, or so small that the longer
+        side would exceed 2048 px.
+    """
+    longer = max(width, height)
+    if pixels_per_degree is None:
+        scale = longer_side_px / longer
+    else:
+        least = NETWORK_PIXELS_PER_DEGREE * longer / MAX_LONGER_SIDE_PX
+        advice = f"give at least {math.ceil(least * 100) / 100:.2f} for an image of this size"
+        if not (math.isfinite(pixels_per_degree) and pixels_per_degree > 0):
+            raise StimulusError(f"pixels_per_degree={pixels_per_degree}: is not positive; {advice}")
+        if pixels_per_degree < least:
+            seen = NETWORK_PIXELS_PER_DEGREE / pixels_per_degree * longer
+            raise StimulusError(
+                f"pixels_per_degree={pixels_per_degree:g}: the network would see {seen:.0f} px on "
+                f"the longer side, over the limit of {MAX_LONGER_SIDE_PX}; {advice}"
+            )
+        scale = NETWORK_PIXELS_PER_DEGREE / pixels_per_degree
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def network_input(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Resize a stimulus with antialiasing to the network's size.
+
+    Parameters
+    ----------
+    pixels : uint8 array, shape (height, width, 3)
+    size : tuple of int
+        (width, height) in network pixels, from `network_size`.
+
+    Returns
+    -------
+    float32 array, shape (3, size[1], size[0])
+        RGB, 0..255, contiguous.
+    """
+    # reducing_gap averages whole blocks first where the image is over 6 times too large: half
+    # the time for 24 megapixels, and 0.3 gray levels on average from an exact cubic either way.
+    resized = Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1), dtype=np.float32)
