@@ -36,7 +36,7 @@ class FitSettings:
     images_per_step
         The paper's minibatch in fine-tuning.
     dropout
-        Share of normalized features set to zero while training.
+        Share of the normalized features set to zero while training.
     grid_block
         Block on whose grid the densities are computed: 3 is an eighth of the image's
         resolution when the image is halved for the network.
@@ -44,7 +44,7 @@ class FitSettings:
         Of the initial parameters and of the images' order.
     """
 
-    epochs: int = 8
+    epochs: int = 6
     learning_rate: float = 3e-3
     images_per_step: int = 10
     dropout: float = 0.0
@@ -113,6 +113,7 @@ def fit(
     )
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
     curve = _resume(checkpoint, parts, settings)
+    network.train()
     total = settings.epochs * len(images)
     with tqdm(total=total, desc="training", unit="image", disable=None) as progress:
         progress.update(len(curve) * len(images))
@@ -125,7 +126,7 @@ def fit(
                 optimizer.zero_grad()
                 n_fixations = sum(len(image.cells) for image in batch)
                 for image in batch:
-                    bits = _accumulate(network, vgg, image, n_fixations, settings.dropout)
+                    bits = _accumulate(network, vgg, image, n_fixations)
                     gain += bits * len(image.cells)
                     count += len(image.cells)
                     progress.update()
@@ -138,14 +139,10 @@ def fit(
     return curve
 
 
-def _accumulate(
-    network: ReadoutNetwork, vgg: Vgg, image: TrainingImage, n_fixations: int, dropout: float
-) -> float:
+def _accumulate(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage, n_fixations: int) -> float:
     """Add one image's gradients; return the mean gain of the readouts that may see it, bits."""
-    taps = image.features.load_taps(vgg)
-    if dropout:
-        taps = torch.nn.functional.dropout(taps, dropout)
-    log_density = log_densities(network(taps, image.grid), image.log_center_bias)
+    saliency = network(image.features.load_taps(vgg), image.grid)
+    log_density = log_densities(saliency, image.log_center_bias)
     likelihood = log_density[:, image.cells].mean(1)
     sees = torch.arange(len(likelihood)) != image.fold
     loss = -likelihood[sees].sum() * (len(image.cells) / n_fixations)
@@ -178,6 +175,7 @@ def _resume(path: Path, parts: dict[str, Any], settings: FitSettings) -> list[fl
 
 
 def _refuse_dead(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage) -> None:
+    network.eval()
     with torch.no_grad():
         saliency = network(image.features.load_taps(vgg), image.grid).flatten(1)
     dead = (saliency.std(1) < 1e-4).nonzero().flatten().tolist()

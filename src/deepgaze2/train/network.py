@@ -67,11 +67,13 @@ class ReadoutNetwork(nn.Module):
         *,
         layer_norm: bool = False,
         final_relu: bool = False,
+        dropout: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.layer_norm = layer_norm
         self.final_relu = final_relu
+        self.dropout = dropout
         self.tap_deviation = torch.from_numpy(tap_deviation)
         generator = torch.Generator().manual_seed(seed)
         sizes = (len(tap_deviation), *WIDTHS)
@@ -100,6 +102,7 @@ class ReadoutNetwork(nn.Module):
         if self.layer_norm:
             deviation, mean = torch.std_mean(features, dim=0, correction=0)
             features = (features - mean) / (deviation.square() + LAYER_NORM_EPSILON).sqrt()
+        features = nn.functional.dropout(features, self.dropout, self.training)
         x = self.weights[0].reshape(-1, channels) @ features
         x = x.reshape(n_models, first, height5, width5)
         x = x + self.biases[0][:, :, None, None]

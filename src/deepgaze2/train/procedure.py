@@ -72,7 +72,13 @@ def train_model(
     deviation = tap_deviations(backbone.vgg, reference)
     folds = image_folds(len(dataset.stimuli), n_folds, settings.seed)
     images = _training_images(dataset, features, folds, settings.grid_block)
-    network = ReadoutNetwork(n_folds, deviation, layer_norm=layer_norm, seed=settings.seed)
+    network = ReadoutNetwork(
+        n_folds,
+        deviation,
+        layer_norm=layer_norm,
+        dropout=settings.dropout,
+        seed=settings.seed,
+    )
     checkpoint = folder / "checkpoint.pt"
     curve = fit(network, backbone.vgg, images, settings, checkpoint)
     ids = np.array(dataset.stimuli.ids)

@@ -1,0 +1,249 @@
+"""Speed and memory of prediction, as ratios measured alternately in one run.
+
+    python benchmarks/predict.py            # needs the extra [train] for the PyTorch peer
+
+Every pair is timed in turns (ours, peer, ours, peer, ...), and medians are compared, so that
+a slow spell of the machine falls on both.
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import deepgaze2
+from deepgaze2.cores import available_cores
+from deepgaze2.examples import example_paths
+from deepgaze2.model import Model
+from deepgaze2.network_input import network_input, network_size
+
+SIZE = (1024, 768)
+LARGE = (6000, 4000)  # 24 megapixels
+
+
+def alternate(rounds: int, *calls: Callable[[], object]) -> list[float]:
+    """Return the median seconds of each call, run in turns after one warm-up each."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for turn in range(rounds + 1):
+        for times, call in zip(seconds, calls, strict=True):
+            began = time.perf_counter()
+            call()
+            if turn:
+                times.append(time.perf_counter() - began)
+    return [statistics.median(times) for times in seconds]
+
+
+def photo(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return an example photo, (H, W, 3), brought to a size."""
+    with Image.open(example_paths()[0]) as image:
+        return np.asarray(image.convert("RGB").resize(size, Image.Resampling.BICUBIC))
+
+
+def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
+    """Return the same computation as one writes it in PyTorch: no shortcut, maps one by one."""
+    import torch
+    from torch.nn import functional
+
+    from deepgaze2.backbone import find_backbone
+    from deepgaze2.grid import blur_matrix, grid_in_block, interpolation_matrix
+    from deepgaze2.grid import image_in_readout_grid as in_grid
+    from deepgaze2.readout import LAYER_NORM_EPSILON
+
+    backbone = find_backbone(model.card.network)
+    layers = {
+        name: (
+            torch.from_numpy(backbone.kernels[name].astype(np.float32)),
+            torch.from_numpy(backbone.biases[name]),
+        )
+        for name in model.vgg.conv_names()
+    }
+    readout = model.readout
+    deviation = torch.from_numpy(readout.tap_deviation)[:, None, None]
+    prior = torch.from_numpy(model.center_bias.log_density(SIZE[1], SIZE[0]))
+
+    def matrix(positions: NDArray[np.float64], cells: int) -> torch.Tensor:
+        return torch.from_numpy(interpolation_matrix(positions, cells).astype(np.float32))
+
+    def predict(pixels: NDArray[np.uint8]) -> object:
+        size = network_size(SIZE[0], SIZE[1], longer_side_px=model.card.longer_side_px)
+        x = torch.from_numpy(network_input(pixels, size))[None]
+        x = x - torch.from_numpy(backbone.input_mean)[:, None, None]
+        found: dict[str, torch.Tensor] = {}
+        for block, widths in enumerate(model.vgg.blocks, 1):
+            if block > 1:
+                x = functional.max_pool2d(x, 2, ceil_mode=True)
+            for i in range(1, len(widths) + 1):
+                x = functional.conv2d(x, *layers[f"conv{block}_{i}"], padding=1)
+                found[f"conv{block}_{i}"] = x
+                x = functional.relu(x)
+                found[f"relu{block}_{i}"] = x
+        taps = torch.cat([found[tap][0] for tap in model.vgg.taps]) / deviation
+        if readout.layer_norm:
+            spread, mean = torch.std_mean(taps, dim=0, correction=0)
+            taps = (taps - mean) / (spread.square() + LAYER_NORM_EPSILON).sqrt()
+        rows = matrix(grid_in_block(size[1], 5), taps.shape[1])
+        columns = matrix(grid_in_block(size[0], 5), taps.shape[2])
+        features = (rows @ (taps @ columns.T))[None]  # (1, 2560, h2, w2)
+        height, width = features.shape[2:]
+        logs = []
+        for k in range(readout.n_models):
+            z = features
+            for layer, (w, b) in enumerate(zip(readout.weights, readout.biases, strict=True)):
+                z = functional.conv2d(
+                    z, torch.from_numpy(w[k])[..., None, None], torch.from_numpy(b[k])
+                )
+                if layer < len(readout.weights) - 1:
+                    z = functional.relu(z)
+            sigma = float(readout.sigma_px[k]) / 2
+            vertical = torch.from_numpy(blur_matrix(height, sigma).astype(np.float32))
+            horizontal = torch.from_numpy(blur_matrix(width, sigma).astype(np.float32))
+            s = vertical @ z[0, 0] @ horizontal.T
+            s = (
+                matrix(in_grid(SIZE[1], size[1]), height)
+                @ s
+                @ matrix(in_grid(SIZE[0], size[0]), width).T
+            )
+            logs.append(torch.log_softmax((s + prior).flatten(), 0))
+        return (torch.logsumexp(torch.stack(logs), 0) - np.log(len(logs))).reshape(SIZE[1], SIZE[0])
+
+    def guarded(pixels: NDArray[np.uint8]) -> object:
+        with torch.inference_mode():
+            return predict(pixels)
+
+    return guarded
+
+
+def peak_memory_mb(size: tuple[int, int]) -> float:
+    """Return the peak resident memory of a fresh process that predicts one image."""
+    code = (
+        "import sys, resource, numpy as np, deepgaze2\n"
+        "w, h = int(sys.argv[1]), int(sys.argv[2])\n"
+        "pixels = np.random.default_rng(0).integers(0, 256, (h, w, 3), dtype=np.uint8)\n"
+        "deepgaze2.load().predict(pixels)\n"
+        "unit = 1 if sys.platform == 'darwin' else 1024\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)\n"
+    )
+    command = [sys.executable, "-c", code, str(size[0]), str(size[1])]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def first_picture_s() -> tuple[float, float]:
+    """Return seconds from typing the command to the first picture, and to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "photo.jpg"
+        Image.fromarray(photo(SIZE)).save(source, quality=90)
+        out = Path(folder) / "out"
+        began = time.perf_counter()
+        command = [sys.executable, "-c", "from deepgaze2.cli import main; main()"]
+        process = subprocess.Popen(
+            [*command, "predict", str(source), "-o", str(out)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        first = None
+        while process.poll() is None:
+            # A file gets its name only when whole; temporary ones begin with a dot.
+            if first is None and any(not p.name.startswith(".") for p in out.rglob("*.png")):
+                first = time.perf_counter() - began
+            time.sleep(0.005)
+        total = time.perf_counter() - began
+    if process.returncode != 0 or first is None:
+        raise RuntimeError("deepgaze2 predict failed; run it by hand")
+    return first, total
+
+
+def single_image(rounds: int) -> dict[str, float]:
+    """Compare one 1024×768 image between the engines."""
+    ncnn, torch_engine = deepgaze2.load(), deepgaze2.load(engine="torch", device="cpu")
+    pixels = photo(SIZE)
+    image = network_input(pixels, network_size(*SIZE, longer_side_px=ncnn.card.longer_side_px))
+    direct = eager_pytorch(ncnn)
+    difference = np.abs(ncnn.predict(pixels).log_density - np.asarray(direct(pixels))).max()
+    ours, backbone, same, eager = alternate(
+        rounds,
+        lambda: ncnn.predict(pixels),
+        lambda: ncnn.engine.stored_features(image),
+        lambda: torch_engine.predict(pixels),
+        lambda: direct(pixels),
+    )
+    return {
+        "one 1024x768 image, s": ours,
+        "share outside the backbone": 1 - backbone / ours,
+        "eager PyTorch, direct / ours": eager / ours,
+        "PyTorch engine with our readout / ours": same / ours,
+        "largest difference to eager PyTorch, nats": float(difference),
+    }
+
+
+def large_image(rounds: int) -> dict[str, float]:
+    """Compare a 24-megapixel array with a 1024×768 one; decoding and writing left out."""
+    model = deepgaze2.load()
+    small, large = photo(SIZE), photo(LARGE)
+    ours, big = alternate(rounds, lambda: model.predict(small), lambda: model.predict(large))
+    memory = {size: peak_memory_mb(size) for size in (SIZE, LARGE)}
+    return {
+        "24 megapixels / 1024x768, time": big / ours,
+        "peak memory, 1024x768, MB": memory[SIZE],
+        "24 megapixels / 1024x768, peak memory": memory[LARGE] / memory[SIZE],
+    }
+
+
+def stream(n_images: int, rounds: int) -> dict[str, float]:
+    """Compare predict_many over files with the engine alone on ready inputs."""
+    model = deepgaze2.load()
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for i, source in zip(range(n_images), itertools.cycle(example_paths()), strict=False):
+            path = Path(folder) / f"{i:03d}.jpg"
+            with Image.open(source) as image:
+                image.convert("RGB").resize(SIZE).save(path, quality=90)
+            paths.append(path)
+        size = network_size(*SIZE, longer_side_px=model.card.longer_side_px)
+        image = network_input(photo(SIZE), size)
+
+        def raw() -> None:
+            for _ in paths:
+                model.engine.stored_features(image)
+
+        def many() -> None:
+            for _ in model.predict_many(paths):
+                pass
+
+        engine_s, many_s = alternate(rounds, raw, many)
+    return {
+        f"predict_many, {n_images} images, images/s": n_images / many_s,
+        "predict_many / engine's raw rate": engine_s / many_s,
+    }
+
+
+def main() -> None:
+    """Run all comparisons and print them as a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--images", type=int, default=100, help="images in the stream")
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    arguments = parser.parse_args()
+    figures = single_image(arguments.rounds) | large_image(arguments.rounds)
+    figures |= stream(arguments.images, rounds=2)
+    first, total = zip(*(first_picture_s() for _ in range(3)), strict=True)
+    figures["command to first picture, s"] = statistics.median(first)
+    figures["command to its end, s"] = statistics.median(total)
+    print(f"{available_cores()} cores, {deepgaze2.load().card.name}")
+    for name, value in figures.items():
+        print(f"{name:<45} {value:10.4g}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
