@@ -14,6 +14,7 @@ from deepgaze2.errors import OutputError
 from deepgaze2.files import written_atomically
 from deepgaze2.plot import overlay, panel
 from deepgaze2.prediction import Prediction
+from deepgaze2.stimulus import printable
 
 _UNIT = "nats; the exponential sums to one over the pixels"
 _COMPRESS_LEVEL = 3  # of PNG: 9 takes several times as long for a tenth less
@@ -58,14 +59,12 @@ def save_panel(prediction: Prediction, path: Path, n_samples: int, seed: int | N
 def metadata(prediction: Prediction) -> dict[str, str | int]:
     """Return what a log density must be kept with: its image, model, center bias and unit."""
     network_width, network_height = prediction.network_input_size
-    # Names of files need not be valid text.
-    name = prediction.stimulus.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return {
-        "image": name,
+        "image": prediction.stimulus.name,
         "width": prediction.width,
         "height": prediction.height,
         "model": prediction.model,
-        "center_bias": prediction.center_bias.name,
+        "center_bias": printable(prediction.center_bias.name),
         "network_input_width": network_width,
         "network_input_height": network_height,
         "unit": _UNIT,

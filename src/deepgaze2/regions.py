@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import RegionError
+from deepgaze2.stimulus import printable
 
 if TYPE_CHECKING:
     from deepgaze2.prediction import Prediction
@@ -111,7 +112,7 @@ def parse_region(text: str) -> Region:
             " give four pixel numbers or four percentages, as in logo:10,20,300,80"
         )
     x, y, width, height = values
-    return Region(name.strip(), x, y, width, height, percent)
+    return Region(printable(name.strip()), x, y, width, height, percent)
 
 
 def region_shares(prediction: "Prediction", regions: Sequence[Region]) -> list[RegionShare]:

@@ -1,0 +1,247 @@
+"""`deepgaze2 predict`: pictures, log densities and region shares of photos."""
+
+import csv
+import io
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deepgaze2.cli.batch import Job, find_images, plan
+from deepgaze2.errors import DeepGazeError, RegionError
+from deepgaze2.files import written_atomically
+from deepgaze2.regions import Region, RegionShare, parse_region, region_shares
+from deepgaze2.stimulus import printable
+
+if TYPE_CHECKING:
+    from deepgaze2.model import ImageSource, Model
+    from deepgaze2.prediction import Prediction
+
+_FORMATS = ("npy", "npz", "h5", "tiff", "json")
+
+
+@dataclass(frozen=True)
+class _Options:
+    center_bias: str | None
+    pixels_per_degree: float | None
+    formats: tuple[str, ...]
+    regions: list[Region]
+    samples: int
+    seed: int
+
+
+@click.command()
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO|FOLDER|GLOB...")
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=click.Path(path_type=Path),
+    default="out",
+    show_default=True,
+    help="Folder for the results; created if missing.",
+)
+@click.option("--model", default="default", show_default=True, help="Model name or folder.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "ncnn", "torch"]),
+    default="auto",
+    show_default=True,
+    help="What computes the network.",
+)
+@click.option(
+    "--center-bias",
+    metavar="NAME|FILE",
+    help="mit1003, osie, uniform, gaussian, or a file.  [default: the model's]",
+)
+@click.option(
+    "--pixels-per-degree",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Image pixels per degree of visual angle, if known.",
+)
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="NAME:X,Y,W,H",
+    help="Show the share of fixations in a rectangle, in pixels or all in %; repeatable.",
+)
+@click.option(
+    "--format",
+    "formats",
+    type=click.Choice(_FORMATS),
+    multiple=True,
+    default=["npy"],
+    show_default=True,
+    help="Format of the log density (json: a summary in numbers); repeatable.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=0),
+    default=100,
+    show_default=True,
+    help="Fixations sampled for the panel.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--force", is_flag=True, help="Predict again what is done.")
+def predict(
+    photos: tuple[str, ...],
+    out: Path,
+    model: str,
+    engine: str,
+    center_bias: str | None,
+    pixels_per_degree: float | None,
+    regions: tuple[str, ...],
+    formats: tuple[str, ...],
+    samples: int,
+    seed: int,
+    as_json: bool,
+    force: bool,
+) -> None:
+    """Predict where people look in photos.
+
+    For each photo NAME the folder `out` gets:
+
+    \b
+    NAME_overlay.png   the density in color over the photo
+    NAME_panel.png     photo, density with equal-mass contours, sampled fixations
+    NAME.npy           the log density in nats
+    NAME_regions.csv   with --region: shares of fixations, also under the center bias alone
+
+    Photos of several folders go to sub-folders like theirs; of a.jpg and a.png in one folder
+    the results are called a.jpg_overlay.png and so on. What has all its results already is
+    skipped, even if they were made with other options: then use --force.
+    """  # noqa: D301 (click looks for the character itself)
+    unique_formats = tuple(dict.fromkeys(formats))
+    parsed = [parse_region(text) for text in regions]
+    options = _Options(center_bias, pixels_per_degree, unique_formats, parsed, samples, seed)
+    endings = ["_overlay.png", "_panel.png", *(f".{name}" for name in options.formats)]
+    if parsed:
+        endings.append("_regions.csv")
+    jobs = plan(find_images(photos, out), out, endings)
+    for job in jobs:
+        job.skipped = not force and job.is_done()
+    waiting = {job.file: job for job in jobs if not job.skipped}
+    times_s = {"loading": 0.0, "predicting": 0.0}
+    if waiting:
+        start = time.perf_counter()
+        from deepgaze2.model import load
+
+        loaded = load(model, engine=engine)
+        times_s["loading"] = time.perf_counter() - start
+        _run(loaded, waiting, options)
+        times_s["predicting"] = time.perf_counter() - start - times_s["loading"]
+    if as_json:
+        click.echo(_as_json(jobs, times_s))
+    else:
+        _show(jobs, out, times_s)
+    errors = [job.error for job in jobs if job.error]
+    for error in errors:
+        click.echo(f"error: {error}", err=True)
+    if errors:
+        sys.exit(2)
+
+
+def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> None:
+    """Predict and write images in turn, with progress on a terminal; note what fails."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(jobs), unit="image", disable=None) as progress:
+
+        def fail(source: "ImageSource", error: DeepGazeError) -> None:
+            jobs[str(source)].error = str(error)
+            progress.update()
+
+        predictions = model.predict_many(
+            list(jobs),
+            center_bias=options.center_bias,
+            pixels_per_degree=options.pixels_per_degree,
+            on_error=fail,
+        )
+        in_order = iter(jobs.values())
+        last = time.perf_counter()
+        for prediction in predictions:
+            job = next(job for job in in_order if not job.error)
+            try:
+                _write(prediction, job, options)
+            except RegionError as error:
+                job.error = f"{printable(job.file)}: {error}"
+            now = time.perf_counter()
+            job.seconds, last = now - last, now
+            progress.update()
+
+
+def _write(prediction: "Prediction", job: Job, options: _Options) -> None:
+    from deepgaze2.output import save_panel
+
+    job.width, job.height = prediction.width, prediction.height
+    if options.regions:
+        job.regions = region_shares(prediction, options.regions)
+    overlay, panel, *others = map(Path, job.outputs)
+    prediction.save(overlay)
+    save_panel(prediction, panel, options.samples, options.seed)
+    for path in others:
+        if path.suffix == ".csv":
+            _write_regions(job.regions, path)
+        else:
+            prediction.save(path)
+
+
+def _write_regions(shares: Sequence[RegionShare], path: Path) -> None:
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["region", "share", "center_bias_share", "ratio"])
+    table.writerows([s.name, s.share, s.center_bias_share, s.ratio] for s in shares)
+    with written_atomically(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def _as_json(jobs: Sequence[Job], times_s: Mapping[str, float]) -> str:
+    """Return what was done as JSON; an image's seconds count from the end of the one before."""
+    images = [asdict(job) for job in jobs]
+    for image in images:
+        if image["error"]:
+            image["outputs"] = []
+        for region in image["regions"]:
+            region["ratio"] = region["ratio"] if math.isfinite(region["ratio"]) else None
+    return json.dumps({"images": images, "seconds": dict(times_s)}, indent=2, allow_nan=False)
+
+
+def _show(jobs: Sequence[Job], out: Path, times_s: Mapping[str, float]) -> None:
+    done = [job for job in jobs if job.seconds is not None and not job.error]
+    for job in done:
+        if job.regions:
+            click.echo(f"{printable(job.file)}\n{_region_table(job.regions)}\n")
+    if done:
+        each = times_s["predicting"] / len(done)
+        click.echo(f"{_count(len(done))} predicted; the results are in {printable(out)}{os.sep}")
+        click.echo(
+            f"{each:.2f} s per image, with reading and drawing;"
+            f" loading the model took {times_s['loading']:.2f} s"
+        )
+    if skipped := sum(job.skipped for job in jobs):
+        click.echo(f"{_count(skipped)} skipped, done before (--force predicts again)")
+    if failed := sum(job.error is not None for job in jobs):
+        click.echo(f"{_count(failed)} failed")
+
+
+def _count(n: int) -> str:
+    return f"{n} image" if n == 1 else f"{n} images"
+
+
+def _region_table(shares: Sequence[RegionShare]) -> str:
+    width = max(len("region"), *(len(share.name) for share in shares))
+    lines = [f"  {'region':<{width}}  fixations  center bias alone  ratio"]
+    lines += [
+        f"  {s.name:<{width}}  {s.share:>9.1%}  {s.center_bias_share:>17.1%}  {s.ratio:>5.2f}"
+        for s in shares
+    ]
+    return "\n".join(lines)
