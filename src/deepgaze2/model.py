@@ -1,7 +1,7 @@
 """The model: an image in, a probability density over its pixels out."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,7 +108,7 @@ class Model:
         center_bias: CenterBiasSource | None = None,
         pixels_per_degree: float | None = None,
         on_error: Callable[[ImageSource, DeepGazeError], None] | None = None,
-    ) -> Iterator[Prediction]:
+    ) -> Generator[Prediction]:
         """Predict a stream of images, in order, with bounded memory.
 
         Decoding and finishing overlap with the backbone; at most three images are under way.

@@ -35,19 +35,19 @@ class _Commands(click.Group):
 )
 @click.version_option(version("deepgaze2"))
 def cli() -> None:
-    r"""Predict where people look in images, as a probability density over the pixels.
+    """Predict where people look in images, as a probability density over the pixels.
 
     \b
     deepgaze2 predict photo.jpg -o out/         pictures and log density of one photo
     deepgaze2 predict photos/ --region logo:40,20,200,80   share of fixations in a region
     deepgaze2 info                              the packaged model and this machine
-    """
+    """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(standalone_mode=False))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -57,5 +57,3 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; what was finished is kept", err=True)
         sys.exit(130)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)

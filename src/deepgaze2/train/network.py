@@ -123,16 +123,19 @@ class ReadoutNetwork(nn.Module):
 
     def readout(self) -> Readout:
         """Return the parameters for prediction."""
-        arrays = [parameter.detach().cpu().numpy().copy() for parameter in self.parameters()]
-        n = len(self.weights)
         return Readout(
-            weights=tuple(arrays[:n]),
-            biases=tuple(arrays[n : 2 * n]),
-            sigma_px=np.exp(arrays[2 * n]),
+            weights=tuple(_array(weight) for weight in self.weights),
+            biases=tuple(_array(bias) for bias in self.biases),
+            sigma_px=np.exp(_array(self.log_sigma_px)),
             tap_deviation=self.tap_deviation.numpy(),
             layer_norm=self.layer_norm,
             final_relu=self.final_relu,
         )
+
+
+def _array(parameter: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = parameter.detach().numpy().copy()
+    return array
 
 
 def _blur_matrices(cells: int, sigma_cells: Tensor) -> Tensor:
