@@ -90,7 +90,7 @@ def test_transparency_is_composited_on_white(tmp_path: Path) -> None:
     ):
         assert np.abs(pixels - on_white(RGBA)).max() <= 1
     gray = np.stack([RGBA[..., 0]] * 3 + [RGBA[..., 3]], -1)
-    la = Image.fromarray(gray, "RGBA").convert("LA")
+    la = Image.fromarray(gray).convert("LA")
     assert np.abs(read(tmp_path, encoded(la, "PNG")).pixels - on_white(gray)).max() <= 1
 
 
@@ -98,7 +98,7 @@ def test_transparency_is_composited_on_white(tmp_path: Path) -> None:
 def test_palette_with_a_transparent_entry(tmp_path: Path, kind: str) -> None:
     indices = RNG.integers(0, 4, (9, 7), dtype=np.uint8)
     colors = np.array([[255, 0, 0], [0, 200, 0], [0, 0, 90], [10, 20, 30]], dtype=np.uint8)
-    image = Image.fromarray(indices, "P")
+    image = Image.frombytes("P", (7, 9), indices.tobytes())
     image.putpalette(colors.tobytes())
     seen = colors.copy()
     np.testing.assert_array_equal(read(tmp_path, encoded(image, kind)).pixels, seen[indices])

@@ -49,6 +49,7 @@ def message(path: Path, content: bytes) -> str:
         (np.zeros((5, 5), np.int64), "int64 .* convert to uint8"),
         (np.zeros((5, 5), np.complex128), "convert"),
         (np.zeros((5, 5), object), "convert"),
+        (np.full((5, 5), "white"), "convert"),
         (Image.fromarray(np.full((5, 5), 70_000, np.int32)), "convert"),
         (Image.fromarray(np.full((5, 5), 2.0, np.float32)), "0..1"),
         ([[0, 1], [1, 0]], "give a path, a Pillow image or a NumPy array"),
@@ -94,7 +95,7 @@ def test_empty_file_and_text_and_heic(tmp_path: Path) -> None:
         assert "JPEG or PNG" in problem or "damaged" in problem
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
     problem = message(tmp_path / "IMG_0001.HEIC", heic)
-    assert "HEIC images cannot be read; convert it" in problem
+    assert "HEIC format, which cannot be read; convert it to JPEG" in problem
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF", "WEBP"])

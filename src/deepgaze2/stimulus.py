@@ -83,12 +83,12 @@ def read_stimulus(
         _check_size((source.shape[1], source.shape[0]), "array", max_pixels)
         gray_or_color = source[:, :, 0] if source.shape[2:] == (1,) else source
         image = Image.fromarray(_eight_bit(gray_or_color, "array"))
-        return _stimulus(image, image.size, "array")
+        return _stimulus(image, "array")
     if isinstance(source, Image.Image):
         label = printable(getattr(source, "filename", "") or "image")
         _check_size(source.size, label, max_pixels)
         with _explained(label):
-            return _stimulus(source, source.size, label)
+            return _stimulus(source, label)
     if isinstance(source, str | os.PathLike):
         return _read_file(Path(source), max_pixels)
     raise StimulusError(
@@ -98,7 +98,7 @@ def read_stimulus(
 
 def printable(path: str | os.PathLike[str]) -> str:
     r"""Return a path with line breaks and bytes that are no text as escapes such as `\udce9`."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fspath(path))
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fsdecode(path))
 
 
 def _read_file(path: Path, max_pixels: int) -> Stimulus:
@@ -117,12 +117,13 @@ def _read_file(path: Path, max_pixels: int) -> Stimulus:
         ) from error
     with stream, _explained(label):
         image = _opened(stream, label)
-        size = width, height = image.size
-        _check_size(size, label, max_pixels)
+        width, height = image.size
+        _check_size(image.size, label, max_pixels)
         if isinstance(image, JpegImageFile):
             factor = _reduction(width, height)
             image.draft(None, (width // factor, height // factor))
-        return _stimulus(image, size, label)
+            return _stimulus(image, label, whole=(width, height))
+        return _stimulus(image, label)
 
 
 def _opened(stream: IO[bytes], label: str) -> Image.Image:
@@ -145,11 +146,11 @@ def _opened(stream: IO[bytes], label: str) -> Image.Image:
         stream.seek(4)
         is_heic = stream.read(4) == b"ftyp" and stream.read(4) in _HEIC_BRANDS
         problem = (
-            "HEIC images cannot be read; convert it"
+            "is in the HEIC format, which cannot be read; convert it to"
             if is_heic
-            else "is not an image of a known format, or its beginning is damaged; save it anew"
+            else "is not an image of a known format, or its beginning is damaged; save it anew as"
         )
-        raise StimulusError(f"{label}: {problem} as JPEG or PNG") from error
+        raise StimulusError(f"{label}: {problem} JPEG or PNG") from error
 
 
 @contextmanager
@@ -172,10 +173,10 @@ def _explained(label: str) -> Iterator[None]:
         ) from error
 
 
-def _stimulus(image: Image.Image, size: tuple[int, int], label: str) -> Stimulus:
-    """Decode; `size` is the whole image's (width, height), `image` may be a reduced draft of it."""
+def _stimulus(image: Image.Image, label: str, whole: tuple[int, int] | None = None) -> Stimulus:
+    """Decode; `whole` is the (width, height) of what `image` is a reduced draft of."""
     image.load()
-    width, height = size
+    width, height = whole or image.size
     rgb = _rgb(image, label)
     drafted = round(width / image.width)
     if (factor := _reduction(width, height) // drafted) > 1:
@@ -224,8 +225,8 @@ def _eight_bit(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
         return values
     if values.dtype == bool:
         return values.astype(np.uint8) * np.uint8(255)
-    lowest, highest = values.min(), values.max()
     if values.dtype.kind == "f":
+        lowest, highest = values.min(), values.max()
         if not (lowest >= 0 and highest <= 1):  # also where one is NaN
             raise StimulusError(
                 f"{label}: float values must lie in 0..1, not {lowest:g}..{highest:g}; "
