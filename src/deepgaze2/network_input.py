@@ -11,6 +11,10 @@ from deepgaze2.errors import StimulusError
 NETWORK_PIXELS_PER_DEGREE = 17.5
 MAX_LONGER_SIDE_PX = 2048
 
+# One cell of the last block. Below it the layers see nothing but padding, and pooling a side
+# of one cell is not defined alike in all engines.
+_MIN_SIDE_PX = 16
+
 
 def network_size(
     width: int, height: int, *, pixels_per_degree: float | None = None, longer_side_px: int = 512
@@ -26,6 +30,11 @@ def network_size(
         17.5 px/degree, the resolution of the paper's halved MIT1003 images.
     longer_side_px : int
         Longer side of the network input where `pixels_per_degree` is not known.
+
+    Returns
+    -------
+    tuple of int
+        Width and height, each at least 16: extremely long images are stretched to that.
 
     Raises
     ------
@@ -48,7 +57,7 @@ def network_size(
                 f"the longer side, over the limit of {MAX_LONGER_SIDE_PX}; {advice}"
             )
         scale = NETWORK_PIXELS_PER_DEGREE / pixels_per_degree
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    return max(_MIN_SIDE_PX, round(width * scale)), max(_MIN_SIDE_PX, round(height * scale))
 
 
 def network_input(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
