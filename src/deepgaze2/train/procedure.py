@@ -84,7 +84,7 @@ def train_model(
     ids = np.array(dataset.stimuli.ids)
     card = Card(
         name=name,
-        description=f"DeepGaze II readout on {backbone.vgg.name} features, {n_folds} folds",
+        description=_description(backbone.vgg.name, layer_norm),
         license="MIT",
         network=backbone.vgg.name,
         backbone_checksum=backbone.checksum,
@@ -138,6 +138,12 @@ def _prior_at_cells(
         for image_px, input_px in zip(size, input_size, strict=True)
     )
     return prior.log_density(size[1], size[0])[np.ix_(rows, columns)]
+
+
+def _description(network: str, layer_norm: bool) -> str:
+    if layer_norm:
+        return f"DeepGaze II on {network}, features also normalized across channels"
+    return f"DeepGaze II on {network} as in the paper, without pretraining"
 
 
 def _record(
