@@ -80,7 +80,7 @@ def test_one_photo_gives_overlay_panel_and_log_density(tmp_path: Path, model: Fa
     assert np.load(out / "cat.npy").shape == (30, 40)
     assert "1 image predicted" in result.stdout
     assert f"{out}{os.sep}" in result.stdout
-    assert "s per image" in result.stdout
+    assert "s per prediction" in result.stdout
     assert model.options == {"center_bias": "osie", "pixels_per_degree": None}
 
 

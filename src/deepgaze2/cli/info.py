@@ -36,7 +36,7 @@ def _model_rows(card: Card) -> dict[str, str]:
         "readouts": f"{len(card.folds)}, averaged as probabilities",
         "network input": f"longer side {card.longer_side_px} px, or 17.5 px/degree if known",
         "default center bias": card.center_bias,
-        "licence": card.license,
+        "license": card.license,
     }
     if training:
         rows["trained on"] = (
