@@ -1,0 +1,249 @@
+"""A model predicts what its parts give, from any thread, in any order, in bounded memory."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+import deepgaze2
+import reference
+from deepgaze2.backbone import find_backbone
+from deepgaze2.card import packaged_models, read_card, write_card, write_model
+from deepgaze2.engines import Engine
+from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, StimulusError
+from deepgaze2.model import ImageSource, Model
+from deepgaze2.network_input import network_input, network_size
+from deepgaze2.stimulus import read_stimulus
+from deepgaze2.vgg import VGG16
+from tiny import card_of, random_backbone, random_readout, tiny_model, write_photos
+
+SIZES = [(60, 40), (31, 50), (200, 150), (64, 64), (20, 90), (129, 70), (16, 16), (90, 30)]
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_photos(tmp_path_factory.mktemp("photos"), SIZES)
+
+
+@pytest.mark.parametrize("options", [{}, {"pixels_per_degree": 30.0}, {"center_bias": "uniform"}])
+def test_a_prediction_is_the_whole_chains(
+    model: Model, photos: list[Path], options: dict[str, float | str]
+) -> None:
+    for path in photos[:3]:
+        found = model.predict(path, **options)  # type: ignore[arg-type]
+        stimulus = read_stimulus(path)
+        size = found.network_input_size
+        maps = reference.feature_maps(random_backbone(), network_input(stimulus.pixels, size))
+        prior = found.center_bias.log_density(stimulus.height, stimulus.width)
+        saliency = reference.saliency(model.readout, model.vgg, maps, size)
+        expected = reference.log_density(saliency, prior, size)
+        np.testing.assert_allclose(found.log_density, expected, atol=1e-4)
+
+
+def test_a_prediction_says_where_it_comes_from(model: Model, photos: list[Path]) -> None:
+    found = model.predict(photos[0])
+    assert (found.model, found.center_bias.name) == ("tiny", "gaussian")
+    assert found.stimulus.name == "0.png"
+    assert found.network_input_size == network_size(60, 40, longer_side_px=64)
+    assert (found.width, found.height) == (60, 40)
+    by_degree = model.predict(photos[0], pixels_per_degree=20, center_bias="mit1003")
+    assert by_degree.network_input_size == network_size(60, 40, pixels_per_degree=20)
+    assert by_degree.center_bias.name == "mit1003"
+
+
+def test_paths_images_and_arrays_are_one(model: Model, photos: list[Path]) -> None:
+    by_path = model.predict(photos[0]).log_density
+    image = Image.open(photos[0])
+    sources: list[ImageSource] = [str(photos[0]), image, np.asarray(image)]
+    for source in sources:
+        np.testing.assert_array_equal(model.predict(source).log_density, by_path)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5000), (1500, 2)])
+def test_extreme_sizes_have_densities(model: Model, size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    found = model.predict(pixels).log_density
+    assert found.shape == size
+    assert np.exp(found.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_engines_agree(photos: list[Path]) -> None:
+    other = tiny_model(engine="torch").predict(photos[1]).log_density
+    np.testing.assert_allclose(tiny_model().predict(photos[1]).log_density, other, atol=1e-4)
+
+
+def test_the_mixture_is_the_mean_of_its_members(model: Model, photos: list[Path]) -> None:
+    members = [model.member(k).predict(photos[1]).density for k in range(3)]
+    np.testing.assert_allclose(model.predict(photos[1]).density, np.mean(members, 0), rtol=1e-4)
+    assert not np.allclose(members[0], members[1], rtol=1e-2)
+
+
+def test_four_threads_give_the_same_bytes(model: Model, photos: list[Path]) -> None:
+    alone = [model.predict(path).log_density.tobytes() for path in photos]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(
+            pool.map(lambda path: model.predict(path).log_density.tobytes(), photos * 3)
+        )
+    assert together == alone * 3
+
+
+def test_many_are_predicted_in_order(model: Model, photos: list[Path]) -> None:
+    found = list(model.predict_many(photos, center_bias="osie", pixels_per_degree=25))
+    assert len(found) == len(photos)
+    for path, prediction in zip(photos, found, strict=True):
+        alone = model.predict(path, center_bias="osie", pixels_per_degree=25)
+        assert prediction.stimulus.name == path.name
+        assert prediction.log_density.tobytes() == alone.log_density.tobytes()
+    assert list(model.predict_many([])) == []
+
+
+def test_what_cannot_be_used_is_passed_over(model: Model, photos: list[Path]) -> None:
+    sources: list[ImageSource] = [
+        photos[0],
+        "missing.png",
+        photos[1],
+        np.zeros((3, 3, 7)),
+        photos[2],
+    ]
+    errors: list[tuple[ImageSource, DeepGazeError]] = []
+    found = model.predict_many(sources, on_error=lambda *failure: errors.append(failure))
+    assert [prediction.stimulus.name for prediction in found] == ["0.png", "1.png", "2.png"]
+    assert errors[0][0] == "missing.png"
+    assert errors[1][0] is sources[3]
+    assert all(isinstance(error, StimulusError) for _, error in errors)
+
+
+def test_without_a_handler_an_error_comes_in_its_place(model: Model, photos: list[Path]) -> None:
+    stream = model.predict_many([photos[0], "missing.png", photos[1]])
+    assert next(stream).stimulus.name == "0.png"
+    with pytest.raises(StimulusError, match="missing"):
+        next(stream)
+    with pytest.raises(StopIteration):
+        next(stream)
+
+
+def test_a_bad_center_bias_is_refused(model: Model, photos: list[Path]) -> None:
+    with pytest.raises(CenterBiasError, match="gaussian"):
+        model.predict(photos[0], center_bias="gausian")
+    errors: list[object] = []
+    stream = model.predict_many(
+        photos, center_bias=np.full((3, 3), np.nan), on_error=lambda *e: errors.append(e)
+    )
+    with pytest.raises(CenterBiasError):  # it fails for every image alike
+        next(stream)
+    assert errors == []
+
+
+def counted(sources: list[Path], read: list[Path]) -> Iterator[Path]:
+    for source in sources:
+        read.append(source)
+        yield source
+
+
+def test_sources_are_read_only_a_few_ahead(model: Model, photos: list[Path]) -> None:
+    read: list[Path] = []
+    stream = model.predict_many(counted(photos * 3, read))
+    assert read == []
+    for done, _ in enumerate(stream, 1):
+        assert len(read) <= done + 3
+    assert len(read) == len(photos) * 3
+
+
+def test_a_closed_stream_stops(model: Model, photos: list[Path]) -> None:
+    read: list[Path] = []
+    stream = model.predict_many(counted(photos * 100, read))
+    next(stream)
+    before = threading.active_count()
+    stream.close()
+    assert len(read) <= 4
+    assert threading.active_count() < before
+
+
+@dataclass
+class SlowEngine:
+    """Waits instead of computing, and notes how many images it works on at once."""
+
+    engine: Engine
+    name: str = "slow"
+    device: str = "cpu"
+    busy: int = 0
+    most: int = 0
+
+    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+        time.sleep(0.02)
+        features = self.engine.stored_features(image)
+        self.busy -= 1
+        return features
+
+
+def test_the_engine_works_on_one_image_at_a_time(model: Model, photos: list[Path]) -> None:
+    slow = SlowEngine(model.engine)
+    list(replace(model, engine=slow).predict_many(photos))
+    assert slow.most == 1
+
+
+def test_a_model_folder_is_loaded(tmp_path: Path, photos: list[Path]) -> None:
+    """With the packaged VGG-16, the only one that folders can name without a download."""
+    readout, backbone = random_readout(1, VGG16), find_backbone("vgg16")
+    card = write_model(tmp_path / "mine", card_of(readout, backbone, "mine"), readout)
+    loaded = deepgaze2.load(tmp_path / "mine")
+    assert loaded.card == card
+    found = loaded.predict(photos[0])
+    assert found.model == "mine"
+    assert np.exp(found.log_density.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
+
+    other = replace(card, backbone_checksum="0" * 64)
+    write_card(tmp_path / "mine", other)
+    with pytest.raises(ModelError, match=f"000000000000, found {backbone.checksum[:12]}"):
+        deepgaze2.load(tmp_path / "mine")
+    write_card(tmp_path / "mine", replace(card, network="resnet50"))
+    with pytest.raises(ModelError, match="resnet50"):
+        deepgaze2.load(tmp_path / "mine")
+
+
+@pytest.fixture(scope="module")
+def packaged() -> Model:
+    if not packaged_models():
+        pytest.skip("no model is packaged")
+    return deepgaze2.load()
+
+
+def test_the_packaged_model_gives_densities(packaged: Model) -> None:
+    found = packaged.predict(np.random.default_rng(0).integers(0, 256, (40, 300, 3), np.uint8))
+    assert found.log_density.shape == (40, 300)
+    assert np.isfinite(found.log_density).all()
+    assert np.exp(found.log_density.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_packaged_model_looks_at_what_stands_out(packaged: Model) -> None:
+    """A face-sized colored blob on gray, away from the center, draws fixations from there."""
+    y, x = np.mgrid[:240, :320]
+    blob = np.exp(-((x - 240) ** 2 + (y - 70) ** 2) / (2 * 14.0**2))[..., None]
+    pixels = (128 + blob * np.array([100, -100, -100])).astype(np.uint8)
+    found = packaged.predict(pixels, center_bias="uniform")
+    assert found.mass(200, 30, 80, 80) > 2 * 80 * 80 / (240 * 320)
+
+
+def test_the_packaged_card_is_complete(packaged: Model) -> None:
+    card = packaged.card
+    assert packaged.readout.n_models == len(card.folds) == 10
+    names = [name for fold in card.folds for name in fold]
+    assert len(names) == len(set(names)) == card.training["images"]
+    assert card.scores["explained"] == pytest.approx(
+        card.scores["model_bits"] / card.scores["gold_bits"]
+    )
+    assert read_card(Path(deepgaze2.__file__).parent / "assets" / "models" / card.name) == card
