@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from deepgaze2.readout import Readout
 
 CARD_FILE = "card.json"
 READOUT_FILE = "readout.safetensors"
-DEFAULT_MODEL = "deepgaze2"
+DEFAULT_MODEL = "deepgaze2-plus"
 _FORMAT = 1
 _PACKAGED = Path(__file__).with_name("assets") / "models"
 
@@ -81,10 +82,11 @@ def find_model(name: str | Path) -> Path:
     if str(name) in names:
         return _PACKAGED / str(name)
     folder = Path(name)
-    if (folder / CARD_FILE).is_file():
-        return folder
-    if folder.is_dir():
-        raise ModelError(f"{folder}: no {CARD_FILE} in it; give the folder that training wrote")
+    with suppress(OSError):  # a name that no file can have, or a folder that may not be entered
+        if (folder / CARD_FILE).is_file():
+            return folder
+        if folder.is_dir():
+            raise ModelError(f"{folder}: no {CARD_FILE} in it; give the folder that training wrote")
     near = difflib.get_close_matches(str(name), ["default", *names], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"packaged models: {', '.join(names)}"
     raise ModelError(f"model {str(name)!r} is neither a packaged model nor a folder; {hint}")
@@ -101,13 +103,14 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
+        is_known = values["format"] == _FORMAT
         values["folds"] = tuple(tuple(fold) for fold in values["folds"])
-        card = Card(**values)
+        card = Card(**values) if is_known else None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
-    if card.format != _FORMAT:
+    if card is None:
         raise ModelError(
-            f"{path}: format {card.format}, but this version reads {_FORMAT}; update deepgaze2"
+            f"{path}: format {values['format']}, but this version reads {_FORMAT}; update deepgaze2"
         )
     return card
 

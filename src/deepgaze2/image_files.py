@@ -22,16 +22,15 @@ def image_files(folder: Path) -> list[Path]:
         If the folder cannot be read or has no image in it.
     """
     try:
-        entries = list(folder.iterdir())
+        paths = [
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in SUFFIXES and path.name[0] != "." and path.is_file()
+        ]
     except OSError as error:
         raise StimulusError(
             f"{folder}: cannot be read ({error.strerror}); check its name and permissions"
         ) from error
-    paths = [
-        path
-        for path in entries
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
     if not paths:
         raise StimulusError(f"{folder}: no image in it; give a folder of photos")
     return sorted(paths, key=lambda path: natural_key(path.name))
@@ -39,4 +38,4 @@ def image_files(folder: Path) -> list[Path]:
 
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Return a sorting key that takes runs of digits as numbers."""
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
