@@ -124,14 +124,15 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
 
 
 def peak_memory_mb(size: tuple[int, int]) -> float:
-    """Return the peak resident memory of a fresh process that predicts one image."""
+    """Return the peak resident memory of a fresh process that predicts one image (Linux)."""
     code = (
-        "import sys, resource, numpy as np, deepgaze2\n"
+        "import sys, numpy as np, deepgaze2\n"
         "w, h = int(sys.argv[1]), int(sys.argv[2])\n"
         "pixels = np.random.default_rng(0).integers(0, 256, (h, w, 3), dtype=np.uint8)\n"
         "deepgaze2.load().predict(pixels)\n"
-        "unit = 1 if sys.platform == 'darwin' else 1024\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)\n"
+        # Linux's ru_maxrss would count the parent's memory too, inherited for a moment.
+        "status = open('/proc/self/status').read().split()\n"
+        "print(int(status[status.index('VmHWM:') + 1]) * 1024 / 1e6)\n"
     )
     command = [sys.executable, "-c", code, str(size[0]), str(size[1])]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)

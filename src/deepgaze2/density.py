@@ -19,7 +19,7 @@ FloatArray = NDArray[np.float32]
 # Saliency further than this below a map's maximum is raised to it: exponentials in float32
 # end at -87, and a density of e^-80 times the peak's is met in no data set.
 _RANGE_NATS = 80.0
-_BLOCK_ELEMENTS = 1 << 17
+_BLOCK_ELEMENTS = 1 << 18
 
 
 def mixture_log_density(
