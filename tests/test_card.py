@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deepgaze2 import card as module
 from deepgaze2.card import (
     CARD_FILE,
+    DEFAULT_MODEL,
     READOUT_FILE,
     Card,
     find_model,
@@ -148,15 +149,15 @@ def test_an_interrupted_write_is_no_model(tmp_path: Path, monkeypatch: pytest.Mo
 def test_packaged_models_are_found_by_name_and_suggested(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder.rename(tmp_path / "deepgaze2")
+    folder.rename(tmp_path / DEFAULT_MODEL)
     (tmp_path / "unfinished").mkdir()
     monkeypatch.setattr(module, "_PACKAGED", tmp_path)
-    assert packaged_models() == ["deepgaze2"]
-    assert find_model("deepgaze2") == find_model("default") == tmp_path / "deepgaze2"
-    for wrong, near in (("deepgaze", "deepgaze2"), ("DeepGaze2", "deepgaze2"), ("defualt", "def")):
-        with pytest.raises(ModelError, match=f"{wrong}.*did you mean '{near}"):
+    assert packaged_models() == [DEFAULT_MODEL]
+    assert find_model(DEFAULT_MODEL) == find_model("default") == tmp_path / DEFAULT_MODEL
+    for wrong, near in ((DEFAULT_MODEL[:-1], DEFAULT_MODEL), ("defualt", "default")):
+        with pytest.raises(ModelError, match=f"{wrong}'.*did you mean '{near}'"):
             find_model(wrong)
-    with pytest.raises(ModelError, match="packaged models: deepgaze2"):
+    with pytest.raises(ModelError, match=f"packaged models: {DEFAULT_MODEL}"):
         find_model("x/y")
 
 
