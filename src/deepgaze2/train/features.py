@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from deepgaze2.network_input import network_input, network_size
-from deepgaze2.stimulus import read_stimulus
 from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
@@ -19,6 +17,8 @@ from tqdm import tqdm
 from deepgaze2.backbone import Backbone
 from deepgaze2.engines import Engine
 from deepgaze2.files import cache_directory, written_atomically
+from deepgaze2.network_input import network_input, network_size
+from deepgaze2.stimulus import read_stimulus
 from deepgaze2.vgg import Vgg
 
 
@@ -68,7 +68,7 @@ def cache_features(
         stimulus = read_stimulus(path)
         size = network_size(stimulus.width, stimulus.height, longer_side_px=longer_side_px)
         digest = hashlib.sha256(stimulus.pixels.tobytes()).hexdigest()
-        target = folder / f"{digest}.npy"
+        target = folder / f"{digest}-{size[0]}x{size[1]}.npy"  # the bytes leave the shape open
         if not target.exists():
             stored = engine.stored_features(network_input(stimulus.pixels, size))
             with written_atomically(target) as temporary:

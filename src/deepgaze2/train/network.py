@@ -148,5 +148,5 @@ def _blur_matrices(cells: int, sigma_cells: Tensor) -> Tensor:
     kernels = kernels / kernels.sum(1, keepdim=True)
     targets = (torch.arange(cells)[:, None] + offsets).clamp(0, cells - 1)
     shape = (len(sigma_cells), cells, len(offsets))
-    blank = torch.zeros(len(sigma_cells), cells, cells)
+    blank = kernels.new_zeros(len(sigma_cells), cells, cells)
     return blank.scatter_add(2, targets.expand(shape), kernels[:, None, :].expand(shape))
