@@ -1,0 +1,204 @@
+"""The program from a shell: help, exit codes, one line for a user's mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from deepgaze2.card import write_card, write_model
+from deepgaze2.cli import cli, main
+from tiny import card_of, random_backbone, random_readout
+
+PROGRAM = Path(sys.executable).with_name("deepgaze2")
+COMMANDS = ("predict", "info", "train", "evaluate", "weights")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a shell would see."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def shell(*arguments: str) -> Outcome:
+    """Run the installed program."""
+    done = subprocess.run(
+        [PROGRAM, *arguments],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"COLUMNS": "100"},
+        timeout=60,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same within this process: faster, since Python is already up."""
+
+    def call(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["deepgaze2", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def assert_one_line_mistake(found: Outcome) -> None:
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert found.stderr.startswith("error: ")
+    assert found.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    readout = random_readout(3)
+    card = replace(
+        card_of(readout, random_backbone(), "kleines"),
+        training={"data_set": "osie", "images": 600, "fixations": 100_000},
+        scores={
+            "explained": 0.812,
+            "explained_interval": [0.79, 0.83],
+            "model_bits": 0.7,
+            "gold_bits": 0.862,
+        },
+    )
+    write_model(tmp_path / "kleines", card, readout)
+    return tmp_path / "kleines"
+
+
+def test_help_names_every_command_and_loads_nothing_heavy() -> None:
+    found = shell("--help")
+    assert (found.returncode, found.stderr) == (0, "")
+    for command in COMMANDS:
+        assert f"\n  {command} " in found.stdout
+    script = (
+        "import sys\nimport deepgaze2.cli\n"
+        "heavy = {'torch', 'matplotlib', 'h5py', 'requests', 'ncnn'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_commands_help_reads(command: str) -> None:
+    found = CliRunner().invoke(cli, [command, "--help"], terminal_width=100)
+    assert found.exit_code == 0
+    assert found.output.startswith(f"Usage: cli {command} ")
+    assert max(len(line) for line in found.output.splitlines()) <= 100
+
+
+def test_a_mistake_shows_no_traceback(tmp_path: Path) -> None:
+    assert_one_line_mistake(shell("info", "--model", str(tmp_path)))
+
+
+def test_the_version_is_the_packages() -> None:
+    from importlib.metadata import version
+
+    assert shell("--version").stdout.split()[-1] == version("deepgaze2")
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    found = shell()
+    assert "Usage: deepgaze2" in found.stdout + found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_a_mistyped_command_is_a_usage_error() -> None:
+    found = shell("predcit")
+    assert found.returncode == 2
+    assert "predcit" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("info", "--model"), ("predict", "photo.jpg", "--model"), ("evaluate",)],
+    ids=lambda arguments: arguments[0],
+)
+def test_an_unknown_model_suggests_the_nearest(
+    run: Run, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    rest = (f"osie:{tmp_path}",) if arguments[0] == "evaluate" else ()
+    found = run(*arguments, "defualt", *rest)
+    assert_one_line_mistake(found)
+    assert "did you mean 'default'" in found.stderr
+
+
+def test_a_damaged_model_is_named(run: Run, folder: Path) -> None:
+    (folder / "card.json").write_text("{")
+    found = run("info", "--model", folder)
+    assert_one_line_mistake(found)
+    assert str(folder / "card.json") in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("train", "osie:{}/nowhere", "-o", "{}/m"), "nowhere"),
+        (("train", "oise:{}", "-o", "{}/m"), "oise"),
+        (("train", "osie", "-o", "{}/m"), "osie"),
+        (("evaluate", "{}/kleines", "osie:{}/nowhere"), "unknown"),
+        (("evaluate", "default", "osie:{}", "--update-card"), "--update-card"),
+    ],
+)
+def test_mistakes_in_data_and_models_are_one_line(
+    run: Run, folder: Path, tmp_path: Path, arguments: tuple[str, ...], reason: str
+) -> None:
+    found = run(*(argument.format(tmp_path) for argument in arguments))
+    assert_one_line_mistake(found)
+    assert reason in found.stderr
+
+
+@pytest.mark.parametrize("options", [("--folds", "1"), ("--epochs", "0"), ("--dropout", "1.5")])
+def test_numbers_out_of_range_are_usage_errors(tmp_path: Path, options: tuple[str, str]) -> None:
+    arguments = ["train", f"osie:{tmp_path}", "-o", str(tmp_path / "m"), *options]
+    found = CliRunner().invoke(cli, arguments)
+    assert found.exit_code == 2
+    assert options[0] in found.output
+
+
+def test_info_shows_the_card_and_the_machine(run: Run, folder: Path) -> None:
+    found = run("info", "--model", folder)
+    assert (found.returncode, found.stderr) == (0, "")
+    for expected in ("kleines", "osie: 600 images", "81.2%", "gaussian", "3, averaged", "ncnn"):
+        assert expected in found.stdout
+
+
+def test_info_of_a_model_without_training_or_scores(run: Run, folder: Path) -> None:
+    readout = random_readout(3)
+    write_card(folder, card_of(readout, random_backbone()))
+    found = run("info", "--model", folder)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_info_for_machines_is_one_document(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    found = run("info", "--model", folder, "--json")
+    document = json.loads(found.stdout)
+    assert document["model"]["name"] == "kleines"
+    assert document["machine"]["cache"] == str(tmp_path / "cache")
+
+
+def test_the_default_is_the_packaged_model(run: Run) -> None:
+    found = run("info", "--json")
+    assert found.returncode == 0
+    document = json.loads(found.stdout)
+    assert document["model"]["name"] in document["machine"]["packaged models"]
