@@ -206,8 +206,8 @@ def stream(n_images: int, rounds: int) -> dict[str, float]:
         paths = []
         for i, source in zip(range(n_images), itertools.cycle(example_paths()), strict=False):
             path = Path(folder) / f"{i:03d}.jpg"
-            with Image.open(source) as image:
-                image.convert("RGB").resize(SIZE).save(path, quality=90)
+            with Image.open(source) as example:
+                example.convert("RGB").resize(SIZE).save(path, quality=90)
             paths.append(path)
         size = network_size(*SIZE, longer_side_px=model.card.longer_side_px)
         image = network_input(photo(SIZE), size)

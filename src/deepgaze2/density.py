@@ -148,7 +148,7 @@ class _Upsampler:
     def _to_width(self, rows: FloatArray) -> FloatArray:
         """Interpolate (n, K, w2) to the image's width, edges replicated: (n, K, W)."""
         left = rows.take(self._left, axis=2)
-        right = rows.take(self._right, axis=2)
+        right: FloatArray = rows.take(self._right, axis=2)
         right -= left
         right *= self._weight
         right += left

@@ -26,7 +26,7 @@ def block_size(input_px: int, block: int) -> int:
 def cell_centers_px(input_px: int, block: int) -> NDArray[np.float64]:
     """Return the coordinates of a block's cells along one axis of the network input."""
     stride = block_stride(block)
-    return stride * np.arange(block_size(input_px, block)) + (stride - 1) / 2
+    return stride * np.arange(float(block_size(input_px, block))) + (stride - 1) / 2
 
 
 def grid_in_block(

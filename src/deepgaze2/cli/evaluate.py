@@ -41,11 +41,11 @@ def evaluate(model: str, dataset: str, output: Path | None, update_card: bool, e
 
 
 def _table(name: str, report: Report) -> str:
-    how = "each by the readout that has not seen it" if report.out_of_fold else "by the mixture"
+    how = f"{report.images_trained_on} by the readout that has not seen them, others by the mixture"
     low, high = report.model_interval
     share_low, share_high = report.explained_interval
     lines = [
-        f"{name} on {report.data_set}: {report.images} images {how}, {report.fixations} fixations",
+        f"{name} on {report.data_set}: {report.images} images ({how}), {report.fixations} fixations",
         f"center bias over uniform           {report.center_bias_bits:6.3f} bits/fixation",
         f"gold standard over center bias     {report.gold_bits:6.3f} bits/fixation",
         f"model over center bias             {report.model_bits:6.3f} bits/fixation"
@@ -54,7 +54,7 @@ def _table(name: str, report: Report) -> str:
         f"                (95%: {share_low:.1%} to {share_high:.1%})",
         f"images worse than the center bias  {report.negative_images:6d}",
     ]
-    if report.out_of_fold:
+    if report.images_trained_on:
         lines.append("fold  images  model  gold   explained")
         lines += [
             f"{k:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  {fold['gold_bits']:5.3f}  "

@@ -12,6 +12,7 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.model import Model
 
+_CENTER_BIAS_FOLDS = 10
 _IMAGES_AT_ONCE = 3  # one is decoded and one scored while the engine works on a third
 
 
@@ -32,17 +33,18 @@ def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[Cen
     ]
 
 
-def folds_of(model: Model, dataset: Dataset, n_folds: int = 10) -> tuple[NDArray[np.intp], bool]:
-    """Return each image's fold, (n_stimuli,), and whether the model was trained on this set.
+def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return each image's fold, and whether the model was trained on the image, (n_stimuli,).
 
-    Where the model's card names all of the set's images, the folds are the card's; else the
-    images are split anew, for the center bias alone.
+    Images that the model's card names have the card's fold. All others are split anew, for
+    the center bias alone.
     """
-    fold_by_id = {name: k for k, fold in enumerate(model.card.folds) for name in fold}
     ids = dataset.stimuli.ids
-    if model.card.training.get("data_set") == dataset.name and fold_by_id.keys() >= set(ids):
-        return np.array([fold_by_id[name] for name in ids]), True
-    return image_folds(len(ids), min(n_folds, len(ids)), seed=0), False
+    trained_here = model.card.training.get("data_set") == dataset.name
+    fold_by_id = {name: k for k, names in enumerate(model.card.folds) for name in names}
+    known = np.array([fold_by_id.get(name, -1) if trained_here else -1 for name in ids])
+    split = image_folds(len(ids), min(_CENTER_BIAS_FOLDS, len(ids)), seed=0)
+    return np.where(known >= 0, known, split), known >= 0
 
 
 def model_log_density(model: Model, dataset: Dataset) -> NDArray[np.float64]:
@@ -53,10 +55,10 @@ def model_log_density(model: Model, dataset: Dataset) -> NDArray[np.float64]:
     """
     folds, seen = folds_of(model, dataset)
     priors = fold_center_biases(dataset, folds)
-    members = [model.member(k) for k in range(model.readout.n_models)] if seen else []
+    members = [model.member(k) for k in range(model.readout.n_models)]
 
     def at_fixations(i: int) -> NDArray[np.float32]:
-        predictor = members[folds[i]] if seen else model
+        predictor = members[folds[i]] if seen[i] else model
         prediction = predictor.predict(dataset.stimuli.paths[i], center_bias=priors[folds[i]])
         rows, columns = dataset.fixations_on(i).pixel()
         return prediction.log_density[rows, columns]

@@ -35,8 +35,9 @@ class Report:
         Information gain explained: the ratio of the two, 0 to 1.
     negative_images
         Images on which the model is worse than the center bias.
-    out_of_fold
-        Whether each image was predicted by the readout that did not train on it.
+    images_trained_on
+        Images that the model was trained on, each predicted by the readout that has not seen
+        it; the others are predicted by the mixture.
     folds
         For each fold: images, the model's and the gold standard's bits, and their ratio.
     gold_bandwidth_px, gold_weights
@@ -53,7 +54,7 @@ class Report:
     explained: float
     explained_interval: tuple[float, float]
     negative_images: int
-    out_of_fold: bool
+    images_trained_on: int
     folds: tuple[dict[str, float], ...]
     gold_bandwidth_px: float
     gold_weights: tuple[float, ...]
@@ -91,10 +92,10 @@ def evaluate_model(model: Model, dataset: Dataset) -> Report:
         explained=information_gain_explained(gain, gold_gain),
         explained_interval=bootstrap_interval(per_image(gain), per_image(gold_gain)),
         negative_images=int((mean_per_image(gain, stimulus, n_images) < 0).sum()),
-        out_of_fold=seen,
+        images_trained_on=int(seen.sum()),
         folds=tuple(
             _fold_scores(gain, gold_gain, folds[stimulus] == fold, int((folds == fold).sum()))
-            for fold in range(folds.max() + 1)
+            for fold in np.unique(folds)
         ),
         gold_bandwidth_px=gold.bandwidth_px,
         gold_weights=tuple(gold.weights.tolist()),
