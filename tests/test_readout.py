@@ -39,8 +39,8 @@ def test_the_shortcut_changes_nothing(
     readout = random_readout(2, layer_norm=layer_norm, final_relu=final_relu)
     stored, maps = random_taps(NARROW16, size)
     expected = reference.saliency(readout, NARROW16, maps, size)
-    assert np.ptp(expected) > 0.1
-    np.testing.assert_allclose(saliency(readout, NARROW16, stored, size), expected, atol=2e-5)
+    assert final_relu or expected.min() < 0 < expected.max()
+    np.testing.assert_allclose(saliency(readout, NARROW16, stored, size), expected, atol=5e-5)
 
 
 @settings(max_examples=25, deadline=None)
@@ -57,7 +57,7 @@ def test_any_size_and_blur(width: int, height: int, n_models: int, sigma_px: flo
     expected = reference.saliency(readout, NARROW19, maps, (width, height))
     found = saliency(readout, NARROW19, stored, (width, height))
     assert found.shape == (n_models, -(-height // 2), -(-width // 2))
-    np.testing.assert_allclose(found, expected, atol=2e-5)
+    np.testing.assert_allclose(found, expected, atol=5e-5)
 
 
 def test_a_final_relu_forbids_negative_saliency() -> None:
@@ -95,4 +95,4 @@ def test_vggs_2560_channels_keep_their_precision(layer_norm: bool) -> None:
     readout = random_readout(3, wide, layer_norm=layer_norm)
     expected = reference.saliency(readout, wide, maps, (64, 48))
     found = saliency(readout, wide, stored, (64, 48))
-    np.testing.assert_allclose(found, expected, atol=2e-5)
+    np.testing.assert_allclose(found, expected, atol=5e-5)

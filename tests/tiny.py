@@ -59,12 +59,12 @@ def random_readout(
         biases.append(rng.normal(0.3, 0.1, (n_models, outputs)).astype(np.float32))
     for layer in (2, 3):  # two units and one: keep the bottleneck alive
         weights[layer] = np.abs(weights[layer])
-    biases[3] -= 3  # so that a final ReLU matters
+    weights[3][:, :, 1] *= -1  # saliency of both signs, so that a final ReLU matters
     return Readout(
         weights=tuple(weights),
         biases=tuple(biases),
         sigma_px=rng.uniform(2, 7, n_models).astype(np.float32),
-        tap_deviation=rng.uniform(50, 200, widths[0]).astype(np.float32),
+        tap_deviation=rng.uniform(20, 80, widths[0]).astype(np.float32),
         layer_norm=layer_norm,
         final_relu=final_relu,
     )
