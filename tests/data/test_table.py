@@ -1,3 +1,4 @@
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,5 +105,56 @@ def test_columns_of_unequal_length_are_refused() -> None:
 
 @pytest.mark.parametrize("stimulus", [-1, 2])
 def test_a_fixation_on_no_stimulus_is_refused(stimulus: int) -> None:
-    with pytest.raises(DataError, match="numbered 0 to 1"):
+    with pytest.raises(DataError, match=r"stimulus column holds .* from 0 to 1"):
         Dataset("toy", stimuli(2), fixations([0, stimulus]))
+
+
+def test_a_fixation_of_no_named_subject_is_refused() -> None:
+    table = fixations([0, 0, 1], subject=[0, 1, 2])
+    Dataset("toy", stimuli(2), table)
+    with pytest.raises(DataError, match=r"subject column holds 0 to 2, .* from 0 to 1"):
+        Dataset("toy", stimuli(2), table, ("ann", "bob"))
+
+
+ROWS = st.lists(st.tuples(*[st.integers(0, 3)] * 3), min_size=1, max_size=40)
+
+
+@given(ROWS, st.sets(st.integers(0, 3)))
+def test_subjects_are_chosen_by_number_or_name(
+    rows: list[tuple[int, int, int]], chosen: set[int]
+) -> None:
+    stimulus, subject, order = np.array(rows).T
+    names = ("ann", "böb", "cy", "dee")
+    dataset = Dataset("toy", stimuli(4), fixations(stimulus, subject=subject, order=order), names)
+    for part in (dataset.of_subjects(chosen), dataset.of_subjects(names[i] for i in chosen)):
+        left = zip(
+            part.fixations.stimulus, part.fixations.subject, part.fixations.order, strict=True
+        )
+        assert list(left) == sorted(row for row in rows if row[1] in chosen)
+        assert part.subject_names == names
+        assert part.stimuli is dataset.stimuli
+    with pytest.raises(DataError, match=r"'eve'; names are ann, böb, cy, dee"):
+        dataset.of_subjects(["eve"])
+
+
+@given(ROWS, st.integers(0, 4), st.none() | st.integers(0, 4))
+def test_fixations_are_chosen_by_order(
+    rows: list[tuple[int, int, int]], start: int, stop: int | None
+) -> None:
+    stimulus, subject, order = np.array(rows).T
+    dataset = Dataset("toy", stimuli(4), fixations(stimulus, subject=subject, order=order))
+    part = dataset.of_order(start, stop).fixations
+    left = list(zip(part.stimulus, part.subject, part.order, strict=True))
+    assert left == sorted(row for row in rows if row[2] in range(4)[start:stop])
+
+
+def test_an_image_that_is_not_at_hand_is_asked_for() -> None:
+    some = replace(stimuli(2), paths=(None, Path("b.png")))
+    assert some.path(1) == Path("b.png")
+    with pytest.raises(DataError, match=r"0\.png: the image is not at hand; give"):
+        some.path(0)
+
+
+def test_ten_million_fixations_fit_in_a_gigabyte() -> None:
+    bytes_each = sum(getattr(fixations([0]), field.name).itemsize for field in fields(Fixations))
+    assert bytes_each * 10_000_000 < 500_000_000

@@ -4,6 +4,7 @@ Coordinates are pixels of the stimulus, x to the right and y down; (0, 0) is the
 corner of the top left pixel, so a fixation belongs to pixel (floor x, floor y).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +23,8 @@ class Stimuli:
     ----------
     ids : tuple of str
         Names within the data set.
-    paths : tuple of Path
-        The image files.
+    paths : tuple of Path or None
+        The image files; None where the image is not at hand.
     width, height : int32 array (n,)
         Size in pixels.
     pixels_per_degree : float64 array (n,)
@@ -31,7 +32,7 @@ class Stimuli:
     """
 
     ids: tuple[str, ...]
-    paths: tuple[Path, ...]
+    paths: tuple[Path | None, ...]
     width: NDArray[np.int32]
     height: NDArray[np.int32]
     pixels_per_degree: NDArray[np.float64]
@@ -51,6 +52,13 @@ class Stimuli:
             height=self.height[index],
             pixels_per_degree=self.pixels_per_degree[index],
         )
+
+    def path(self, index: int) -> Path:
+        """Return a stimulus' image file; a DataError if it is not at hand."""
+        path = self.paths[index]
+        if path is None:
+            raise DataError(f"{self.ids[index]}: the image is not at hand; give the images' folder")
+        return path
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,25 +127,33 @@ class Dataset:
         The images.
     fixations : Fixations
         Sorted by stimulus, subject and order, however they were given.
+    subject_names : tuple of str
+        What the data set calls its subjects, by their number; empty if it does not name them.
 
     Raises
     ------
     DataError
-        If a fixation names a stimulus that is not there.
+        If a fixation is of a stimulus or, where they are named, a subject that is not there.
     """
 
     name: str
     stimuli: Stimuli
     fixations: Fixations
+    subject_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        stimulus = self.fixations.stimulus
-        if len(stimulus) and not 0 <= stimulus.min() <= stimulus.max() < len(self.stimuli):
-            raise DataError(
-                f"{self.name}: fixations name stimuli {stimulus.min()} to {stimulus.max()}, but"
-                f" stimuli are numbered 0 to {len(self.stimuli) - 1}; correct the stimulus column"
-            )
+        self._check_numbers("stimulus", len(self.stimuli))
+        if self.subject_names:
+            self._check_numbers("subject", len(self.subject_names))
         object.__setattr__(self, "fixations", _in_order(self.fixations))
+
+    def _check_numbers(self, column: str, n: int) -> None:
+        numbers = getattr(self.fixations, column)
+        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < n:
+            raise DataError(
+                f"{self.name}: the {column} column holds {numbers.min()} to {numbers.max()}, but"
+                f" numbers go from 0 to {n - 1}; correct that column"
+            )
 
     @cached_property
     def offsets(self) -> NDArray[np.intp]:
@@ -164,9 +180,31 @@ class Dataset:
         """Return the data set with all stimuli, and the fixations that a mask chooses."""
         return replace(self, fixations=self.fixations[rows])
 
+    def of_subjects(self, subjects: Iterable[int | str]) -> "Dataset":
+        """Return the data set with the fixations of these subjects, by number or by name.
+
+        Raises
+        ------
+        DataError
+            If a name is not one of the data set's subjects.
+        """
+        chosen = [self._subject(s) if isinstance(s, str) else s for s in subjects]
+        return self.keep(np.isin(self.fixations.subject, chosen))
+
+    def _subject(self, name: str) -> int:
+        if name not in self.subject_names:
+            known = ", ".join(self.subject_names[:20]) or "none; give numbers"
+            raise DataError(f"{self.name}: no subject is named {name!r}; names are {known}")
+        return self.subject_names.index(name)
+
+    def of_order(self, start: int, stop: int | None = None) -> "Dataset":
+        """Return the data set with the fixations whose order is from `start` to before `stop`."""
+        order = self.fixations.order
+        return self.keep((order >= start) & ((order < stop) if stop is not None else True))
+
     def without_first(self) -> "Dataset":
         """Drop each scanpath's first fixation, which the fixation cross forces to the center."""
-        return self.keep(self.fixations.order > 0)
+        return self.of_order(1)
 
     def inside(self) -> NDArray[np.bool_]:
         """Tell for each fixation whether it lies on its stimulus: 0 <= x < width, same for y."""
