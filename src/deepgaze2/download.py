@@ -2,9 +2,9 @@
 
 import hashlib
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from deepgaze2.errors import DownloadError
@@ -41,7 +41,9 @@ class _TransferError(Exception):
     """An attempt failed; another may go on."""
 
 
-def download(file: RemoteFile, target: Path, *, stall_s: float = 30.0) -> Path:
+def download(
+    file: RemoteFile, target: Path, *, stall_s: float = 30.0, stop: Event | None = None
+) -> Path:
     """Fetch a file to `target`, with progress on stderr; do nothing if it is there already.
 
     What has come lies in `<target>.part` until it is whole and verified. An interrupted download
@@ -56,6 +58,8 @@ def download(file: RemoteFile, target: Path, *, stall_s: float = 30.0) -> Path:
         Where to put it; its folder is created.
     stall_s
         Seconds without a byte after which an attempt is given up.
+    stop
+        Set by another thread, it interrupts the download.
 
     Returns
     -------
@@ -66,14 +70,15 @@ def download(file: RemoteFile, target: Path, *, stall_s: float = 30.0) -> Path:
     ------
     DownloadError
         If the server cannot be reached, refuses, sends a web page instead of the file, or
-        sends other bytes than declared; or if the file cannot be written.
+        sends other bytes than declared; if the file cannot be written; or if `stop` is set.
     """
+    stop = stop or Event()
     part = target.with_name(f"{target.name}.part")
     try:
         if target.is_file() and _mismatch(file, target) is None:
             return target
         part.parent.mkdir(parents=True, exist_ok=True)
-        _fetch_with_retries(file, part, target, stall_s)
+        _fetch_with_retries(file, part, target, stall_s, stop)
         if problem := _mismatch(file, part):
             part.unlink()
             raise DownloadError(
@@ -103,12 +108,14 @@ def _mismatch(file: RemoteFile, path: Path) -> str | None:
     return None if actual.startswith(expected) else f"{algorithm} {actual}, not {expected}"
 
 
-def _fetch_with_retries(file: RemoteFile, part: Path, target: Path, stall_s: float) -> None:
+def _fetch_with_retries(
+    file: RemoteFile, part: Path, target: Path, stall_s: float, stop: Event
+) -> None:
     pauses = list(_PAUSES_S)
-    while True:
+    while not stop.is_set():
         before = _size_bytes(part)
         try:
-            return _fetch(file, part, stall_s)
+            return _fetch(file, part, stall_s, stop)
         except _TransferError as error:
             if _size_bytes(part) > before:
                 pauses = list(_PAUSES_S)  # it is slow going, but it goes
@@ -117,7 +124,8 @@ def _fetch_with_retries(file: RemoteFile, part: Path, target: Path, stall_s: flo
                     f"{file.url}: cannot be fetched ({error}); check the connection and run this "
                     f"again to go on, or get the file elsewhere and save it as {target}"
                 ) from error
-            time.sleep(pauses.pop(0))
+            stop.wait(pauses.pop(0))
+    raise DownloadError(f"{file.url}: interrupted; run this again to go on")
 
 
 def _size_bytes(path: Path) -> int:
@@ -129,7 +137,7 @@ def _validator_path(part: Path) -> Path:
     return part.with_name(f"{part.name}.version")
 
 
-def _fetch(file: RemoteFile, part: Path, stall_s: float) -> None:
+def _fetch(file: RemoteFile, part: Path, stall_s: float, stop: Event) -> None:
     """Make one attempt to complete the partial file."""
     import requests
 
@@ -143,7 +151,7 @@ def _fetch(file: RemoteFile, part: Path, stall_s: float) -> None:
                 part.unlink()
                 raise _TransferError("the server's file has changed")
             _refuse_bad_answer(response, file.url)
-            _receive(response, file, part)
+            _receive(response, file, part, stop)
     except (
         requests.ConnectionError,
         requests.Timeout,
@@ -179,7 +187,7 @@ def _refuse_bad_answer(response: "requests.Response", url: str) -> None:
         )
 
 
-def _receive(response: "requests.Response", file: RemoteFile, part: Path) -> None:
+def _receive(response: "requests.Response", file: RemoteFile, part: Path, stop: Event) -> None:
     """Append the answer's bytes to the partial file, or start it over if they are the whole."""
     from tqdm import tqdm
 
@@ -202,6 +210,8 @@ def _receive(response: "requests.Response", file: RemoteFile, part: Path) -> Non
         for chunk in response.iter_content(_CHUNK_BYTES):
             stream.write(chunk)
             progress.update(len(chunk))
+            if stop.is_set():
+                raise _TransferError("interrupted")
     if _size_bytes(part) < (total_bytes or 0):
         raise _TransferError(f"{_size_bytes(part)} of {total_bytes} bytes came")
 
