@@ -1,8 +1,8 @@
 """Narrow VGGs with random weights and readouts to go with them."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def tiny_model(n_models: int = 3, engine: str = "ncnn") -> Model:
         readout=readout,
         center_bias=load_center_bias("gaussian"),
         engine=create_engine(backbone, engine, threads=1),
-        _engine_lock=Lock(),
+        _engine_thread=ThreadPoolExecutor(1),
     )
 
 

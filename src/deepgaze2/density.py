@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.cores import available_cores
+from deepgaze2.cores import available_cores, single_threaded_blas
 from deepgaze2.grid import image_in_readout_grid
 
 FloatArray = NDArray[np.float32]
@@ -63,7 +63,7 @@ def mixture_log_density(
             row -= peak
             mixed[y] = row
 
-    with ThreadPoolExecutor(available_cores()) as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
         blocks = upsampler.blocks()
         z = sum(pool.map(partition_functions, blocks), np.zeros(len(saliency)))
         shares = (1 / (z * len(saliency))).astype(np.float32)[None]

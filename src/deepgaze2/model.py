@@ -5,7 +5,6 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
@@ -50,7 +49,7 @@ class Model:
     readout: Readout
     center_bias: CenterBias
     engine: Engine
-    _engine_lock: Lock
+    _engine_thread: ThreadPoolExecutor
 
     def predict(
         self,
@@ -87,8 +86,9 @@ class Model:
             longer_side_px=self.card.longer_side_px,
         )
         image = network_input(stimulus.pixels, size)
-        with self._engine_lock:  # two images at once would only share the same cores
-            stored = self.engine.stored_features(image)
+        # One image at a time, on one thread: two would only share the same cores, and each
+        # thread that calls an engine gets a pool of threads of its own.
+        stored = self._engine_thread.submit(self.engine.stored_features, image).result()
         return Prediction(
             log_density=mixture_log_density(
                 saliency(self.readout, self.vgg, stored, size),
@@ -190,5 +190,5 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
         readout=read_readout(folder, card),
         center_bias=load_center_bias(card.center_bias),
         engine=create_engine(backbone, engine, device=device),
-        _engine_lock=Lock(),
+        _engine_thread=ThreadPoolExecutor(1, "deepgaze2-engine"),
     )

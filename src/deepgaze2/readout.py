@@ -8,12 +8,12 @@ interpolated. Both orders give the same numbers.
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.cores import available_cores
+from deepgaze2.cores import available_cores, single_threaded_blas
 from deepgaze2.grid import (
     READOUT_BLOCK,
     block_stride,
@@ -128,8 +128,7 @@ def saliency(
     """
     taps = unit_variance_taps(readout, vgg, stored)
     channels, height5, width5 = taps.shape
-    coarse = _first_layer(readout, taps.reshape(channels, -1))
-    coarse = coarse.reshape(readout.n_models, -1, height5, width5)
+    taps = taps.reshape(channels, -1)
 
     width, height = input_size
     block = len(vgg.blocks)
@@ -146,7 +145,11 @@ def saliency(
         blurred: FloatArray = vertical @ output.reshape(hidden.shape[1:]) @ horizontal.T
         return blurred
 
-    with ThreadPoolExecutor(available_cores()) as pool:
+    cores = available_cores()
+    with single_threaded_blas(), ThreadPoolExecutor(cores) as pool:
+        parts = pool.map(partial(_first_layer, readout), np.array_split(taps, cores, axis=1))
+        coarse = np.concatenate(list(parts), axis=1)
+        coarse = coarse.reshape(readout.n_models, -1, height5, width5)
         return np.stack(list(pool.map(one, range(readout.n_models))))
 
 
