@@ -108,7 +108,7 @@ def test_truncated_fixations(imitation: Path, share: float) -> None:
     path = imitation / "eye" / "fixations.mat"
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(DataError, match=r"fixations\.mat: not OSIE's fixations"):
+    with pytest.raises(DataError, match=r"fixations\.mat: a damaged Matlab file"):
         read_osie(imitation)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from scipy.io import loadmat
 
+from deepgaze2.data.matlab import field, load_matlab, parsing
 from deepgaze2.data.table import Dataset, Fixations, Stimuli
 from deepgaze2.errors import DataError
 
@@ -63,16 +63,14 @@ def _size(path: Path) -> tuple[int, int]:
 
 
 def _read_fixations(path: Path, names: tuple[str, ...]) -> Fixations:
-    if not path.is_file():
-        raise DataError(f"{path}: missing; OSIE keeps its eye fixations there")
-    try:
-        content: dict[str, Any] = loadmat(path, squeeze_me=True, struct_as_record=False)
+    content = load_matlab(path)
+    with parsing(path, "OSIE's fixations"):
         scanpaths = {
-            str(image.img): [_columns(subject) for subject in np.atleast_1d(image.subjects)]
+            str(field(image, "img")): [
+                _columns(subject) for subject in np.atleast_1d(field(image, "subjects"))
+            ]
             for image in np.atleast_1d(content["fixations"])
         }
-    except Exception as error:  # on damaged files SciPy raises whatever its parser trips over
-        raise DataError(f"{path}: not OSIE's fixations ({error!r}); fetch it again") from error
     if missing := [name for name in names if name not in scanpaths]:
         raise DataError(
             f"{path}: no fixations for {len(missing)} of {len(names)} images, first {missing[0]};"
@@ -84,8 +82,8 @@ def _read_fixations(path: Path, names: tuple[str, ...]) -> Fixations:
 def _columns(subject: Any) -> np.ndarray[Any, np.dtype[np.float64]]:  # noqa: ANN401, a Matlab struct
     """Return one scanpath as rows x (px), y (px), duration (s), shape (3, n)."""
     x, y, duration_ms = (
-        np.atleast_1d(np.asarray(column, dtype=np.float64))
-        for column in (subject.fix_x, subject.fix_y, subject.fix_duration)
+        np.atleast_1d(np.asarray(field(subject, name), dtype=np.float64))
+        for name in ("fix_x", "fix_y", "fix_duration")
     )
     return np.stack([x, y, duration_ms / 1000])
 
