@@ -12,6 +12,10 @@ from deepgaze2.errors import OutputError
 
 _CHUNK_BYTES = 1 << 20
 
+# It can only be read by setting it, for all threads: once, while there is but one.
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+
 
 @contextmanager
 def written_atomically(path: Path) -> Iterator[Path]:
@@ -34,7 +38,7 @@ def written_atomically(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files private
+        temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes files private
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -45,12 +49,6 @@ def written_atomically(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def sha256_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -127,28 +128,20 @@ class Model:
         pending: deque[tuple[ImageSource, Future[Prediction]]] = deque()
         remaining = iter(sources)
         with ThreadPoolExecutor(_IMAGES_IN_FLIGHT) as pool:
-            try:
-                while True:
-                    while len(pending) < _IMAGES_IN_FLIGHT:
-                        try:
-                            source = next(remaining)
-                        except StopIteration:
-                            break
-                        pending.append((source, pool.submit(predict, source)))
-                    if not pending:
-                        return
-                    source, future = pending.popleft()
-                    try:
-                        prediction = future.result()
-                    except DeepGazeError as error:
-                        if on_error is None:
-                            raise
-                        on_error(source, error)
-                    else:
-                        yield prediction
-            finally:
-                for _, future in pending:
-                    future.cancel()
+            while True:
+                for source in islice(remaining, _IMAGES_IN_FLIGHT - len(pending)):
+                    pending.append((source, pool.submit(predict, source)))
+                if not pending:
+                    return
+                source, future = pending.popleft()
+                try:
+                    prediction = future.result()
+                except DeepGazeError as error:
+                    if on_error is None:
+                        raise
+                    on_error(source, error)
+                else:
+                    yield prediction
 
     def member(self, k: int) -> "Model":
         """Return the k-th readout as a model of its own, sharing the engine."""

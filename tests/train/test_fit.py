@@ -149,7 +149,7 @@ def test_a_checkpoint_of_other_settings_is_refused(
     images, checkpoint = made_up(tmp_path), tmp_path / "checkpoint.pt"
     settings = replace(SETTINGS, epochs=2)
     fit(new_network(), NARROW16, images, settings, checkpoint)
-    with pytest.raises(DataError, match=r"checkpoint\.pt.*other settings"):
+    with pytest.raises(DataError, match=r"checkpoint\.pt.*from a training with other"):
         fit(new_network(), NARROW16, images, replace(settings, **change), checkpoint)  # type: ignore[arg-type]
 
 

@@ -57,8 +57,8 @@ def _table(name: str, report: Report) -> str:
     if report.images_trained_on:
         lines.append("fold  images  model  gold   explained")
         lines += [
-            f"{k:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  {fold['gold_bits']:5.3f}  "
+            f"{fold['fold']:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  {fold['gold_bits']:5.3f}  "
             f"{fold['explained']:6.1%}"
-            for k, fold in enumerate(report.folds)
+            for fold in report.folds
         ]
     return "\n".join(lines)

@@ -39,7 +39,8 @@ class Report:
         Images that the model was trained on, each predicted by the readout that has not seen
         it; the others are predicted by the mixture.
     folds
-        For each fold: images, the model's and the gold standard's bits, and their ratio.
+        For each fold with fixations: its number, images, the model's and the gold standard's
+        bits, and their ratio.
     gold_bandwidth_px, gold_weights
         The gold standard's kernel, and the shares of kernels, center bias and uniform.
     """
@@ -94,19 +95,19 @@ def evaluate_model(model: Model, dataset: Dataset) -> Report:
         negative_images=int((mean_per_image(gain, stimulus, n_images) < 0).sum()),
         images_trained_on=int(seen.sum()),
         folds=tuple(
-            _fold_scores(gain, gold_gain, folds[stimulus] == fold, int((folds == fold).sum()))
-            for fold in np.unique(folds)
+            {"fold": int(fold), "images": int((folds == fold).sum())}
+            | _scores(gain, gold_gain, folds[stimulus] == fold)
+            for fold in np.unique(folds[stimulus])
         ),
         gold_bandwidth_px=gold.bandwidth_px,
         gold_weights=tuple(gold.weights.tolist()),
     )
 
 
-def _fold_scores(
-    gain: NDArray[np.float64], gold: NDArray[np.float64], rows: NDArray[np.bool_], images: int
+def _scores(
+    gain: NDArray[np.float64], gold: NDArray[np.float64], rows: NDArray[np.bool_]
 ) -> dict[str, float]:
     return {
-        "images": images,
         "model_bits": float(gain[rows].mean()),
         "gold_bits": float(gold[rows].mean()),
         "explained": information_gain_explained(gain[rows], gold[rows]),

@@ -5,6 +5,7 @@ for all of them. The number of epochs is fixed beforehand: nothing is chosen by 
 held-out part, so its score stays an honest one.
 """
 
+import hashlib
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -112,7 +113,8 @@ def fit(
         final_div_factor=100,
     )
     parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    curve = _resume(checkpoint, parts, settings)
+    identity = _identity(network, images, settings)
+    curve = _resume(checkpoint, parts, identity)
     network.train()
     total = settings.epochs * len(images)
     with tqdm(total=total, desc="training", unit="image", disable=None) as progress:
@@ -134,7 +136,7 @@ def fit(
                 schedule.step()
                 progress.set_postfix_str(f"{gain / count:.3f} bits above the center bias")
             curve.append(gain / count)
-            _save(checkpoint, parts, settings, curve)
+            _save(checkpoint, parts, identity, curve)
     _refuse_dead(network, vgg, images[0])
     return curve
 
@@ -156,18 +158,41 @@ def log_densities(saliency: Tensor, log_center_bias: Tensor) -> Tensor:
     return torch.log_softmax(saliency.flatten(1) + log_center_bias, 1)
 
 
-def _save(path: Path, parts: dict[str, Any], settings: FitSettings, curve: list[float]) -> None:
+def _identity(
+    network: ReadoutNetwork, images: list[TrainingImage], settings: FitSettings
+) -> dict[str, Any]:
+    """Return what a checkpoint must share with the training that takes it up."""
+    digest = hashlib.sha256(network.tap_deviation.numpy().tobytes())
+    for image in images:
+        digest.update(f"{image.features.path.name} {image.fold}".encode())
+        digest.update(image.cells.numpy().tobytes())
+    return asdict(settings) | {
+        "readouts": len(network.log_sigma_px),
+        "layer_norm": network.layer_norm,
+        "final_relu": network.final_relu,
+        "images_and_features": digest.hexdigest(),
+    }
+
+
+def _save(path: Path, parts: dict[str, Any], identity: dict[str, Any], curve: list[float]) -> None:
     state = {name: part.state_dict() for name, part in parts.items()}
     with written_atomically(path) as temporary:
-        torch.save(state | {"settings": asdict(settings), "curve": curve}, temporary)
+        torch.save(state | {"identity": identity, "curve": curve}, temporary)
 
 
-def _resume(path: Path, parts: dict[str, Any], settings: FitSettings) -> list[float]:
+def _resume(path: Path, parts: dict[str, Any], identity: dict[str, Any]) -> list[float]:
     if not path.exists():
         return []
-    state = torch.load(path, weights_only=True)
-    if state["settings"] != asdict(settings):
-        raise DataError(f"{path}: from a training with other settings; remove it or choose others")
+    try:
+        state = torch.load(path, weights_only=True)
+    except Exception as error:  # torch raises many kinds on a damaged file
+        raise DataError(f"{path}: damaged checkpoint; remove it to begin anew") from error
+    found = state.get("identity", {})
+    if differing := sorted(key for key in identity if found.get(key) != identity[key]):
+        raise DataError(
+            f"{path}: from a training with other {', '.join(differing)}; "
+            "remove it to begin anew, or train as before"
+        )
     for name, part in parts.items():
         part.load_state_dict(state[name])
     curve: list[float] = state["curve"]
