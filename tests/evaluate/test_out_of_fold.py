@@ -95,7 +95,8 @@ def test_trained_on_images_are_scored_by_the_readout_that_has_not_seen_them(
     priors = fold_center_biases(dataset, FOLDS)
     fixations = dataset.fixations
     assert found.shape == (len(fixations),)
-    for i, path in enumerate(dataset.stimuli.paths):
+    for i in range(len(dataset.stimuli)):
+        path = dataset.stimuli.path(i)
         alone = model.member(FOLDS[i]).predict(path, center_bias=priors[FOLDS[i]]).log_density
         for row in np.flatnonzero(fixations.stimulus == i):
             expected = alone[int(fixations.y[row]), int(fixations.x[row])]
@@ -107,7 +108,8 @@ def test_other_images_are_scored_by_the_mixture(model: Model, dataset: Dataset) 
     folds, _ = folds_of(model, foreign)
     priors = fold_center_biases(foreign, folds)
     found = model_log_density(model, foreign)
-    for i, path in enumerate(foreign.stimuli.paths):
+    for i in range(len(foreign.stimuli)):
+        path = foreign.stimuli.path(i)
         fixations = foreign.fixations_on(i)
         mixture = model.predict(path, center_bias=priors[folds[i]]).log_density
         rows = foreign.fixations.stimulus == i

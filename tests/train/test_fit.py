@@ -153,6 +153,24 @@ def test_a_checkpoint_of_other_settings_is_refused(
         fit(new_network(), NARROW16, images, replace(settings, **change), checkpoint)  # type: ignore[arg-type]
 
 
+def test_a_checkpoint_of_another_network_or_data_is_refused(tmp_path: Path) -> None:
+    images, checkpoint = made_up(tmp_path), tmp_path / "checkpoint.pt"
+    settings = replace(SETTINGS, epochs=2)
+    fit(new_network(), NARROW16, images, settings, checkpoint)
+    normalized = new_network()
+    normalized.layer_norm = True
+    for network, some, what in (
+        (normalized, images, "layer_norm"),
+        (new_network(), images[:5], "images_and_features"),
+        (new_network(4), images, "readouts"),
+    ):
+        with pytest.raises(DataError, match=f"with other {what};"):
+            fit(network, NARROW16, some, settings, checkpoint)
+    checkpoint.write_bytes(b"not a checkpoint")
+    with pytest.raises(DataError, match="damaged"):
+        fit(new_network(), NARROW16, images, settings, checkpoint)
+
+
 def test_a_dead_readout_is_refused_by_its_number(tmp_path: Path) -> None:
     network = new_network(3)
     with torch.no_grad():

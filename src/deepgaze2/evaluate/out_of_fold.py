@@ -59,7 +59,7 @@ def model_log_density(model: Model, dataset: Dataset) -> NDArray[np.float64]:
 
     def at_fixations(i: int) -> NDArray[np.float32]:
         predictor = members[folds[i]] if seen[i] else model
-        prediction = predictor.predict(dataset.stimuli.paths[i], center_bias=priors[folds[i]])
+        prediction = predictor.predict(dataset.stimuli.path(i), center_bias=priors[folds[i]])
         rows, columns = dataset.fixations_on(i).pixel()
         return prediction.log_density[rows, columns]
 

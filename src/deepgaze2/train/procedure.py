@@ -62,13 +62,13 @@ def train_model(
     settings = settings or FitSettings()
     began = time.monotonic()
     engine = create_engine(backbone)
-    features = cache_features(
-        list(dataset.stimuli.paths), backbone, engine, longer_side_px=longer_side_px
-    )
+    paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
+    features = cache_features(paths, backbone, engine, longer_side_px=longer_side_px)
     reference = features
     if normalize_over is not None:
-        paths = image_files(normalize_over)
-        reference = cache_features(paths, backbone, engine, longer_side_px=longer_side_px)
+        reference = cache_features(
+            image_files(normalize_over), backbone, engine, longer_side_px=longer_side_px
+        )
     deviation = tap_deviations(backbone.vgg, reference)
     folds = image_folds(len(dataset.stimuli), n_folds, settings.seed)
     images = _training_images(dataset, features, folds, settings.grid_block)
