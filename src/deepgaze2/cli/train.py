@@ -34,6 +34,7 @@ from deepgaze2.errors import ModelError
 @click.option(
     "--layer-norm", is_flag=True, help="Normalize features across channels (not in the paper)."
 )
+@click.option("--final-relu", is_flag=True, help="A ReLU after the last layer too.")
 @click.option(
     "--center-bias",
     default="osie",
@@ -57,6 +58,7 @@ def train(
     learning_rate: float,
     dropout: float,
     layer_norm: bool,
+    final_relu: bool,
     center_bias: str,
     normalize_over: Path | None,
     seed: int,
@@ -83,6 +85,7 @@ def train(
         center_bias=center_bias,
         n_folds=folds,
         layer_norm=layer_norm,
+        final_relu=final_relu,
         normalize_over=normalize_over,
         settings=FitSettings(
             epochs=epochs, learning_rate=learning_rate, dropout=dropout, seed=seed

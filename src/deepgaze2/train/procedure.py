@@ -33,6 +33,7 @@ def train_model(
     center_bias: str,
     n_folds: int = 10,
     layer_norm: bool = False,
+    final_relu: bool = False,
     normalize_over: Path | None = None,
     longer_side_px: int = 512,
     settings: FitSettings | None = None,
@@ -48,6 +49,8 @@ def train_model(
         First fixations dropped and all fixations inside their images.
     folder
         Where the model goes; the checkpoint lies in it while training.
+    layer_norm, final_relu
+        Switches of the readout; see `Readout`. The paper's text has the second, not the first.
     normalize_over
         Folder of images over which each channel gets unit variance; None takes the training
         images (the paper took ImageNet's).
@@ -76,6 +79,7 @@ def train_model(
         n_folds,
         deviation,
         layer_norm=layer_norm,
+        final_relu=final_relu,
         dropout=settings.dropout,
         seed=settings.seed,
     )
@@ -89,7 +93,7 @@ def train_model(
         network=backbone.vgg.name,
         backbone_checksum=backbone.checksum,
         layer_norm=layer_norm,
-        final_relu=False,
+        final_relu=final_relu,
         longer_side_px=longer_side_px,
         center_bias=center_bias,
         folds=tuple(tuple(ids[folds == k].tolist()) for k in range(n_folds)),
