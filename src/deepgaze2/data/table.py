@@ -129,6 +129,8 @@ class Dataset:
         Sorted by stimulus, subject and order, however they were given.
     subject_names : tuple of str
         What the data set calls its subjects, by their number; empty if it does not name them.
+    notes : tuple of str
+        What reading it assumed, guessed or left out, in plain sentences for the user.
 
     Raises
     ------
@@ -140,6 +142,7 @@ class Dataset:
     stimuli: Stimuli
     fixations: Fixations
     subject_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_numbers("stimulus", len(self.stimuli))
