@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from deepgaze2.data.images import stimuli_of
 from deepgaze2.data.matlab import field, load_matlab, parsing
 from deepgaze2.data.table import Dataset, Fixations, Stimuli
 from deepgaze2.errors import DataError
@@ -39,27 +39,23 @@ def read_osie(folder: str | Path) -> Dataset:
     DataError
         If images or fixations are missing or damaged.
     """
-    folder = Path(folder)
+    stimuli = osie_stimuli(Path(folder))
+    path = Path(folder) / "eye" / "fixations.mat"
+    return Dataset("OSIE", stimuli, _read_fixations(path, stimuli.ids))
+
+
+def osie_stimuli(folder: Path) -> Stimuli:
+    """Return the images in `folder / "stimuli"` in the order of their names.
+
+    Raises
+    ------
+    DataError
+        If there are none, or one is damaged.
+    """
     paths = sorted((folder / "stimuli").glob("[!.]*.jpg"))
     if not paths:
         raise DataError(f"{folder / 'stimuli'}: no .jpg images; give the folder above `stimuli`")
-    sizes = np.array([_size(path) for path in paths])
-    stimuli = Stimuli(
-        ids=tuple(path.name for path in paths),
-        paths=tuple(paths),
-        width=sizes[:, 0],
-        height=sizes[:, 1],
-        pixels_per_degree=np.full(len(paths), PIXELS_PER_DEGREE),
-    )
-    return Dataset("OSIE", stimuli, _read_fixations(folder / "eye" / "fixations.mat", stimuli.ids))
-
-
-def _size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except OSError as error:
-        raise DataError(f"{path}: not a readable image; fetch it again") from error
+    return stimuli_of(paths, PIXELS_PER_DEGREE)
 
 
 def _read_fixations(path: Path, names: tuple[str, ...]) -> Fixations:

@@ -1,0 +1,44 @@
+"""The table of stimuli of a data set whose images are files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from deepgaze2.data.table import Stimuli
+from deepgaze2.errors import DataError
+from deepgaze2.stimulus import printable
+
+
+def stimuli_of(paths: Sequence[Path], pixels_per_degree: float = np.nan) -> Stimuli:
+    """Return the table of these image files, in their order; their pixels are not decoded.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        The images; their file names become the stimuli's ids.
+    pixels_per_degree : float
+        Pixels per degree of visual angle, the same for all.
+
+    Raises
+    ------
+    DataError
+        If a file is not an image.
+    """
+    sizes = np.array([_size(path) for path in paths], dtype=np.int32).reshape(-1, 2)
+    return Stimuli(
+        ids=tuple(path.name for path in paths),
+        paths=tuple(paths),
+        width=sizes[:, 0],
+        height=sizes[:, 1],
+        pixels_per_degree=np.full(len(paths), pixels_per_degree),
+    )
+
+
+def _size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError) as error:
+        raise DataError(f"{printable(path)}: not a readable image; fetch it again") from error
