@@ -75,18 +75,19 @@ def download(
     stop = stop or Event()
     part = target.with_name(f"{target.name}.part")
     try:
-        if target.is_file() and _mismatch(file, target) is None:
+        if target.is_file() and mismatch(file, target) is None:
             return target
         part.parent.mkdir(parents=True, exist_ok=True)
         _fetch_with_retries(file, part, target, stall_s, stop)
-        if problem := _mismatch(file, part):
+        problem = mismatch(file, part)
+        _validator_path(part).unlink(missing_ok=True)
+        if problem:
             part.unlink()
             raise DownloadError(
                 f"{file.url}: the file that came is not the one declared ({problem}); "
                 "try again, or report that it has changed"
             )
         part.replace(target)
-        _validator_path(part).unlink(missing_ok=True)
     except OSError as error:
         raise DownloadError(
             f"{target}: cannot be written ({error.strerror or error}); "
@@ -95,8 +96,8 @@ def download(
     return target
 
 
-def _mismatch(file: RemoteFile, path: Path) -> str | None:
-    """Return how a file differs from what is declared, None if it does not."""
+def mismatch(file: RemoteFile, path: Path) -> str | None:
+    """Return how the file at `path` differs from what is declared, None if it does not."""
     size_bytes = path.stat().st_size
     if file.size_bytes not in (None, size_bytes):
         return f"{size_bytes} bytes, not {file.size_bytes}"
