@@ -1,0 +1,159 @@
+"""Which column of somebody's table means what, told by its name."""
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from deepgaze2.errors import DataError
+
+_POSITION = """{}_px {} {}_pixel {}_pixels {}_pix px_{} fix_{} {}_fix fixation_{} {}_fixation
+    fix_pos_{} fixation_point_{} fixation_point_{}_mcspx current_fix_{} fpog{} norm_pos_{} mean_{}
+    avg_{} {}_mean {}_pos pos_{} {}_position position_{} {}_coord {}_coordinate coord_{} gaze_{}
+    {}_gaze gaze_point_{} screen_{} {}_screen location_{} loc_{} {}_norm norm_{}"""
+
+_USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separator or none
+    "image": """image image_name image_file image_filename image_id image_path img img_name
+        img_file img_id stimulus stimulus_name stimulus_file stimulus_id stim stim_name stim_id
+        stimuli filename file picture photo scene scene_name media_name
+        presented_stimulus_name presented_media_name media_id""",
+    "x": _POSITION.replace("{}", "x"),
+    "y": _POSITION.replace("{}", "y"),
+    "subject": """subject subject_id subject_name subject_nr sub sub_id subj subj_id participant
+        participant_id participant_name observer observer_id viewer viewer_id user user_id person
+        worker worker_id sid pid ppid ppt vp vpn recording_session_label
+        recording_name recording""",
+    "order": """order fixation_order fix_order fixation_index fix_index fixation_idx fix_idx
+        current_fix_index fixation_number fix_number fixation_num fix_num fixation_nr fix_nr
+        fixation_no fix_no fixation_id fix_id fpogid eye_movement_type_index""",
+    "start": """start_s start start_ms start_time start_time_s start_time_ms start_timestamp
+        fixation_start fix_start current_fix_start fpogs onset onset_s onset_ms onset_time
+        fixation_onset begin t_start timestamp timestamp_s timestamp_ms time time_s time_ms
+        t t_s t_ms recording_timestamp recording_timestamp_ms""",
+    "duration": """duration_s duration duration_ms dur dur_s dur_ms fixation_duration
+        fixation_duration_s fixation_duration_ms fix_duration fix_duration_s fix_duration_ms
+        fix_dur fix_dur_s fix_dur_ms current_fix_duration fpogd gaze_event_duration
+        gaze_event_duration_ms durations""",
+    "width": "width image_width img_width stimulus_width",
+    "height": "height image_height img_height stimulus_height",
+    "pixels_per_degree": "pixels_per_degree px_per_degree px_per_deg pixel_per_degree ppd",
+}
+_RANKS = {
+    role: {form.replace("_", ""): rank for rank, form in enumerate(forms.split())}
+    for role, forms in _USUAL_NAMES.items()
+}
+
+_SECONDS = {"s", "sec", "secs", "second", "seconds"}
+_MILLISECONDS = {"ms", "msec", "msecs", "millisecond", "milliseconds"}
+_MICROSECONDS = {"us", "μs", "microsecond", "microseconds"}
+_UNITS_OF_TRACKERS = {
+    "fpogs": 1.0,
+    "fpogd": 1.0,
+    "currentfixstart": 1e-3,
+    "currentfixduration": 1e-3,
+    "gazeeventduration": 1e-3,
+}
+
+
+def choose_columns(
+    names: Sequence[str], wanted: Sequence[str], stated: Mapping[str, str], place: str
+) -> tuple[dict[str, str], list[str]]:
+    """Find the columns that hold what is wanted.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The table's column names.
+    wanted : sequence of str
+        Among image, x, y, subject, order, start, duration, width, height, pixels_per_degree.
+    stated : mapping of str to str
+        What the user says: a column's name for some of `wanted`. The others are guessed.
+    place : str
+        The table's name, for messages.
+
+    Returns
+    -------
+    dict of str to str
+        The column for each of `wanted` that the table has.
+    list of str
+        Sentences that say what was guessed.
+
+    Raises
+    ------
+    DataError
+        If a stated column is not there, or two columns are equally likely.
+    """
+    for role, name in stated.items():
+        if role not in wanted:
+            raise DataError(f"{place}: {role!r} is no column's meaning; use {', '.join(wanted)}")
+        if name not in names:
+            raise DataError(f"{place}: no column {name!r}; there are {_listed(names)}")
+    guesses = _guesses([name for name in names if name not in stated.values()], wanted, stated)
+    chosen = {role: (stated.get(role) or guesses[role][0]) for role in (*stated, *guesses)}
+    for role, name in chosen.items():
+        alike = [other for other in names if _key(other) == _key(name)]
+        if len(alike) > 1 and (role not in stated or names.count(name) > 1):
+            raise DataError(
+                f"{place}: the column of {role} could be any of {_listed(alike)};"
+                f" rename them or state which, columns={{{role!r}: ...}}"
+            )
+    return chosen, _said(guesses)
+
+
+def _guesses(
+    free: Sequence[str], wanted: Sequence[str], stated: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Return for each role that is not stated the columns it may be, the likeliest first."""
+    found = {
+        role: {rank: name for name in free if (rank := _RANKS[role].get(_key(name))) is not None}
+        for role in wanted
+        if role not in stated
+    }
+    if "x" in found and "y" in found:  # of one form: no `x` with a `gaze_y`
+        both = found["x"].keys() & found["y"].keys()
+        for role in ("x", "y"):
+            found[role] = {rank: found[role][rank] for rank in both}
+    return {role: [names[rank] for rank in sorted(names)] for role, names in found.items() if names}
+
+
+def missing_columns(names: Sequence[str], missing: Sequence[str], place: str) -> DataError:
+    """Return an error that lists the columns that are there."""
+    return DataError(
+        f"{place}: no column for {' and '.join(missing)} among {_listed(names)}; rename it or"
+        f" state it, columns={{{missing[0]!r}: ...}}"
+    )
+
+
+def time_unit_s(name: str) -> float | None:
+    """Return a time column's unit in seconds if its name tells, like `start [ms]` or `FPOGD`."""
+    if (key := _key(name)) in _UNITS_OF_TRACKERS:
+        return _UNITS_OF_TRACKERS[key]
+    words = set(_words(name))
+    for unit_s, unit_names in ((1.0, _SECONDS), (1e-3, _MILLISECONDS), (1e-6, _MICROSECONDS)):
+        if words & unit_names:
+            return unit_s
+    return None
+
+
+def _words(name: str) -> list[str]:
+    """Split at everything that is no letter or digit, and before capitals: FixX is fix, x."""
+    plain = unicodedata.normalize("NFKC", name)
+    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain)
+    return re.findall(r"[^\W_]+", split.casefold())
+
+
+def _key(name: str) -> str:
+    return "".join(_words(name))
+
+
+def _said(guesses: Mapping[str, Sequence[str]]) -> list[str]:
+    guessed = [f"{role} from {names[0]!r}" for role, names in guesses.items() if names[0] != role]
+    others = [f"{name!r} ({role})" for role, names in guesses.items() for name in names[1:]]
+    notes = [f"Columns guessed by their names: {', '.join(guessed)}."] if guessed else []
+    if others:
+        notes.append(f"Columns of similar names that are not used: {', '.join(others)}.")
+    return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 30} more" if len(names) > 30 else ""
+    return ", ".join(repr(name) for name in names[:30]) + more

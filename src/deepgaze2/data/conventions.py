@@ -1,0 +1,210 @@
+"""What a table's numbers mean where it does not say: pixels or fractions, 0 or 1, s or ms."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.errors import DataError
+
+Coordinates = Literal["pixels", "normalized"]
+TimeUnit = Literal["s", "ms"]
+
+_NORMALIZED_SHARE = 0.99
+_UNITS_S = {"s": 1.0, "ms": 1e-3}
+_SECONDS_BELOW = 10.0  # fixations last 0.05 to 2 s, which is 50 to 2000 ms
+_PLAUSIBLE_S = (0.005, 10.0)
+_LONGEST_VIEWING_S = 100.0
+
+
+def to_pixels(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    width: NDArray[np.int32],
+    height: NDArray[np.int32],
+    *,
+    coordinates: Coordinates | None = None,
+    base: Literal[0, 1] | None = None,
+) -> list[str]:
+    """Change coordinates in place to pixels that count from 0.
+
+    Parameters
+    ----------
+    x, y : float64 array (n,)
+        NaN where unknown.
+    width, height : int32 array (n,)
+        Of the image of each fixation, in pixels.
+    coordinates : {"pixels", "normalized"}, optional
+        If not stated, they are fractions of the image's size if 99% lie within -0.2 to 1.2.
+    base : {0, 1}, optional
+        What the first pixel is called. If not stated it is 1 if all are whole numbers from
+        1 to the image's width or height, which some reach, and 0 otherwise.
+
+    Returns
+    -------
+    list of str
+        Sentences that say what was assumed.
+    """
+    known = np.isfinite(x) & np.isfinite(y)
+    n_known = np.count_nonzero(known)
+    if n_known == 0:
+        return []
+    notes = []
+    if coordinates is None:
+        near = (x > -0.2) & (x < 1.2) & (y > -0.2) & (y < 1.2)
+        coordinates = "pixels"
+        if np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
+            coordinates = "normalized"
+            notes.append(
+                "Positions lie between 0 and 1: taken as fractions of the image's width and height"
+                " (state coordinates='pixels' if they are not)."
+            )
+    if coordinates == "normalized":
+        x *= width
+        y *= height
+        return notes
+    if base is None:
+        base, assumed = _base(x[known], y[known], width[known], height[known])
+        notes += assumed
+    x -= base
+    y -= base
+    return notes
+
+
+def _base(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    width: NDArray[np.int32],
+    height: NDArray[np.int32],
+) -> tuple[Literal[0, 1], list[str]]:
+    """Return what the first pixel is probably called, and a sentence unless 0 is plain."""
+    if min(x.min(), y.min()) < 1:
+        return 0, []
+    whole = bool((x == np.floor(x)).all() and (y == np.floor(y)).all())
+    within = bool((x <= width).all() and (y <= height).all())
+    if whole and within and bool((x == width).any() or (y == height).any()):
+        return 1, [
+            "Coordinates are whole numbers from 1 up to the image's size: taken as counting"
+            " pixels from 1, and 1 was subtracted (state base=0 if they count from 0)."
+        ]
+    return 0, [
+        "No coordinate tells whether the first pixel is called 0 or 1: taken as 0"
+        " (state base=1 if it is 1)."
+    ]
+
+
+def duration_unit_s(
+    durations: NDArray[np.float64], named_s: float | None, stated: TimeUnit | None, column: str
+) -> tuple[float | None, list[str]]:
+    """Return the unit of fixation durations in seconds, and what was assumed.
+
+    Parameters
+    ----------
+    durations : float64 array (n,)
+        In that unit, NaN where unknown.
+    named_s : float, optional
+        The unit that the column's name tells.
+    stated : {"s", "ms"}, optional
+        The unit that the user states.
+    column : str
+        The column's name.
+
+    Returns
+    -------
+    float or None
+        None if no duration is known.
+    list of str
+        A sentence if the unit was told by the median: seconds if it is below 10.
+
+    Raises
+    ------
+    DataError
+        If the median is not between 5 ms and 10 s in the unit that the name tells.
+    """
+    if stated is not None:
+        return _UNITS_S[stated], []
+    known = durations[np.isfinite(durations)]
+    if not len(known):
+        return named_s, []
+    median = float(np.median(known))
+    unit_s = named_s or (1.0 if median < _SECONDS_BELOW else 1e-3)
+    if not _PLAUSIBLE_S[0] <= median * unit_s <= _PLAUSIBLE_S[1]:
+        raise DataError(
+            f"column {column!r}: fixations would last {median * unit_s:g} s (median); state their"
+            " unit, time='s' or time='ms'"
+        )
+    if named_s:
+        return unit_s, []
+    unit = "seconds" if unit_s == 1 else "milliseconds"
+    return unit_s, [f"Durations have a median of {median:g}: taken as {unit}."]
+
+
+def start_unit_s(
+    starts: NDArray[np.float64],
+    named_s: float | None,
+    stated: TimeUnit | None,
+    of_durations_s: float | None,
+) -> tuple[float, list[str]]:
+    """Return the unit of fixation starts in seconds, and what was assumed.
+
+    It is what is stated, what the name tells, the unit of durations, or seconds if all starts
+    are below 100, in this order.
+    """
+    if stated is not None:
+        return _UNITS_S[stated], []
+    if named_s is not None:
+        return named_s, []
+    if of_durations_s is not None:
+        return of_durations_s, []
+    latest = float(np.nanmax(starts, initial=0))
+    unit_s, unit = (1.0, "seconds") if latest < _LONGEST_VIEWING_S else (1e-3, "milliseconds")
+    return unit_s, [f"The latest fixation starts at {latest:g}: taken as {unit}."]
+
+
+def scanpath_order(
+    stimulus: NDArray[np.int32],
+    subject: NDArray[np.int32],
+    order: NDArray[np.float64] | None,
+    start: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.int32], list[str]]:
+    """Return each fixation's position in its scanpath, the first being 0, and what was assumed.
+
+    A scanpath is what one subject saw on one image. Positions are `order` less one if it counts
+    from 1, with gaps if it has some; if it counts on from image to image, or is not given,
+    they are numbered by `order`, `start` or the rows' own order.
+    """
+    if len(stimulus) == 0:
+        return np.zeros(0, np.int32), []
+    by = order if order is not None else start
+    keys = (subject, stimulus) if by is None else (by, subject, stimulus)
+    rows = np.lexsort(keys)
+    first = np.ones(len(rows), dtype=bool)
+    for key in (stimulus, subject):
+        first[1:] &= key[rows[1:]] == key[rows[:-1]]
+    first[1:] = ~first[1:]
+    begins = np.flatnonzero(first)
+    if order is not None:
+        lowest = order[rows[begins]]
+        if lowest.min() >= 0 and np.median(lowest) <= 2:
+            return _counted(order, rows, first, int(lowest.min()))
+        note = "The order column counts on from image to image: fixations are numbered anew by it."
+    else:
+        note = f"Fixations are in order of {'the rows' if start is None else 'their start'}."
+    ranks = np.empty(len(rows), np.int32)
+    ranks[rows] = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
+    return ranks, [note]
+
+
+def _counted(
+    order: NDArray[np.float64], rows: NDArray[np.intp], first: NDArray[np.bool_], lowest: int
+) -> tuple[NDArray[np.int32], list[str]]:
+    """Return the order column's own numbers, from 0."""
+    notes = []
+    if lowest:
+        notes.append(f"The order column begins at {lowest}: taken as counting from 1.")
+    if repeated := int(np.count_nonzero((np.diff(order[rows]) == 0) & ~first[1:])):
+        notes.append(
+            f"{repeated} fixations have the image, subject and order of another one, as if"
+            " subjects saw images more than once."
+        )
+    return (order - min(lowest, 1)).astype(np.int32), notes
