@@ -49,22 +49,22 @@ def mixture_log_density(
     peak = log_center_bias.max()
     mixed = np.empty((height, width), np.float32)
 
-    def partition_functions(strips: _Strips) -> NDArray[np.float64]:
+    def partition_functions(block: _Exponentials) -> NDArray[np.float64]:
         total = np.zeros(len(saliency))
-        for y, exponentials in upsampler.rows(strips):
+        for y, exponentials in block.rows():
             prior = np.exp(log_center_bias[y] - peak)
             total += (exponentials @ prior[:, :, None]).sum(axis=0, dtype=np.float64)[:, 0]
         return total
 
-    def mix(strips: _Strips) -> None:
-        for y, exponentials in upsampler.rows(strips):
+    def mix(block: _Exponentials) -> None:
+        for y, exponentials in block.rows():
             row = np.log((shares @ exponentials)[:, 0])
             row += log_center_bias[y]
             row -= peak
             mixed[y] = row
 
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
-        blocks = upsampler.blocks()
+        blocks = list(pool.map(upsampler.exponentials, upsampler.blocks()))
         z = sum(pool.map(partition_functions, blocks), np.zeros(len(saliency)))
         shares = (1 / (z * len(saliency))).astype(np.float32)[None]
         for _ in pool.map(mix, blocks):
@@ -85,13 +85,36 @@ class _Strips:
     count: NDArray[np.intp]
 
 
-class _Upsampler:
-    """exp(S_k - max S_k) at the image's size, a few rows at a time, computed anew each time.
+@dataclass(frozen=True)
+class _Exponentials:
+    """exp(S_k - max S_k) on the image rows of n strips.
 
-    Within a strip S_k is linear in y, so its exponential is a geometric sequence: two
-    exponentials per strip and column, then one multiplication per pixel. What is held stays
-    within the processor's cache, whatever the image's size.
+    Within a strip S_k is linear in y, so its exponential is a geometric sequence: its first
+    row and their ratio, both (n, K, W), are all that is kept, then a multiplication a pixel.
     """
+
+    strips: _Strips
+    first: FloatArray
+    ratio: FloatArray
+
+    def rows(self) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
+        """Yield the strips' first image rows, (n,), with exponentials (n, K, W), then the second...
+
+        Later arrays are reused: each holds until the next is asked for.
+        """
+        yield self.strips.start, self.first
+        current = self.first.copy() if self.strips.count.max() > 1 else self.first
+        for row in range(1, self.strips.count.max()):
+            current *= self.ratio
+            active = self.strips.count > row
+            if active.all():
+                yield self.strips.start + row, current
+            else:
+                yield self.strips.start[active] + row, current[active]
+
+
+class _Upsampler:
+    """Brings saliency to the image's size, a few rows at a time."""
 
     def __init__(
         self, saliency: FloatArray, width: int, height: int, input_size: tuple[int, int]
@@ -117,33 +140,22 @@ class _Upsampler:
             for i in range(0, len(start), step)
         ]
 
-    def rows(self, strips: _Strips) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
-        """Yield the strips' first image rows, (n,), with exponentials (n, K, W), then the second...
-
-        The array is reused: it holds until the next rows are asked for.
-        """
+    def exponentials(self, strips: _Strips) -> _Exponentials:
+        """Compute what the strips' rows are made from."""
         # Neighboring strips share a grid row, so bring each row to the image's width once.
         last = len(self._saliency) - 1
         below = strips.cell + 1
         used = np.unique([strips.cell, below])
         at_width = self._to_width(self._saliency[np.clip(used, 0, last)])
-        exponentials = at_width[np.searchsorted(used, strips.cell)]
-        slope = at_width[np.searchsorted(used, below)] - exponentials
+        first = at_width[np.searchsorted(used, strips.cell)]
+        slope = at_width[np.searchsorted(used, below)] - first
         offset = (self._y[strips.start] - strips.cell).astype(np.float32)
-        exponentials += offset[:, None, None] * slope
-        np.exp(exponentials, out=exponentials)
-        yield strips.start, exponentials
-        if strips.count.max() == 1:
-            return
-        slope *= np.float32(self._y[1] - self._y[0])
-        ratio = np.exp(slope, out=slope)
-        for row in range(1, strips.count.max()):
-            exponentials *= ratio
-            active = strips.count > row
-            if active.all():
-                yield strips.start + row, exponentials
-            else:
-                yield strips.start[active] + row, exponentials[active]
+        first += offset[:, None, None] * slope
+        np.exp(first, out=first)
+        if strips.count.max() > 1:
+            slope *= np.float32(self._y[1] - self._y[0])
+            np.exp(slope, out=slope)
+        return _Exponentials(strips, first, ratio=slope)
 
     def _to_width(self, rows: FloatArray) -> FloatArray:
         """Interpolate (n, K, w2) to the image's width, edges replicated: (n, K, W)."""

@@ -27,8 +27,9 @@ from deepgaze2.vgg import NETWORKS, Vgg
 ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.generic]
 CenterBiasSource: TypeAlias = str | Path | NDArray[np.floating] | CenterBias
 
-# One image is decoded and one finished while the engine works on a third.
-_IMAGES_IN_FLIGHT = 3
+# On a GPU one image is decoded and one finished while the engine works on a third. On the CPU
+# that would only take the engine's cores.
+_WORKERS_BESIDE_GPU = 3
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Model:
     ) -> Generator[Prediction]:
         """Predict a stream of images, in order, with bounded memory.
 
-        Decoding and finishing overlap with the backbone; at most three images are under way.
+        The next images are computed while the caller uses one; with a GPU, decoding and
+        finishing also overlap with the backbone. At most four images are under way.
 
         Parameters
         ----------
@@ -127,9 +129,10 @@ class Model:
 
         pending: deque[tuple[ImageSource, Future[Prediction]]] = deque()
         remaining = iter(sources)
-        with ThreadPoolExecutor(_IMAGES_IN_FLIGHT) as pool:
+        workers = 1 if self.engine.device == "cpu" else _WORKERS_BESIDE_GPU
+        with ThreadPoolExecutor(workers) as pool:
             while True:
-                for source in islice(remaining, _IMAGES_IN_FLIGHT - len(pending)):
+                for source in islice(remaining, workers + 1 - len(pending)):
                     pending.append((source, pool.submit(predict, source)))
                 if not pending:
                     return
