@@ -94,20 +94,14 @@ def read_tabular(
     width, height = stimuli.width[stimulus], stimuli.height[stimulus]
     x, y = rows.numbers["x"], rows.numbers["y"]
     assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
-    del width, height  # tables may fill most of the memory
     order, ordered = _order(rows, table, stimulus, is_own)
     start_s, duration_s, timed = _seconds(rows, chosen, order, time, is_own)
-    fixations = _sorted(
-        stimulus=stimulus,
-        subject=_in_natural_order(rows),
-        order=order,
-        x=x,
-        y=y,
-        start_s=start_s,
-        duration_s=duration_s,
-    )
+    subject = _in_natural_order(rows)
+    fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
+    fixations |= {"start_s": start_s, "duration_s": duration_s}
     subject_names = tuple(sorted(rows.subject_names, key=natural_key))
-    dataset = Dataset(path.parent.name, stimuli, fixations, subject_names)
+    del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
+    dataset = Dataset(path.parent.name, stimuli, _sorted(fixations), subject_names)
     notes = (found, guessed, table.notes, listed, matched, assumed, ordered, timed)
     said = [note for part in notes for note in part] + _left_aside(dataset)
     return replace(dataset, notes=tuple(said))
@@ -163,7 +157,9 @@ def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _R
     codes = {role: (_Codes(), array("i")) for role in _TEXT_ROLES}
     columns = {role: array("d") for role in numbers}
     batches = table.batches([chosen[role] for role in texts], [chosen[role] for role in numbers])
-    with tqdm(desc="reading fixations", unit="row", unit_scale=True, delay=2) as progress:
+    with tqdm(
+        desc="reading fixations", unit="row", unit_scale=True, delay=2, disable=None
+    ) as progress:
         for cells, values in batches:
             for role, column in zip(texts, cells, strict=True):
                 known, coded = codes[role]
@@ -248,10 +244,11 @@ def _seconds(
     if (durations := rows.numbers.get("duration")) is not None:
         column = chosen["duration"]
         unit_s, notes = duration_unit_s(durations, time_unit_s(column), time, column)
-        duration_s = (durations * (unit_s or 1)).astype(np.float32)
+        durations *= unit_s or 1
+        duration_s = durations.astype(np.float32)
     if (starts := rows.numbers.get("start")) is not None:
         unit_s, assumed = start_unit_s(starts, time_unit_s(chosen["start"]), time, unit_s)
-        starts = starts * unit_s
+        starts *= unit_s
         notes += assumed
         first = starts[(order == order.min()) & np.isfinite(starts)]
         if not is_own and len(first) and np.median(first) > _LATEST_START_S:
@@ -264,8 +261,8 @@ def _seconds(
     return start_s, duration_s, notes
 
 
-def _sorted(**columns: NDArray[Any]) -> Fixations:
-    """Return fixations in the order of a data set, one column after another to save memory."""
+def _sorted(columns: dict[str, NDArray[Any]]) -> Fixations:
+    """Sort fixations as data sets do, one column after another to save memory."""
     rows = np.lexsort((columns["order"], columns["subject"], columns["stimulus"]))
     for name in columns:
         columns[name] = columns[name][rows]
