@@ -108,9 +108,7 @@ def test_contrast_is_high_where_the_image_has_some() -> None:
 @pytest.fixture(scope="module")
 def osie(shared_data: Path) -> tuple[Dataset, Maps]:
     eye = read_osie(shared_data / "osie").select(np.arange(N_IMAGES))
-    contrast = {
-        i: contrast_map(read_stimulus(path).pixels) for i, path in enumerate(eye.stimuli.paths)
-    }
+    contrast = {i: contrast_map(read_stimulus(eye.stimuli.path(i)).pixels) for i in range(N_IMAGES)}
     return eye, contrast
 
 

@@ -128,11 +128,15 @@ def test_pysaliency_reads_what_we_wrote(tmp_path: Path) -> None:
 
 def assert_dumped(theirs: dict[str, Any], dataset: Dataset) -> None:
     ours = dataset.fixations
-    for name, column in (("n", ours.stimulus), ("subject", ours.subject)):
-        assert_array_equal(theirs[name], column)
-    for name, column in (("x", ours.x), ("y", ours.y), ("t", ours.start_s)):
-        assert_array_equal(theirs[name], column)
-    assert_array_equal(theirs["duration"], ours.duration_s)
+    for name, column in (
+        ("n", "stimulus"),
+        ("subject", "subject"),
+        ("x", "x"),
+        ("y", "y"),
+        ("t", "start_s"),
+        ("duration", "duration_s"),
+    ):
+        assert_array_equal(theirs[name], getattr(ours, column))
     stimuli = dataset.stimuli
     assert_array_equal(theirs["sizes"], np.stack([stimuli.height, stimuli.width], axis=1))
     assert_array_equal(theirs["decoded_shapes"], theirs["sizes"])
@@ -234,7 +238,7 @@ def save_stimuli(group: Any, folder: Path, version: str = "2.1", separator: str 
 
 
 def save_trains(group: Any, version: str, **more: Any) -> None:
-    columns = {"train_xs": XS, "train_ys": XS + 10, "train_ts": XS + 0.5}
+    columns: dict[str, Any] = {"train_xs": XS, "train_ys": XS + 10, "train_ts": XS + 0.5}
     columns |= {"train_ns": [0, 1, 0], "train_subjects": [0, 1, 2]}
     save(group, "FixationTrains", version, **columns, **more)
 

@@ -41,11 +41,12 @@ def evaluate(model: str, dataset: str, output: Path | None, update_card: bool, e
 
 
 def _table(name: str, report: Report) -> str:
-    how = f"{report.images_trained_on} by the readout that has not seen them, others by the mixture"
+    own = f"{report.images_trained_on} by the readout that has not seen them"
     low, high = report.model_interval
     share_low, share_high = report.explained_interval
     lines = [
-        f"{name} on {report.data_set}: {report.images} images ({how}), {report.fixations} fixations",
+        f"{name} on {report.data_set}: {report.images} images ({own}, others by the mixture), "
+        f"{report.fixations} fixations",
         f"center bias over uniform           {report.center_bias_bits:6.3f} bits/fixation",
         f"gold standard over center bias     {report.gold_bits:6.3f} bits/fixation",
         f"model over center bias             {report.model_bits:6.3f} bits/fixation"
@@ -57,8 +58,8 @@ def _table(name: str, report: Report) -> str:
     if report.images_trained_on:
         lines.append("fold  images  model  gold   explained")
         lines += [
-            f"{fold['fold']:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  {fold['gold_bits']:5.3f}  "
-            f"{fold['explained']:6.1%}"
+            f"{fold['fold']:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  "
+            f"{fold['gold_bits']:5.3f}  {fold['explained']:6.1%}"
             for fold in report.folds
         ]
     return "\n".join(lines)

@@ -97,6 +97,7 @@ def read_tabular(
     order, ordered = _order(rows, table, stimulus, is_own)
     start_s, duration_s, timed = _seconds(rows, chosen, order, time, is_own)
     subject = _in_natural_order(rows)
+    fixations: dict[str, NDArray[Any]]
     fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     subject_names = tuple(sorted(rows.subject_names, key=natural_key))
