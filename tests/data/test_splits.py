@@ -1,11 +1,15 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image, ImageEnhance
 
 from deepgaze2.data import Dataset, Fixations, Stimuli, image_folds
-from deepgaze2.data.splits import of_size
+from deepgaze2.data.splits import group_folds, near_duplicates, of_size, subject_folds
 from deepgaze2.errors import DataError
+from toy_data import fixations_at, stimuli_of
 
 
 @given(st.integers(2, 20), st.integers(0, 200), st.integers(0, 2**32))
@@ -45,3 +49,88 @@ def test_images_of_one_size_keep_their_fixations() -> None:
     np.testing.assert_array_equal(subset.fixations.stimulus, [0, 1])
     with pytest.raises(DataError, match="no image is 768 by 768"):
         of_size(dataset, 768, 768)
+
+
+@given(st.integers(2, 20), st.integers(0, 60), st.integers(0, 2**32))
+def test_no_image_is_on_two_sides(k: int, more: int, seed: int) -> None:
+    n = k + more
+    dataset = Dataset("toy", stimuli_of(n), fixations_at(np.arange(n), np.arange(n), np.zeros(n)))
+    folds = image_folds(n, k, seed)
+    for part in range(k):
+        inside, outside = dataset.select(folds == part), dataset.select(folds != part)
+        assert set(inside.stimuli.ids).isdisjoint(outside.stimuli.ids)
+        assert set(inside.stimuli.ids) | set(outside.stimuli.ids) == set(dataset.stimuli.ids)
+        assert set(inside.fixations.x).isdisjoint(outside.fixations.x)
+
+
+@given(st.data(), st.integers(2, 6), st.integers(0, 2**32))
+def test_no_group_is_on_two_sides(data: st.DataObject, k: int, seed: int) -> None:
+    sizes = data.draw(st.lists(st.integers(1, 9), min_size=k, max_size=30))
+    groups = np.random.default_rng(seed).permutation(
+        np.repeat([f"group {i}" for i in range(len(sizes))], sizes)
+    )
+    folds = group_folds(groups, k, seed)
+    assert folds.shape == groups.shape
+    for name in set(groups):
+        assert len(set(folds[groups == name])) == 1
+    counts = np.bincount(folds, minlength=k)
+    assert counts.min() > 0
+    assert counts.max() - counts.min() <= max(sizes)
+    np.testing.assert_array_equal(folds, group_folds(groups, k, seed))
+
+
+def test_groups_of_one_image_are_divided_equally_and_at_random() -> None:
+    folds = group_folds(np.arange(603), 10, seed=0)
+    assert set(np.bincount(folds)) == {60, 61}
+    assert (folds != group_folds(np.arange(603), 10, seed=1)).mean() > 0.8
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(DataError, match="2 groups into 3 parts"):
+        group_folds([0, 0, 0, 5], 3, seed=0)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(2, 4), st.integers(0, 99))
+def test_no_subject_is_on_two_sides(subjects: list[int], k: int, seed: int) -> None:
+    n = len(subjects)
+    fixations = fixations_at(np.zeros(n), np.zeros(n), np.zeros(n), subject=subjects)
+    dataset = Dataset("toy", stimuli_of(1), fixations)
+    n_subjects = len(set(subjects))
+    if n_subjects < k:
+        with pytest.raises(DataError, match=f"{n_subjects} subjects into {k} parts"):
+            subject_folds(dataset, k, seed)
+        return
+    folds = subject_folds(dataset, k, seed)
+    sides = [set(dataset.keep(folds == part).fixations.subject.tolist()) for part in range(k)]
+    assert set.union(*sides) == set(subjects)
+    assert sum(map(len, sides)) == n_subjects
+    assert max(map(len, sides)) - min(map(len, sides)) <= 1
+
+
+def test_near_duplicates_are_found_and_others_kept_apart(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    paths = []
+    for i in range(6):
+        cells = Image.fromarray(rng.integers(0, 256, (12, 16, 3)).astype(np.uint8))
+        image = cells.resize((320, 240), Image.Resampling.BICUBIC)
+        variants = [
+            image,
+            image.resize((200, 150)),
+            ImageEnhance.Brightness(image).enhance(0.8),
+            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        ]
+        for j, variant in enumerate(variants):
+            paths.append(tmp_path / f"{i}_{j}.jpg")
+            variant.save(paths[-1], quality=60)
+    shuffled = rng.permutation(24)
+    scene = shuffled // 4
+    groups = near_duplicates([paths[i] for i in shuffled])
+    np.testing.assert_array_equal(groups[:, None] == groups, scene[:, None] == scene)
+    assert near_duplicates([]).shape == (0,)
+
+
+def test_the_photograph_that_osie_holds_twice(shared_data: Path) -> None:
+    paths = sorted((shared_data / "osie" / "stimuli").glob("1[23]*.jpg"))
+    groups = near_duplicates(paths)
+    twice = [path.name for path in paths if (groups == groups[paths.index(path)]).sum() > 1]
+    assert twice == ["1279.jpg", "1374.jpg"]
