@@ -4,7 +4,7 @@ import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -155,12 +155,15 @@ def open_text_table(path: Path) -> TextTable:
         raise DataError(f"{label}: cannot be read ({error.strerror}); check its name") from error
     except UnicodeError as error:
         raise DataError(f"{label}: is not a text file; save the table as CSV in UTF-8") from error
-    try:
-        headers = {d: next(csv.reader([line], delimiter=d, strict=True)) for d in delimiters}
-    except csv.Error as error:
+    headers = {}
+    for delimiter in delimiters:
+        with suppress(csv.Error):  # "x";"y" cannot be split at commas
+            headers[delimiter] = next(csv.reader([line], delimiter=delimiter, strict=True))
+    if not headers:
         raise DataError(
-            f"{label}, line {lines_before + 1}: {error}; this line must name the columns"
-        ) from error
+            f"{label}, line {lines_before + 1}: a quotation mark lacks its partner; this line must"
+            " name the columns"
+        )
     delimiter = max(headers, key=lambda d: len(headers[d]))
     names = tuple(name.strip() for name in headers[delimiter])
     notes = [f"Characters read as {encoding}."] if encoding == "cp1252" else []
@@ -219,15 +222,16 @@ class _Numbers:
 
     def parse(self, cells: Sequence[str], n_before: int) -> NDArray[np.float64]:
         text = "".join(cells)
+        pointed = cells
         if "," in text or (self.comma_row is not None):
-            cells = self._with_points(cells, n_before)
+            pointed = self._with_points(cells, n_before)
         else:
             self.any_plain = self.any_plain or re.search(r"\d", text) is not None
             if "." in text and not self.any_point:
                 self.any_point = any("." in cell.strip(" .") for cell in cells)
         if "_" not in text:  # which float() would skip
             try:
-                return np.fromiter(map(float, cells), np.float64, len(cells))
+                return np.fromiter(map(float, pointed), np.float64, len(cells))
             except ValueError:
                 pass
         return np.array([self._number(cell, n_before + row) for row, cell in enumerate(cells)])
@@ -249,14 +253,15 @@ class _Numbers:
     def _number(self, cell: str, row: int) -> float:
         if cell.strip().casefold() in _MISSING:
             return np.nan
-        if not _is_number(cell):
+        pointed = cell.replace(",", ".")
+        if "_" in pointed or not _is_float(pointed):
             raise _NumberError(row, f"{cell!r} in column {self.name!r} is not a number; correct it")
-        return float(cell)
+        return float(pointed)
 
 
-def _is_number(cell: str) -> bool:
+def _is_float(cell: str) -> bool:
     try:
         float(cell)
     except ValueError:
         return False
-    return "_" not in cell
+    return True
