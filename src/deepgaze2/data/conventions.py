@@ -94,7 +94,7 @@ def _base(
 
 
 def duration_unit_s(
-    durations: NDArray[np.float64], named_s: float | None, stated: TimeUnit | None, column: str
+    durations: NDArray[np.float64], named_s: float | None, stated: TimeUnit | None, label: str
 ) -> tuple[float | None, list[str]]:
     """Return the unit of fixation durations in seconds, and what was assumed.
 
@@ -106,8 +106,8 @@ def duration_unit_s(
         The unit that the column's name tells.
     stated : {"s", "ms"}, optional
         The unit that the user states.
-    column : str
-        The column's name.
+    label : str
+        What to call the column in messages.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def duration_unit_s(
     unit_s = named_s or (1.0 if median < _SECONDS_BELOW else 1e-3)
     if not _PLAUSIBLE_S[0] <= median * unit_s <= _PLAUSIBLE_S[1]:
         raise DataError(
-            f"column {column!r}: fixations would last {median * unit_s:g} s (median); state their"
+            f"{label}: fixations would last {median * unit_s:g} s (median); state their"
             " unit, time='s' or time='ms'"
         )
     if named_s:

@@ -95,7 +95,7 @@ def read_tabular(
     x, y = rows.numbers["x"], rows.numbers["y"]
     assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
     order, ordered = _order(rows, table, stimulus, is_own)
-    start_s, duration_s, timed = _seconds(rows, chosen, order, time, is_own)
+    start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
     subject = _in_natural_order(rows)
     fixations: dict[str, NDArray[Any]]
     fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
@@ -233,6 +233,7 @@ def _order(
 
 def _seconds(
     rows: _Rows,
+    table: TextTable | ParquetTable,
     chosen: Mapping[str, str],
     order: NDArray[np.int32],
     time: TimeUnit | None,
@@ -244,7 +245,8 @@ def _seconds(
     unit_s, notes = None, list[str]()
     if (durations := rows.numbers.get("duration")) is not None:
         column = chosen["duration"]
-        unit_s, notes = duration_unit_s(durations, time_unit_s(column), time, column)
+        label = f"{printable(table.path)}: column {column!r}"
+        unit_s, notes = duration_unit_s(durations, time_unit_s(column), time, label)
         durations *= unit_s or 1
         duration_s = durations.astype(np.float32)
     if (starts := rows.numbers.get("start")) is not None:
