@@ -61,6 +61,18 @@ def test_a_table_of_excel(folder: Path) -> None:
     )
 
 
+def test_the_documented_example_is_read_without_guessing(folder: Path) -> None:
+    document = Path(__file__).parents[2] / "docs" / "own_data.md"
+    write(folder, document.read_text("utf-8").split("```csv\n")[1].split("```")[0])
+    for name, shown in (("1.jpg", "kitchen.jpg"), ("2.jpg", "street.jpg")):
+        (folder / "images" / name).rename(folder / "images" / shown)
+    dataset = read_tabular(folder)
+    assert_array_equal(dataset.fixations.x, [512.5, 300.2, 509.9])
+    assert_allclose(dataset.fixations.start_s, [0, 0.25, 0])
+    assert dataset.subject_names == ("ann", "bob")
+    assert dataset.notes == ("1 of 3 images have no fixation.",)
+
+
 def test_what_the_user_states_is_not_guessed(folder: Path) -> None:
     write(folder, "pic,hpos,vpos,t0\n1,0.5,0.25,0.1\n1,0.75,0.5,0.3\n")
     stated: dict[str, Any] = {"columns": {"image": "pic", "x": "hpos", "y": "vpos", "start": "t0"}}
