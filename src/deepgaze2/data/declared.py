@@ -42,7 +42,7 @@ class DeclaredFile:
 
 @dataclass(frozen=True)
 class Expected:
-    """What reading the whole set should give; None where it is not known.
+    """What the reader returns for the whole set; None where it is not known.
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class Declaration:
     pixels_per_degree, viewing_s : float or None
         Pixels per degree of visual angle, and for how long an image was shown; None if unknown.
     expect : Expected
-        What reading the whole set gives, the first fixations included.
+        What the reader returns for the whole set.
     """
 
     name: str
@@ -103,12 +103,11 @@ class Declaration:
 def declared_datasets() -> dict[str, Declaration]:
     """Return the published data sets by name, in alphabetical order."""
     folder = files("deepgaze2") / "assets" / "datasets"
-    entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
-    names = [entry.name.removesuffix(".toml") for entry in entries]
-    return {
-        name: _declaration(name, entry.read_text(encoding="utf-8"))
-        for name, entry in zip(names, entries, strict=True)
+    texts = {
+        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
     }
+    return {name: _declaration(name, text) for name, text in sorted(texts.items())}
 
 
 def declared_dataset(name: str) -> Declaration:

@@ -1,28 +1,81 @@
-"""Data sets by name and folder, as they are given on the command line: `osie:FOLDER`."""
+"""Data sets by name and place, as they are given on the command line: `osie:FOLDER`."""
 
-from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from deepgaze2.data.osie import read_osie
+from deepgaze2.data.declared import Declaration, declared_datasets, suggestion
 from deepgaze2.data.table import Dataset
+from deepgaze2.data.table_problems import first_at_center
 from deepgaze2.errors import DataError
 
-READERS: dict[str, Callable[[Path], Dataset]] = {"osie": read_osie}
+FORMATS = {"csv": "tabular.read_tabular", "pysaliency": "pysaliency_hdf5.read_pysaliency"}
+"""Readers of formats that any data set may have, as in a declaration."""
 
 
-def open_dataset(source: str) -> Dataset:
-    """Read the data set that `source` names as `READER:FOLDER`, ready for training and scoring.
+def open_dataset(source: str, *, raw: bool = False) -> Dataset:
+    """Read the data set that `source` names, ready for training and scoring.
 
-    The first fixation of each scanpath, which the experiment forces to the center, and
-    fixations outside the image are dropped.
+    The first fixation of each scanpath is dropped if the experiment forces it to the center: of a
+    published set as its declaration says, of others if first fixations are nearer to the center.
+    Fixations outside the image are dropped.
+
+    Parameters
+    ----------
+    source : str
+        A published data set and its folder, `osie:FOLDER`; recordings of your own, `csv:FOLDER`
+        or only the folder or table; or a file of pysaliency's, `pysaliency:FILE`.
+    raw : bool
+        Keep whatever the reader returns.
 
     Raises
     ------
     DataError
-        If the reader is unknown, or the folder does not hold such a data set.
+        If the name is unknown, the folder does not hold such a data set, or no fixation is
+        left and `raw` is not set.
     """
-    name, _, folder = source.partition(":")
-    if name not in READERS or not folder:
-        known = ", ".join(f"{reader}:FOLDER" for reader in READERS)
-        raise DataError(f"data set {source!r} is not understood; give one of {known}")
-    return READERS[name](Path(folder)).without_first().without_outside()
+    name, _, place = source.partition(":")
+    declaration = None
+    if name in FORMATS and place:
+        dataset = _read(FORMATS[name], Path(place).expanduser())
+    elif place and (declaration := declared_datasets().get(name)):
+        dataset = read_declared(declaration, Path(place).expanduser())
+    elif Path(source).exists():
+        dataset = _read(FORMATS["csv"], Path(source))
+    else:
+        raise _not_understood(source, name, place)
+    if raw:
+        return dataset
+    forced = declaration.drop_first if declaration else first_at_center(dataset)
+    ready = (dataset.without_first() if forced else dataset).without_outside()
+    if not len(ready.fixations):
+        reasons = " ".join(dataset.notes)
+        raise DataError(
+            f"{source}: no fixations to train on or score with; {reasons or 'add some'}"
+        )
+    return ready
+
+
+def read_declared(declaration: Declaration, folder: Path) -> Dataset:
+    """Read a published data set from its own folder or the one it was fetched to."""
+    inner = folder / declaration.root
+    root = inner if inner.is_dir() else folder
+    return _read(declaration.reader, root, **declaration.options)
+
+
+def _read(reader: str, place: Path, **options: Any) -> Dataset:  # noqa: ANN401
+    """Import a reader, named as in a declaration, and call it."""
+    module, _, function = reader.partition(".")
+    dataset: Dataset = getattr(import_module(f"deepgaze2.data.{module}"), function)(
+        place, **options
+    )
+    return dataset
+
+
+def _not_understood(source: str, name: str, place: str) -> DataError:
+    known = [*FORMATS, *declared_datasets()]
+    if name in known:
+        return DataError(f"data set {source!r}: say where it is, {name}:FOLDER")
+    if not place:
+        return DataError(f"{source}: no such folder; give one, or NAME:FOLDER with a known name")
+    return DataError(f"data set {source!r}: {name!r} is not known; {suggestion(name, known)}")
