@@ -39,8 +39,8 @@ def test_whole_pixels_that_reach_both_edges_tell_their_base(x: list[int], y_seed
 
 
 def test_base_that_cannot_be_told_is_zero_and_said() -> None:
-    for x in ([5, 70], [5.5, 79.9], [5, 81], [5.5, 80]):
-        found, _, notes = converted(x, [5, 50])
+    for x in ([5, 70, 9], [5.5, 79.9, 9], [5, 80, 81], [5.5, 80, 9]):
+        found, _, notes = converted(x, [5, 50, 9])
         assert found == x
         assert "taken as 0 (state base=1" in notes
     assert converted([5, 70], [5, 50], base=1) == ([4, 69], [4, 49], "")

@@ -80,6 +80,9 @@ def test_reads_what_it_wrote(tmp_path: Path) -> None:
     assert [p and p.resolve() for p in read.stimuli.paths] == [
         p and p.resolve() for p in dataset.stimuli.paths
     ]
+    with h5py.File(tmp_path / "toy.hdf5") as file:  # the second view of an image is a scanpath
+        assert_array_equal(file["fixations/train_ns"], [0, 0, 2, 2, 2])
+        assert_array_equal(file["fixations/train_subjects"], [0, 2, 1, 2, 2])
     assert read.name == "toy"
     assert read.notes == ()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from deepgaze2.data import Dataset, Fixations, Stimuli, image_folds
+from deepgaze2.data import Dataset, Fixations, Stimuli, image_folds, splits
 from deepgaze2.data.splits import group_folds, near_duplicates, of_size, subject_folds
 from deepgaze2.errors import DataError
 from toy_data import fixations_at, stimuli_of
@@ -107,7 +107,10 @@ def test_no_subject_is_on_two_sides(subjects: list[int], k: int, seed: int) -> N
     assert max(map(len, sides)) - min(map(len, sides)) <= 1
 
 
-def test_near_duplicates_are_found_and_others_kept_apart(tmp_path: Path) -> None:
+def test_near_duplicates_are_found_and_others_kept_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splits, "_BLOCK", 5)
     rng = np.random.default_rng(0)
     paths = []
     for i in range(6):

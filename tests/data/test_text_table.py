@@ -120,6 +120,11 @@ def test_errors_name_the_line(tmp_path: Path, cell: str, message: str) -> None:
         read(opened, ["name"], ["x"])
 
 
+def test_lines_before_the_names_count(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 5: 'left' in column 'x' is not a number"):
+        numbers_of(tmp_path, "sep=;\n\nx;y\n1;2\nleft;2\n")
+
+
 def test_row_with_too_few_cells(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="line 3: 1 cells, but there are 2 columns"):
         numbers_of(tmp_path, "x,y\n1,2\n3\n")
@@ -130,8 +135,8 @@ def test_commas_that_may_separate_thousands_are_refused(tmp_path: Path) -> None:
         numbers_of(tmp_path, "x;y\n512;1\n99;1\n\n1,024;1\n7;1\n")
     with pytest.raises(DataError, match="line 3: '1,024,000'"):
         numbers_of(tmp_path, "x\ty\n1\t2\n1,024,000\t2\n")
-    many = "\n".join(f"{i};1" for i in range(600))
-    with pytest.raises(DataError, match="line 602: commas in column 'x'"):
+    many = "\n".join(f"{i};1" for i in range(1000))  # whole batches
+    with pytest.raises(DataError, match="line 1002: commas in column 'x'"):
         numbers_of(tmp_path, f"x;y\n{many}\n1,024;1\n")
     assert numbers_of(tmp_path, "x;y\n512;1\n0,024;1\n") == [512, 0.024]
     assert numbers_of(tmp_path, "x;y\n5,125;1\n6,250;1\n") == [5.125, 6.25]
