@@ -24,7 +24,8 @@ def read_cat2000(folder: str | Path) -> Dataset:
     """Read CAT2000's training images and the maps of fixated pixels.
 
     Subjects and order are lost, and fixations at the same pixel count once: there are fewer than
-    the 672053 in `allFixData.mat`, which pysaliency's file of the set has (`read_pysaliency`). EXIF orientation is ignored, as it was when the images were shown.
+    the 672053 in `allFixData.mat`; a file of the set that pysaliency wrote has those, see
+    `read_pysaliency`. EXIF orientation is ignored.
 
     Parameters
     ----------

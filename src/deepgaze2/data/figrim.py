@@ -27,7 +27,8 @@ _FILES = ("targetData/allImages_release.mat", "fillerData/allImages_fillers.mat"
 def read_figrim(folder: str | Path) -> Dataset:
     """Read FIGRIM's fixations, and its images if they are at hand.
 
-    A subject came for several sessions, named like `ab_7_1`, and saw targets up to three times. So that scanpaths stay apart, every session and viewing counts as a subject of its own,
+    A subject came for several sessions, named like `ab_7_1`, and saw targets up to three
+    times. So that scanpaths stay apart, every session and viewing counts as a subject of its own,
     named like `ab_7_1/rec2`. Each scanpath begins near the center.
 
     Parameters

@@ -40,7 +40,7 @@ def open_dataset(source: str, *, raw: bool = False) -> Dataset:
         dataset = _read(FORMATS[name], Path(place).expanduser())
     elif place and (declaration := declared_datasets().get(name)):
         dataset = read_declared(declaration, Path(place).expanduser())
-    elif Path(source).exists():
+    elif source and Path(source).exists():
         dataset = _read(FORMATS["csv"], Path(source))
     else:
         raise _not_understood(source, name, place)
@@ -77,5 +77,5 @@ def _not_understood(source: str, name: str, place: str) -> DataError:
     if name in known:
         return DataError(f"data set {source!r}: say where it is, {name}:FOLDER")
     if not place:
-        return DataError(f"{source}: no such folder; give one, or NAME:FOLDER with a known name")
+        return DataError(f"{source!r}: no such folder; give one, or NAME:FOLDER with a known name")
     return DataError(f"data set {source!r}: {name!r} is not known; {suggestion(name, known)}")

@@ -43,14 +43,12 @@ def read_toronto(folder: str | Path) -> Dataset:
     stimuli = stimuli_of(paths)
     source = Path(folder) / "origfixdata.mat"
     content = load_matlab(source)
+    sizes = list(zip(stimuli.height.tolist(), stimuli.width.tolist(), strict=True))
     fixated = []
     with parsing(source, "Toronto's fixations"):
         for i, path in enumerate(paths):
             fixation_map = content["white"][int(path.stem) - 1]
-            size = (stimuli.height[i], stimuli.width[i])
-            if np.shape(fixation_map) != size:
-                raise ValueError(
-                    f"the map of {path.name} is {np.shape(fixation_map)}, the image {size}"
-                )
+            if (shape := np.shape(fixation_map)) != sizes[i]:
+                raise ValueError(f"the map of {path.name} is {shape}, the image {sizes[i]}")
             fixated.append(marked_pixels(i, fixation_map))
     return Dataset("Toronto", stimuli, fixations_of(fixated), notes=(UNORDERED,))
