@@ -93,7 +93,7 @@ IDS = ("1.jpg", "01.jpg", "a/2.jpg", "b/2.jpg", "Küche.PNG", "x.1", "A.jpg", "a
         ("b\\2.JPG", 3),
         (unicodedata.normalize("NFD", "küche.png"), 4),
         ("C:\\exp\\Küche.png", 4),
-        ("/home/x/küche", 4),
+        ("/home/eve/küche", 4),
         ("x.1", 5),
         ("A.jpg", 6),
         ("a.jpg", 7),

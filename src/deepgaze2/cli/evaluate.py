@@ -30,7 +30,10 @@ def evaluate(model: str, dataset: str, output: Path | None, update_card: bool, e
     if update_card and model in ("default", *packaged_models()):
         raise ModelError(f"--update-card: {model!r} is a packaged model; give a folder")
     loaded = load(model, engine=engine)
-    report = evaluate_model(loaded, open_dataset(dataset))
+    table = open_dataset(dataset)
+    for note in table.notes:
+        click.echo(f"note: {note}", err=True)
+    report = evaluate_model(loaded, table)
     click.echo(_table(loaded.card.name, report))
     if output:
         with written_atomically(output) as temporary:

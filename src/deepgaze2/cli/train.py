@@ -77,8 +77,11 @@ def train(
     from deepgaze2.train.fit import FitSettings
     from deepgaze2.train.procedure import train_model
 
+    table = open_dataset(dataset)
+    for note in table.notes:
+        click.echo(f"note: {note}", err=True)
     card = train_model(
-        open_dataset(dataset),
+        table,
         find_backbone(backbone),
         output,
         name=name or output.name,

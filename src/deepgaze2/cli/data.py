@@ -1,0 +1,236 @@
+"""`deepgaze2 data`: list, fetch, check and convert eye-tracking data sets."""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from deepgaze2.data.sources import open_dataset
+from deepgaze2.data.table import Dataset
+from deepgaze2.data.table_problems import Problem, first_at_center
+from deepgaze2.data.tabular import read_tabular
+from deepgaze2.files import written_atomically
+
+_FIRST = {
+    True: "forced to the center; training drops them",
+    False: "not forced to the center",
+    None: "not told apart, or too few",
+}
+
+
+@click.group()
+def data() -> None:
+    """List, fetch, check and convert eye-tracking data sets.
+
+    SOURCE is a data set and where it lies, such as osie:FOLDER; `deepgaze2 data list` shows
+    the names. Recordings of your own are csv:FOLDER, a folder with images and a table.
+    """
+
+
+@data.command("list")
+def list_() -> None:
+    """List the known data sets, and where they are."""
+    from deepgaze2.data.declared import declared_datasets
+    from deepgaze2.data.fetch import dataset_directory, is_fetched
+
+    for name, declaration in declared_datasets().items():
+        folder = dataset_directory(name)
+        expected = declaration.expect
+        known = expected.fixations is not None
+        fixations = f"{expected.fixations} fixations" if known else "fixations not counted here"
+        click.echo(f"{name}: {declaration.title}")
+        click.echo(f"  holds    {expected.images} images, {fixations}")
+        click.echo(f"  licence  {declaration.licence}")
+        click.echo(f"  here     {folder if is_fetched(declaration, folder) else 'no'}")
+
+
+@data.command("fetch")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The folder to put it into.  [default: one in the cache]",
+)
+def fetch_(name: str, output: Path | None) -> None:
+    """Download, verify and unpack data set NAME.
+
+    An interrupted download goes on when the command is run again. Of files that no program can
+    get, it says where they are and where to put them.
+    """
+    from deepgaze2.data.declared import declared_dataset
+    from deepgaze2.data.fetch import fetch
+
+    declaration = declared_dataset(name)
+    folder = fetch(declaration, output)
+    click.echo(f"{declaration.title}: {name}:{folder}")
+    click.echo(f"  licence   {declaration.licence}")
+    click.echo(f"  citation  {declaration.citation}")
+
+
+def _roles(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    values: tuple[str, ...],
+) -> dict[str, str] | None:
+    """Parse `x=hpos` and the like."""
+    if unclear := [value for value in values if "=" not in value]:
+        raise click.BadParameter(f"{unclear[0]!r} is not ROLE=NAME, such as x=hpos")
+    return {role: name for role, _, name in (value.partition("=") for value in values)} or None
+
+
+def _table_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how to read a table of the user's own."""
+    folder = click.Path(path_type=Path)
+    options = [
+        click.option("--images", type=folder, help="csv: folder of the images."),
+        click.option(
+            "--column",
+            "columns",
+            metavar="ROLE=NAME",
+            multiple=True,
+            callback=_roles,
+            help="csv: what a column means, such as x=hpos.",
+        ),
+        click.option(
+            "--coordinates",
+            type=click.Choice(["pixels", "normalized"]),
+            help="csv: normalized ones are fractions of the image's width and height.",
+        ),
+        click.option("--base", type=click.IntRange(0, 1), help="csv: number of the first pixel."),
+        click.option("--time", type=click.Choice(["s", "ms"]), help="csv: unit of the times."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@data.command("check")
+@click.argument("source")
+@click.option("--against", metavar="SOURCE", help="Another recording on the same images.")
+@click.option("--picture", "picture_path", type=click.Path(path_type=Path), help="Draw it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_table_options
+def check_(
+    source: str,
+    against: str | None,
+    picture_path: Path | None,
+    as_json: bool,
+    **table: Any,  # noqa: ANN401
+) -> None:
+    """Read all of SOURCE and report what is wrong with it.
+
+    Exits with 1 if training on it as it is would fail or learn something false. What is guessed
+    about a csv is reported, and can be stated instead.
+    """
+    from deepgaze2.data.check import check
+
+    dataset = _open(source, table)
+    problems = check(dataset, open_dataset(against, raw=True) if against else None)
+    click.echo(_json(dataset, problems) if as_json else _report(dataset, problems))
+    if picture_path:
+        from deepgaze2.data.picture import picture
+
+        with written_atomically(picture_path) as temporary:
+            picture(dataset).savefig(temporary)
+    sys.exit(1 if any(problem.fatal for problem in problems) else 0)
+
+
+@data.command("convert")
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path))
+@_table_options
+def convert_(source: str, target: Path, **table: Any) -> None:  # noqa: ANN401
+    """Write SOURCE to TARGET.
+
+    TARGET is an .hdf5 file for pysaliency, or a new folder, for images and tables that csv:FOLDER
+    reads back. All fixations are written.
+    """
+    from deepgaze2.data.convert import convert
+
+    for note in convert(_open(source, table), target):
+        click.echo(note)
+    click.echo(target)
+
+
+@data.command("center-bias")
+@click.argument("source")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Where to write it, .safetensors.",
+)
+def center_bias_(source: str, output: Path) -> None:
+    """Fit a center bias to SOURCE, for `--center-bias` of other commands.
+
+    A kernel density estimate, mixed with a uniform density; bandwidth and mixture are those
+    that predict each image best from all the others.
+    """
+    from deepgaze2.center_bias import write_center_bias
+    from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias, uniform_log_density
+
+    dataset = open_dataset(source)
+    fit = fit_center_bias(dataset)
+    write_center_bias(
+        center_bias_of(dataset, fit.bandwidth, fit.uniform_share, output.stem), output
+    )
+    bits = (fit.log_density - uniform_log_density(dataset)).mean() / math.log(2)
+    click.echo(
+        f"{output}: from {len(dataset.fixations)} fixations on {len(dataset.stimuli)} images"
+    )
+    click.echo(f"  bandwidth      {fit.bandwidth:.4f} of width and height")
+    click.echo(f"  uniform share  {fit.uniform_share:.4f}")
+    click.echo(f"  over uniform   {bits:.3f} bits/fixation on images left out")
+
+
+def _open(source: str, table: dict[str, Any]) -> Dataset:
+    """Read all that SOURCE holds, a table of the user's own as the options say."""
+    stated = {name: value for name, value in table.items() if value is not None}
+    if not stated:
+        return open_dataset(source, raw=True)
+    reader, _, place = source.partition(":")
+    if reader != "csv":
+        raise click.UsageError(f"options for tables go with csv:FOLDER only, not with {source}")
+    return read_tabular(place, **stated)
+
+
+def _summary(dataset: Dataset) -> dict[str, Any]:
+    x, y = dataset.fixations.x, dataset.fixations.y
+    known = np.isfinite(x) & np.isfinite(y)
+    return {
+        "data_set": dataset.name,
+        "images": len(dataset.stimuli),
+        "subjects": len(np.unique(dataset.fixations.subject)),
+        "fixations": len(x),
+        "mean_position": [float(column[known].mean()) for column in (x, y)] if known.any() else [],
+        "notes": dataset.notes,
+        "first_at_center": first_at_center(dataset),
+    }
+
+
+def _json(dataset: Dataset, problems: list[Problem]) -> str:
+    content = _summary(dataset) | {"problems": [asdict(problem) for problem in problems]}
+    return json.dumps(content, indent=1)
+
+
+def _report(dataset: Dataset, problems: list[Problem]) -> str:
+    counts = _summary(dataset)
+    lines = [
+        "{data_set}: {images} images, {subjects} subjects, {fixations} fixations".format(**counts),
+        "mean position    " + ", ".join(f"{value:.3f}" for value in counts["mean_position"]),
+        f"first fixations  {_FIRST[first_at_center(dataset)]}",
+    ]
+    lines += [f"reading          {note}" for note in dataset.notes]
+    for problem in problems:
+        mark = "WRONG" if problem.fatal else "note "
+        lines += ["", f"{mark} {problem.count} {problem.kind}: {problem.advice}"]
+        lines += [f"      {example}" for example in problem.examples]
+    return "\n".join(lines if problems else [*lines, "", "nothing is wrong"])

@@ -1,0 +1,128 @@
+"""`deepgaze2 data`, run as a user would."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from deepgaze2.center_bias import load_center_bias
+from deepgaze2.cli.data import data
+from deepgaze2.errors import DataError
+from deepgaze2.evaluate.baseline import fit_center_bias
+from toy_data import patches
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with 25 images and a table of fixations, and an empty cache."""
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    write_table(tmp_path / "mine", "image,subject,order,x_px,y_px,start_s,duration_s")
+    return tmp_path / "mine"
+
+
+def write_table(folder: Path, header: str, *, exchanged: bool = False) -> None:
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    dataset = patches(folder / "images")
+    f = dataset.fixations
+    columns = (f.y, f.x) if exchanged else (f.x, f.y)
+    with (folder / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header.split(","))
+        for row in zip(f.stimulus, f.subject, f.order, *columns, strict=True):
+            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:], "", 0.2])
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run without progress bars, which go to stderr."""
+    return CliRunner().invoke(data, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_check_of_a_sound_set(recordings: Path, tmp_path: Path) -> None:
+    result = run("check", f"csv:{recordings}", "--picture", tmp_path / "mine.png")
+    assert result.exit_code == 0, result.output
+    assert "mine: 25 images, 3 subjects, 450 fixations" in result.stdout
+    assert "first fixations  forced to the center" in result.stdout
+    assert result.stdout.endswith("nothing is wrong\n")
+    with Image.open(tmp_path / "mine.png") as picture:
+        assert picture.size == (1200, 700)
+
+
+def test_check_exits_with_1_if_training_would_be_wrong(recordings: Path) -> None:
+    write_table(recordings, "image,subject,order,x_px,y_px,start_s,duration_s", exchanged=True)
+    result = run("check", f"csv:{recordings}")
+    assert result.exit_code == 1
+    assert "WRONG 25 fixations fit the contrast of the images better with x and y" in result.stdout
+    assert "nothing is wrong" not in result.stdout
+
+
+def test_check_as_json(recordings: Path) -> None:
+    path = recordings / "images" / "3.png"
+    with Image.open(path) as image:
+        image.save(path, "JPEG")
+    path.write_bytes(path.read_bytes()[:-200])
+    result = run("check", f"csv:{recordings}", "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert found["images"] == 25
+    assert found["first_at_center"] is True
+    (problem,) = found["problems"]
+    assert problem["count"] == 1
+    assert problem["fatal"] is True
+    assert "3.png" in problem["examples"][0]
+
+
+def test_check_against_another_recording(recordings: Path, tmp_path: Path) -> None:
+    header = "image,subject,order,x_px,y_px,start_s,duration_s"
+    write_table(tmp_path / "mouse", header, exchanged=True)
+    result = run("check", f"csv:{tmp_path / 'mouse'}", "--against", f"csv:{recordings}")
+    assert result.exit_code == 1
+    assert "fixations fit the fixations of mine better with x and y exchanged" in result.stdout
+
+
+def test_options_say_how_to_read_a_table(recordings: Path) -> None:
+    write_table(recordings, "image,subject,order,hpos,vpos,start_s,duration_s")
+    with pytest.raises(DataError, match="hpos"):
+        run("check", f"csv:{recordings}")
+    options = ["--column", "x=hpos", "--column", "y=vpos", "--base", "0", "--time", "s"]
+    result = run("check", f"csv:{recordings}", *options, "--coordinates", "pixels")
+    assert result.exit_code == 0, result.output
+    assert "450 fixations" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["csv:here", "--column", "hpos"], "'hpos' is not ROLE=NAME"),
+        (["csv:here", "--base", "2"], "Invalid value for '--base'"),
+        (["osie:here", "--base", "0"], "go with csv:FOLDER only, not with osie:here"),
+    ],
+)
+def test_options_that_make_no_sense(arguments: list[str], message: str) -> None:
+    result = run("check", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
+def test_convert_keeps_everything(recordings: Path, tmp_path: Path) -> None:
+    write_table(recordings, "image,subject,order,hpos,vpos,start_s,duration_s")
+    options = ["--column", "x=hpos", "--column", "y=vpos", "--base", "0", "--coordinates", "pixels"]
+    converted = tmp_path / "converted"
+    assert run("convert", f"csv:{recordings}", converted, *options).exit_code == 0
+    found = json.loads(run("check", f"csv:{converted}", "--json").stdout)
+    assert (found["images"], found["subjects"], found["fixations"]) == (25, 3, 450)
+    assert found["problems"] == []
+
+
+def test_center_bias_is_the_cross_validated_fit(recordings: Path, tmp_path: Path) -> None:
+    output = tmp_path / "mine.safetensors"
+    result = run("center-bias", f"csv:{recordings}", "-o", output)
+    assert result.exit_code == 0, result.output
+    assert "from 375 fixations on 25 images" in result.stdout  # without the first ones
+    fit = fit_center_bias(patches(recordings / "images").without_first())
+    assert f"bandwidth      {fit.bandwidth:.4f}" in result.stdout
+    density = np.exp(load_center_bias(output).log_density(100, 150))
+    assert density.sum() == pytest.approx(1, abs=1e-4)
