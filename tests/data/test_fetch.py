@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from deepgaze2.data.declared import Declaration, DeclaredFile
 
 from bad_server import (
     HALF,
@@ -26,6 +25,7 @@ from bad_server import (
     status,
     web_page,
 )
+from deepgaze2.data.declared import Declaration, DeclaredFile
 from deepgaze2.data.fetch import dataset_directory, fetch, is_fetched
 from deepgaze2.download import RemoteFile, download
 from deepgaze2.errors import DataError, DownloadError
