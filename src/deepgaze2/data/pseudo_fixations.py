@@ -19,8 +19,8 @@ from deepgaze2.errors import DataError
 class Dwell:
     """When samples make a pseudo-fixation.
 
-    The defaults are those whose pseudo-fixations predict eye fixations on OSIE's images best,
-    see `docs/mouse.md`.
+    The defaults are a starting point: how well their pseudo-fixations predict eye fixations has
+    not been established.
 
     Attributes
     ----------
