@@ -8,7 +8,7 @@ import click
 
 from deepgaze2.errors import DeepGazeError
 
-_COMMANDS = ("predict", "info", "train", "evaluate", "data", "weights")
+_COMMANDS = ("predict", "info", "train", "evaluate", "export", "data", "weights")
 
 
 class _Commands(click.Group):

@@ -26,7 +26,7 @@ def stimuli_of(paths: Sequence[Path], pixels_per_degree: float = np.nan) -> Stim
     DataError
         If a file is not an image.
     """
-    sizes = np.array([_size(path) for path in paths], dtype=np.int32).reshape(-1, 2)
+    sizes = np.array([stored_size(path) for path in paths], dtype=np.int32).reshape(-1, 2)
     return Stimuli(
         ids=tuple(path.name for path in paths),
         paths=tuple(paths),
@@ -36,7 +36,14 @@ def stimuli_of(paths: Sequence[Path], pixels_per_degree: float = np.nan) -> Stim
     )
 
 
-def _size(path: Path) -> tuple[int, int]:
+def stored_size(path: Path) -> tuple[int, int]:
+    """Return an image's width and height in pixels, as stored: orientation is not applied.
+
+    Raises
+    ------
+    DataError
+        If the file is not an image.
+    """
     try:
         with Image.open(path) as image:
             return image.size
