@@ -27,7 +27,7 @@ Tensors = dict[str, NDArray[np.floating]]
 
 
 @dataclass(frozen=True)
-class _Convention:
+class Convention:
     """What a source does to an RGB image of 0 to 255 before its `conv1_1`."""
 
     name: str
@@ -37,9 +37,9 @@ class _Convention:
 
 
 # The Visual Geometry Group's own preprocessing, which Keras kept.
-_CAFFE = _Convention("Caffe", (123.68, 116.779, 103.939), (1, 1, 1), slice(None, None, -1))
+_CAFFE = Convention("Caffe", (123.68, 116.779, 103.939), (1, 1, 1), slice(None, None, -1))
 _KERAS = replace(_CAFFE, name="Keras")
-_TORCHVISION = _Convention(
+TORCHVISION = Convention(
     "torchvision",
     (255 * 0.485, 255 * 0.456, 255 * 0.406),
     (255 * 0.229, 255 * 0.224, 255 * 0.225),
@@ -72,7 +72,7 @@ def import_weights(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> B
     WeightsError
         If the file is missing, damaged, of another layout or network, or holds code.
     """
-    tensors, convention = _read(path)
+    tensors, convention = read_tensors(path)
     if convention is None:
         return read_backbone(path, networks)
     vgg, tensors = min(
@@ -92,9 +92,9 @@ def _tensor_names(vgg: Vgg) -> set[str]:
     return {f"{name}.{part}" for name in vgg.conv_names() for part in ("weight", "bias")}
 
 
-def _renamed(tensors: Tensors, vgg: Vgg, convention: _Convention) -> Tensors:
+def _renamed(tensors: Tensors, vgg: Vgg, convention: Convention) -> Tensors:
     """Name a network's tensors `convB_L.weight` and `convB_L.bias`; leave the others' names."""
-    if convention is not _TORCHVISION:
+    if convention is not TORCHVISION:
         return dict(tensors)
     names = {}
     index = 0  # torchvision counts convolutions, ReLUs and poolings alike
@@ -110,8 +110,21 @@ def _renamed(tensors: Tensors, vgg: Vgg, convention: _Convention) -> Tensors:
     return renamed
 
 
-def _read(path: Path) -> tuple[Tensors, _Convention | None]:
-    """Read a file's tensors; no convention means that it is a backbone of this program."""
+def read_tensors(path: Path) -> tuple[Tensors, Convention | None]:
+    """Read a weights file's tensors, without those of a classifier.
+
+    Returns
+    -------
+    tensors : dict of array
+        As they are named in the file.
+    convention : Convention or None
+        What the network wants as its input; None means that it is a backbone of this program.
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged, or holds code.
+    """
     try:
         with path.open("rb") as stream:
             start = stream.read(8)
@@ -127,7 +140,7 @@ def _read(path: Path) -> tuple[Tensors, _Convention | None]:
     _refuse_other_scale(tensors, path)
     tensors = {name: tensor for name, tensor in tensors.items() if not _HEAD.match(name)}
     is_torchvision = any(name.startswith("features.") for name in tensors)
-    return tensors, _TORCHVISION if is_torchvision else _CAFFE
+    return tensors, TORCHVISION if is_torchvision else _CAFFE
 
 
 def _refuse_other_scale(tensors: Tensors, path: Path) -> None:
