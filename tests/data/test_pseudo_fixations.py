@@ -101,6 +101,13 @@ def test_samples_without_time() -> None:
         pseudo_fixations(samples, Dwell(min_duration_s=0.1))
 
 
+def test_by_default_two_samples_within_two_pixels_are_enough() -> None:
+    within = pseudo_fixations(samples_of([[(10, 10), (12, 10), (50, 50), (70, 70), (71, 71)]]))
+    np.testing.assert_array_equal(within.of_subjects([0]).fixations.x, [11, 70.5])
+    beyond = pseudo_fixations(samples_of([[(10, 10), (12, 11), (50, 50), (50, 53)]]))
+    assert len(beyond.fixations) == 0
+
+
 def test_samples_outside_are_refused() -> None:
     with pytest.raises(DataError, match="2 of 4 fixations lie outside"):
         pseudo_fixations(samples_of([[(10, 10), (10, 100)]]))
