@@ -61,6 +61,21 @@ def test_nothing_is_dropped_where_there_is_no_first_fixation(tmp_path: Path) -> 
     assert len(open_dataset(f"toronto:{tmp_path}").fixations) == 6
 
 
+@pytest.mark.parametrize("crowd", ["amt", "lab"])
+def test_samples_of_a_mouse_become_pseudo_fixations(tmp_path: Path, crowd: str) -> None:
+    write_image(tmp_path / "stimuli" / "1001.jpg", 80, 60)
+    (tmp_path / f"mouse_{crowd}").mkdir()
+    # rows and columns from one: a dwell at the center, a passage, a dwell, one beyond the image
+    places = [[31, 41], [31, 42], [11, 61], [21, 11], [22, 11], [50, 90], [50, 91]]
+    samples = {"subj": np.ones((7, 1), np.uint16), "coord": np.array(places, np.uint16)}
+    savemat(tmp_path / f"mouse_{crowd}" / "1001.mat", {"fixations": samples})
+    source = f"osie-mouse-{crowd}:{tmp_path}"
+    ready = open_dataset(source)
+    assert rows(ready) == [("1001.jpg", "1", 1, 10, 20.5)]
+    assert ready.notes[0].startswith("pseudo-fixations from 5 samples")
+    assert [x for *_, x, _ in rows(open_dataset(source, raw=True))] == [40, 41, 60, 10, 10, 89, 90]
+
+
 @pytest.fixture
 def own(tmp_path: Path) -> SimpleNamespace:
     """A data set that begins at the center, as a folder and as a file of pysaliency's."""

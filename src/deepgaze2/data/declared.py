@@ -79,6 +79,8 @@ class Declaration:
         The folder that the reader wants, as it lies in the unpacked archives.
     drop_first : bool
         Whether each scanpath begins with a fixation at the fixation cross.
+    mouse_samples : bool
+        Whether the reader returns the samples of a mouse, to derive pseudo-fixations from.
     pixels_per_degree, viewing_s : float or None
         Pixels per degree of visual angle, and for how long an image was shown; None if unknown.
     expect : Expected
@@ -95,6 +97,7 @@ class Declaration:
     options: Mapping[str, Any] = field(default_factory=dict)
     root: str = "."
     drop_first: bool = True
+    mouse_samples: bool = False
     pixels_per_degree: float | None = None
     viewing_s: float | None = None
     expect: Expected = Expected()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deepgaze2.data.declared import Declaration, declared_datasets, suggestion
+from deepgaze2.data.pseudo_fixations import pseudo_fixations
 from deepgaze2.data.table import Dataset
 from deepgaze2.data.table_problems import first_at_center
 from deepgaze2.errors import DataError
@@ -18,7 +19,7 @@ def open_dataset(source: str, *, raw: bool = False) -> Dataset:
 
     The first fixation of each scanpath is dropped if the experiment forces it to the center: of a
     published set as its declaration says, of others if first fixations are nearer to the center.
-    Fixations outside the image are dropped.
+    Fixations outside the image are dropped. Samples of a mouse become pseudo-fixations.
 
     Parameters
     ----------
@@ -46,6 +47,8 @@ def open_dataset(source: str, *, raw: bool = False) -> Dataset:
         raise _not_understood(source, name, place)
     if raw:
         return dataset
+    if declaration and declaration.mouse_samples:
+        dataset = pseudo_fixations(dataset.without_outside())
     forced = declaration.drop_first if declaration else first_at_center(dataset)
     ready = (dataset.without_first() if forced else dataset).without_outside()
     if not len(ready.fixations):
