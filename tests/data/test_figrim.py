@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ from scipy.io import loadmat, savemat
 
 from deepgaze2.data.declared import declared_dataset
 from deepgaze2.data.figrim import read_figrim
+from deepgaze2.data.splits import subject_folds
+from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from imitations import rows, write_image
 
@@ -18,10 +21,12 @@ def session(label: str, enc: Any = EMPTY, rec: Any = EMPTY, rec2: Any = EMPTY) -
         name: np.array(xy, np.float64) if len(xy) else EMPTY
         for name, xy in (("enc", enc), ("rec", rec), ("rec2", rec2))
     }
-    return {"trial": 7, "RECORDING_SESSION_LABEL": label, "fixations": fixations}
+    initials = label.partition("_")[0]
+    return dict(zip(FIELDS, (7, label, initials, fixations), strict=True))
 
 
-ABSENT = {"trial": EMPTY, "RECORDING_SESSION_LABEL": EMPTY, "fixations": EMPTY}
+FIELDS = ("trial", "RECORDING_SESSION_LABEL", "sinit", "fixations")
+ABSENT = dict.fromkeys(FIELDS, EMPTY)
 
 
 def write(path: Path, images: dict[str, list[dict[str, Any]]]) -> None:
@@ -64,44 +69,63 @@ def test_reads_an_imitation(imitation: Path) -> None:
     assert dataset.stimuli.ids[2] == "Targets/bridge/b10.jpg"
     assert dataset.notes == ("2 of 3 images are not at hand.",)
     assert rows(dataset) == [
-        ("Fillers/bridge/a.jpg", "el_1/enc", 0, 5, 6),
-        ("Fillers/bridge/a.jpg", "el_1/enc", 1, 1000.5, 7),
-        ("Targets/bridge/b9.jpg", "ab_7_1/enc", 0, 500, 501),
-        ("Targets/bridge/b9.jpg", "ab_7_1/enc", 1, 1.5, 2),
-        ("Targets/bridge/b9.jpg", "ab_7_1/rec", 0, 499.5, 500),
-        ("Targets/bridge/b9.jpg", "ab_7_1/rec2", 0, 3, 4),
+        ("Fillers/bridge/a.jpg", "el/el_1/enc", 0, 5, 6),
+        ("Fillers/bridge/a.jpg", "el/el_1/enc", 1, 1000.5, 7),
+        ("Targets/bridge/b9.jpg", "ab/ab_7_1/enc", 0, 500, 501),
+        ("Targets/bridge/b9.jpg", "ab/ab_7_1/enc", 1, 1.5, 2),
+        ("Targets/bridge/b9.jpg", "ab/ab_7_1/rec", 0, 499.5, 500),
+        ("Targets/bridge/b9.jpg", "ab/ab_7_1/rec2", 0, 3, 4),
     ]
 
 
-def test_the_real_annotations(shared_data: Path) -> None:
-    dataset = read_figrim(shared_data / "figrim")
+@pytest.fixture(scope="module")
+def real(shared_data: Path) -> Dataset:
+    return read_figrim(shared_data / "figrim")
+
+
+def test_the_real_annotations(shared_data: Path, real: Dataset) -> None:
     expected = declared_dataset("figrim").expect
-    fixations = dataset.fixations
-    assert len(dataset.stimuli) == expected.images == 2787
+    fixations = real.fixations
+    assert len(real.stimuli) == expected.images == 2787
     assert len(fixations) == expected.fixations == 424712
-    assert len(dataset.subject_names) == expected.subjects
+    assert len(real.subject_names) == expected.subjects
     assert round(fixations.x.mean(), 3) == expected.mean_x
     assert round(fixations.y.mean(), 3) == expected.mean_y
-    assert dataset.inside().all()
+    assert real.inside().all()
     assert np.count_nonzero(fixations.order == 0) == 36538 + 30012
     assert np.median(fixations.x[fixations.order == 0]) == pytest.approx(497, abs=5)
     for name in ("targetData/allImages_release.mat", "fillerData/allImages_fillers.mat"):
         direct = loadmat(shared_data / "figrim" / name)["allImages"][0]
         for image in direct[::200]:
-            own = dataset.fixations_on(dataset.stimuli.ids.index(image["impath"][0]))
-            names = [dataset.subject_names[i] for i in own.subject]
+            own = real.fixations_on(real.stimuli.ids.index(image["impath"][0]))
+            names = [real.subject_names[i] for i in own.subject]
             found = sorted(zip(names, own.order, own.x, own.y, strict=True))
             assert found == sorted(direct_rows(image))
 
 
 def direct_rows(image: Any) -> list[tuple[str, int, float, float]]:
     return [
-        (f"{session['RECORDING_SESSION_LABEL'][0]}/{viewing}", order, x, y)
+        (
+            f"{session['sinit'][0]}/{session['RECORDING_SESSION_LABEL'][0]}/{viewing}",
+            order,
+            x,
+            y,
+        )
         for session in image["userdata"][0]
         if session["trial"].size
         for viewing in ("enc", "rec", "rec2")
         for order, (x, y) in enumerate(session["fixations"][0, 0][viewing].reshape(-1, 2))
     ]
+
+
+def test_nobody_is_on_two_sides(real: Dataset) -> None:
+    parts = subject_folds(real, 5, seed=0)
+    sides = []
+    for part in range(5):
+        subjects = set(real.keep(parts == part).fixations.subject)
+        labels = [real.subject_names[subject].split("/")[1] for subject in subjects]
+        sides.append({re.split(r"[\d_]", label)[0] for label in labels})  # their initials
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 42
 
 
 def test_a_missing_file(imitation: Path) -> None:

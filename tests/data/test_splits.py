@@ -107,6 +107,20 @@ def test_no_subject_is_on_two_sides(subjects: list[int], k: int, seed: int) -> N
     assert max(map(len, sides)) - min(map(len, sides)) <= 1
 
 
+def test_viewings_of_one_person_are_on_one_side() -> None:
+    names = ("ab/1/enc", "cd/1/enc", "ab/1/rec", "ab/2/enc", "cd", "ef/1/enc", "abc")
+    n = np.arange(len(names))
+    table = fixations_at(np.zeros(7), n, np.zeros(7), subject=n)
+    dataset = Dataset("toy", stimuli_of(1), table, names)
+    for seed in range(20):
+        ab, cd, ab_too, ab_again, cd_too, ef, abc = subject_folds(dataset, 4, seed)
+        assert ab == ab_too == ab_again
+        assert cd == cd_too
+        assert sorted((ab, cd, ef, abc)) == [0, 1, 2, 3]
+    with pytest.raises(DataError, match="4 subjects into 5 parts"):
+        subject_folds(dataset, 5, seed=0)
+
+
 def test_near_duplicates_are_found_and_others_kept_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

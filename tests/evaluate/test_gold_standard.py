@@ -40,6 +40,20 @@ def test_agrees_with_maps_over_all_pixels(toy: Dataset, sigma: float) -> None:
             np.testing.assert_allclose(fast[chosen], np.log(density[row, column]), rtol=1e-9)
 
 
+def test_repeated_viewings_do_not_predict_one_another(toy: Dataset) -> None:
+    n_subjects = int(toy.fixations.subject.max()) + 1
+    second = toy.fixations.order % 2 == 1  # pretend that these are of another viewing
+    subject = toy.fixations.subject + n_subjects * second
+    names = tuple(f"{s}/{viewing}" for viewing in ("enc", "rec") for s in range(n_subjects))
+    order = np.argsort(np.lexsort((toy.fixations.order, subject, toy.fixations.stimulus)))
+    repeated = Dataset(
+        "twice", toy.stimuli, replace(toy.fixations, subject=subject.astype(np.int32)), names
+    )
+    np.testing.assert_allclose(
+        other_subjects_log_density(repeated, 4.0)[order], other_subjects_log_density(toy, 4.0)
+    )
+
+
 def test_a_narrow_kernel_far_from_all_others_does_not_underflow(toy: Dataset) -> None:
     assert np.isfinite(other_subjects_log_density(toy, 0.2)).all()
 

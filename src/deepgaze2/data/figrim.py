@@ -27,9 +27,9 @@ _FILES = ("targetData/allImages_release.mat", "fillerData/allImages_fillers.mat"
 def read_figrim(folder: str | Path) -> Dataset:
     """Read FIGRIM's fixations, and its images if they are at hand.
 
-    A subject came for several sessions, named like `ab_7_1`, and saw targets up to three
-    times. So that scanpaths stay apart, every session and viewing counts as a subject of its own,
-    named like `ab_7_1/rec2`. Each scanpath begins near the center.
+    A person, known by initials, came for several sessions and saw targets up to three times. So
+    that scanpaths stay apart, every session and viewing counts as a subject of its own, named
+    like `ab/ab_7_1/rec2`; see `Dataset.person`. Each scanpath begins near the center.
 
     Parameters
     ----------
@@ -77,8 +77,9 @@ def _read_file(path: Path) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
         for image in np.atleast_1d(content["allImages"]):
             for session in np.atleast_1d(field(image, "userdata")):
                 for viewing, xy in _viewings(field(session, "fixations")):
-                    subject = f"{field(session, 'RECORDING_SESSION_LABEL')}/{viewing}"
-                    yield str(field(image, "impath")), subject, xy
+                    # labels begin with the initials, but one is misspelled
+                    names = (field(session, n) for n in ("sinit", "RECORDING_SESSION_LABEL"))
+                    yield str(field(image, "impath")), "/".join((*names, viewing)), xy
 
 
 def _viewings(fixations: Any) -> Iterator[tuple[str, NDArray[np.float64]]]:  # noqa: ANN401

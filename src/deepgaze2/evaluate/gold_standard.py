@@ -93,7 +93,8 @@ def other_subjects_log_density(dataset: Dataset, bandwidth_px: float) -> NDArray
     """Return the kernel density estimate of the other subjects' fixations, at each fixation.
 
     The Gaussians, centered at the fixations' coordinates, are evaluated at the centers of
-    pixels, and their sum is normalized over the image's pixels.
+    pixels, and their sum is normalized over the image's pixels. Viewings of the same image by
+    one person, see `Dataset.person`, do not predict one another.
 
     Parameters
     ----------
@@ -114,23 +115,24 @@ def other_subjects_log_density(dataset: Dataset, bandwidth_px: float) -> NDArray
     """
     dataset.refuse_outside()
     log_density = np.empty(len(dataset.fixations))
+    person = dataset.person()
     for stimulus, (width, height) in enumerate(
         zip(dataset.stimuli.width.tolist(), dataset.stimuli.height.tolist(), strict=True)
     ):
         fixations = dataset.fixations_on(stimulus)
         rows = slice(dataset.offsets[stimulus], dataset.offsets[stimulus + 1])
-        log_density[rows] = _on_one_image(fixations, height, width, bandwidth_px)
+        log_density[rows] = _on_one_image(fixations, person[rows], height, width, bandwidth_px)
     return log_density
 
 
 def _on_one_image(
-    fixations: Fixations, height: int, width: int, sigma_px: float
+    fixations: Fixations, person: NDArray[np.intp], height: int, width: int, sigma_px: float
 ) -> NDArray[np.float64]:
     row, column = fixations.pixel()
     exponent = np.square((column + 0.5)[:, None] - fixations.x)
     exponent += np.square((row + 0.5)[:, None] - fixations.y)
     exponent *= -0.5 / sigma_px**2
-    others = (fixations.subject[:, None] != fixations.subject).astype(np.float64)
+    others = (person[:, None] != person).astype(np.float64)
     # log-sum-exp: far from everyone else, narrow kernels are smaller than any float
     exponent[others == 0] = -np.inf
     mass = others @ (
