@@ -91,6 +91,18 @@ def stalls(handler: Handler) -> None:
     handler.server.test_is_over.wait(20)
 
 
+def waits(begun: threading.Event, then: Behavior) -> Behavior:
+    """Tell that the request is there, and answer it when `begun` is cleared."""
+
+    def behavior(handler: Handler) -> None:
+        begun.set()
+        while begun.is_set() and not handler.server.test_is_over.wait(0.01):
+            pass
+        then(handler)
+
+    return behavior
+
+
 def redirects(handler: Handler) -> None:
     handler.answer(302, {"Location": "/elsewhere", "Content-Length": "0"})
 

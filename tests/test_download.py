@@ -4,6 +4,7 @@ import hashlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,10 +25,11 @@ from bad_server import (
     serving,
     stalls,
     status,
+    waits,
     web_page,
 )
 from deepgaze2.download import RemoteFile, download
-from deepgaze2.errors import DownloadError
+from deepgaze2.errors import DownloadError, OutputError
 
 
 @pytest.fixture
@@ -160,6 +162,7 @@ def test_gives_up(
     with pytest.raises(DownloadError, match=message) as caught:
         download(server.file(), target)
     assert str(caught.value).startswith(server.url)
+    assert f"save it as {target}" in str(caught.value)
     assert len(server.requests) == requests
     assert list(target.parent.iterdir()) == []
 
@@ -193,6 +196,29 @@ def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="cannot be written"):
         download(server.file(), tmp_path / "file" / "weights.h5")
+
+
+def test_another_file_in_its_place_is_named_as_such(server: Server, target: Path) -> None:
+    server.script = [status(404)]
+    target.parent.mkdir()
+    target.write_bytes(b"<html>quota</html>")
+    with pytest.raises(DownloadError, match=r"where another file lies now \(18 bytes, not 400000"):
+        download(server.file(), target)
+    assert target.read_bytes() == b"<html>quota</html>"
+
+
+def test_only_one_at_a_time_writes_a_file(server: Server, target: Path) -> None:
+    begun = threading.Event()
+    server.script = [waits(begun, sends())]
+    first = threading.Thread(target=download, args=(server.file(), target))
+    first.start()
+    assert begun.wait(10)
+    with pytest.raises(OutputError, match=r"weights\.h5: is being written by another process"):
+        download(server.file(), target)
+    begun.clear()
+    first.join()
+    assert arrived(target)
+    assert len(server.requests) == 1
 
 
 def test_ctrl_c_leaves_what_came_for_the_next_time(server: Server, target: Path) -> None:

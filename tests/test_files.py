@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import stat
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from deepgaze2.cores import available_cores
 from deepgaze2.errors import OutputError
-from deepgaze2.files import cache_directory, sha256_of, written_atomically
+from deepgaze2.files import cache_directory, locked, sha256_of, written_atomically
 
 
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -139,3 +140,27 @@ def test_cores_are_those_the_process_may_use() -> None:
     finally:
         os.sched_setaffinity(0, allowed)
     assert available_cores() == len(allowed)
+
+
+def test_a_lock_keeps_others_out_and_goes_with_its_block(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    with locked(path):
+        with pytest.raises(OutputError, match="file: is being written by another"), locked(path):
+            pass
+        with locked(path.with_name("other")):
+            pass
+    assert list(path.parent.iterdir()) == []
+    with pytest.raises(KeyboardInterrupt), locked(path):
+        raise KeyboardInterrupt
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    code = (
+        "import os; from pathlib import Path; from deepgaze2.files import locked\n"
+        f"with locked(Path({str(path)!r})): os._exit(3)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 3
+    with locked(path):
+        assert path.with_name("file.lock").exists()

@@ -8,6 +8,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from deepgaze2.errors import DownloadError
+from deepgaze2.files import locked
 
 if TYPE_CHECKING:
     import requests
@@ -41,6 +42,10 @@ class _TransferError(Exception):
     """An attempt failed; another may go on."""
 
 
+class _RefusedError(Exception):
+    """The server will not send the file, however often it is asked."""
+
+
 def download(
     file: RemoteFile, target: Path, *, stall_s: float = 30.0, stop: Event | None = None
 ) -> Path:
@@ -71,23 +76,25 @@ def download(
     DownloadError
         If the server cannot be reached, refuses, sends a web page instead of the file, or
         sends other bytes than declared; if the file cannot be written; or if `stop` is set.
+    OutputError
+        If another process is fetching this file.
     """
     stop = stop or Event()
     part = target.with_name(f"{target.name}.part")
     try:
         if target.is_file() and mismatch(file, target) is None:
             return target
-        part.parent.mkdir(parents=True, exist_ok=True)
-        _fetch_with_retries(file, part, target, stall_s, stop)
-        problem = mismatch(file, part)
-        _validator_path(part).unlink(missing_ok=True)
-        if problem:
-            part.unlink()
-            raise DownloadError(
-                f"{file.url}: the file that came is not the one declared ({problem}); "
-                "try again, or report that it has changed"
-            )
-        part.replace(target)
+        with locked(target):
+            _fetch_with_retries(file, part, target, stall_s, stop)
+            problem = mismatch(file, part)
+            _validator_path(part).unlink(missing_ok=True)
+            if problem:
+                part.unlink()
+                raise DownloadError(
+                    f"{file.url}: the file that came is not the one declared ({problem}); "
+                    "try again, or report that it has changed"
+                )
+            part.replace(target)
     except OSError as error:
         raise DownloadError(
             f"{target}: cannot be written ({error.strerror or error}); "
@@ -123,10 +130,22 @@ def _fetch_with_retries(
             if not pauses:
                 raise DownloadError(
                     f"{file.url}: cannot be fetched ({error}); check the connection and run this "
-                    f"again to go on, or get the file elsewhere and save it as {target}"
+                    f"again to go on, or get the file elsewhere and {_save_as(file, target)}"
                 ) from error
             stop.wait(pauses.pop(0))
+        except _RefusedError as error:
+            raise DownloadError(
+                f"{file.url}: {error}; get the file with a browser or elsewhere and "
+                f"{_save_as(file, target)}"
+            ) from error
     raise DownloadError(f"{file.url}: interrupted; run this again to go on")
+
+
+def _save_as(file: RemoteFile, target: Path) -> str:
+    problem = mismatch(file, target) if target.is_file() else None
+    return f"save it as {target}" + (
+        f", where another file lies now ({problem})" if problem else ""
+    )
 
 
 def _size_bytes(path: Path) -> int:
@@ -151,7 +170,7 @@ def _fetch(file: RemoteFile, part: Path, stall_s: float, stop: Event) -> None:
                     return
                 part.unlink()
                 raise _TransferError("the server's file has changed")
-            _refuse_bad_answer(response, file.url)
+            _refuse_bad_answer(response)
             _receive(response, file, part, stop)
     except (
         requests.ConnectionError,
@@ -160,7 +179,7 @@ def _fetch(file: RemoteFile, part: Path, stall_s: float, stop: Event) -> None:
     ) as error:
         raise _TransferError(_reason(error)) from error
     except requests.RequestException as error:
-        raise DownloadError(f"{file.url}: cannot be fetched ({_reason(error)})") from error
+        raise _RefusedError(f"cannot be fetched ({_reason(error)})") from error
 
 
 def _request_headers(file: RemoteFile, part: Path) -> dict[str, str]:
@@ -175,16 +194,16 @@ def _request_headers(file: RemoteFile, part: Path) -> dict[str, str]:
     return headers
 
 
-def _refuse_bad_answer(response: "requests.Response", url: str) -> None:
+def _refuse_bad_answer(response: "requests.Response") -> None:
     status = f"{response.status_code} {response.reason}"
     if response.status_code in _RETRIED_STATUSES:
         raise _TransferError(f"the server answers {status}")
     if not response.ok:
-        raise DownloadError(f"{url}: the server answers {status}; the file may have moved")
+        raise _RefusedError(f"the server answers {status}, as if the file has moved")
     if "text/html" in response.headers.get("Content-Type", ""):
-        raise DownloadError(
-            f"{url}: a web page came instead of the file (a login page of this network?); "
-            "open the address in a browser to see"
+        raise _RefusedError(
+            "a web page came instead of the file (a login page of this network, or one that asks"
+            " for a click?)"
         )
 
 

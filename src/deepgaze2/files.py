@@ -1,5 +1,6 @@
 """Files: written whole or not at all, checked by their hash, cached where the user wants."""
 
+import errno
 import hashlib
 import os
 import sys
@@ -7,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from deepgaze2.errors import OutputError
 
@@ -49,6 +51,50 @@ def written_atomically(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep others, in this process or another, from entering a block about the same path.
+
+    The lock is the file `<path>.lock`, which goes with the block, however that ends.
+
+    Raises
+    ------
+    OutputError
+        If another is in the block.
+    OSError
+        If the lock cannot be created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f"{path.name}.lock")
+    with lock.open("ab") as stream:
+        if not _lock(stream, lock):
+            raise OutputError(
+                f"{path}: is being written by another process; wait until it is done and"
+                " run this again"
+            )
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows refuses, and keeps an empty file
+                lock.unlink()
+
+
+def _lock(stream: IO[bytes], lock: Path) -> bool:
+    """Tell whether the lock is ours now; the system takes it back when the process ends."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            return True
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(stream.fileno()), lock.stat())  # else it was released
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP)  # some network drives have no locks
 
 
 def sha256_of(path: Path) -> str:

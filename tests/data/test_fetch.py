@@ -5,6 +5,7 @@ import io
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -23,12 +24,13 @@ from bad_server import (
     sends,
     serving,
     status,
+    waits,
     web_page,
 )
 from deepgaze2.data.declared import Declaration, DeclaredFile
 from deepgaze2.data.fetch import dataset_directory, fetch, is_fetched
 from deepgaze2.download import RemoteFile, download
-from deepgaze2.errors import DataError, DownloadError
+from deepgaze2.errors import DataError, DownloadError, OutputError
 
 
 def zipped(files: dict[str, bytes]) -> bytes:
@@ -254,3 +256,42 @@ def test_goes_on_after_a_stall(server: Server, monkeypatch: pytest.MonkeyPatch) 
     quick = partial(download, stall_s=0.3)
     monkeypatch.setattr("deepgaze2.data.fetch.download", quick)
     assert content_of(fetch(declared(server))) == WHOLE
+
+
+def test_two_fetches_at_once_do_not_mix(server: Server) -> None:
+    begun = threading.Event()
+    server.scripts["/DATA.zip"] = [waits(begun, sends(DATA_ZIP))]
+    first = threading.Thread(target=fetch, args=(declared(server),))
+    first.start()
+    assert begun.wait(10)
+    with pytest.raises(OutputError, match="mini: is being written by another process; wait"):
+        fetch(declared(server))
+    begun.clear()
+    first.join()
+    assert content_of(fetch(declared(server))) == WHOLE
+    assert len(server.requests) == 3
+    assert list(dataset_directory("mini").parent.iterdir()) == [dataset_directory("mini")]
+
+
+def refuses(*args: object, **kwargs: object) -> None:
+    raise PermissionError(13, "Permission denied", "somewhere")
+
+
+def test_a_cache_that_cannot_be_read(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = fetch(declared(server))
+    for function in ("read_text", "is_file", "is_dir"):
+        monkeypatch.setattr(Path, function, refuses)
+    assert not is_fetched(declared(server), folder)
+    with pytest.raises(OutputError, match=r"somewhere: cannot be used \(Permission denied\)"):
+        fetch(declared(server))
+
+
+def test_whatever_goes_wrong_in_a_download_is_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("not foreseen")
+
+    monkeypatch.setattr("deepgaze2.data.fetch.download", fails)
+    with pytest.raises(ZeroDivisionError, match="not foreseen"):
+        fetch(declared(server))

@@ -1,6 +1,6 @@
 """Archives that are honest, damaged or hostile."""
 
-import io
+import random
 import stat
 import tarfile
 import zipfile
@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archives import write_tar, write_zip
 from deepgaze2.data import unpack as module
 from deepgaze2.data.unpack import folder_when_whole, unpack
 from deepgaze2.errors import DataError, OutputError
@@ -20,24 +21,6 @@ FILES = {
     "Stimuli/größe 像.jpg": b"",
     "deep/er/fix.mat": bytes(range(256)) * 500,
 }
-
-
-def write_zip(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def write_tar(path: Path, files: dict[str, bytes], compression: str = "") -> Path:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode=f"w:{compression}") as archive:  # type: ignore[call-overload]
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    path.write_bytes(buffer.getvalue())
-    return path
 
 
 def write_tar_member(path: Path, kind: bytes, linkname: str = "") -> Path:
@@ -192,6 +175,30 @@ def test_the_total_over_all_files_is_limited(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="unpacks to more than"):
         unpack(archive, tmp_path / "out", max_bytes=9_999)
     unpack(archive, tmp_path / "whole", max_bytes=10_000)
+
+
+def test_the_number_of_files_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_FILES", 5)
+    for n_files, name in ((5, "few"), (6, "many")):
+        write_tar(tmp_path / name, {str(i): b"" for i in range(n_files)}, "gz")
+    unpack(tmp_path / "few", tmp_path / "out")
+    with pytest.raises(DataError, match="many: holds more than 5 files"):
+        unpack(tmp_path / "many", tmp_path / "more")
+    assert len(list((tmp_path / "more").iterdir())) == 5
+
+
+@pytest.mark.parametrize("kind", ["zip", "gz"])
+def test_progress_tells_how_much_is_left(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], kind: str
+) -> None:
+    content = {str(i): random.Random(i).randbytes(3_000_000) for i in range(2)}
+    archive = tmp_path / "a"
+    write_zip(archive, content) if kind == "zip" else write_tar(archive, content, kind)
+    unpack(archive, tmp_path / "out")
+    shown = capfd.readouterr().err
+    assert "unpacking a:   0%|" in shown
+    assert "unpacking a: 100%|" in shown
+    assert f"{archive.stat().st_size / 1e6:.2f}M/" in shown
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "gz", "bz2", "xz"])

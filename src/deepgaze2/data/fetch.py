@@ -8,8 +8,9 @@ from threading import Event, Semaphore, Thread
 from deepgaze2.data.declared import Declaration, DeclaredFile
 from deepgaze2.data.unpack import folder_when_whole, unpack
 from deepgaze2.download import download, mismatch
-from deepgaze2.errors import DataError, DownloadError
-from deepgaze2.files import cache_directory
+from deepgaze2.errors import DataError, DownloadError, OutputError
+from deepgaze2.files import cache_directory, locked
+from deepgaze2.stimulus import printable
 
 _STAMP = ".deepgaze2"
 """This file in a fetched data set's folder names what it was made from."""
@@ -24,8 +25,10 @@ def dataset_directory(name: str) -> Path:
 
 def is_fetched(declaration: Declaration, folder: Path) -> bool:
     """Tell whether a folder holds the data set as it is declared today."""
-    stamp = folder / _STAMP
-    return stamp.is_file() and stamp.read_text(encoding="utf-8") == _contents(declaration)
+    try:
+        return (folder / _STAMP).read_text(encoding="utf-8") == _contents(declaration)
+    except (OSError, UnicodeError):
+        return False
 
 
 def fetch(declaration: Declaration, folder: Path | None = None) -> Path:
@@ -55,11 +58,21 @@ def fetch(declaration: Declaration, folder: Path | None = None) -> Path:
     DownloadError
         If a file cannot be fetched or is not the one declared.
     OutputError
-        If the folder cannot be written.
+        If the folder cannot be read or written, or another process is fetching into it.
     """
     target = (folder or dataset_directory(declaration.name)).absolute()
-    if is_fetched(declaration, target):
-        return target
+    try:
+        if not is_fetched(declaration, target):
+            _fetch(declaration, target)
+    except OSError as error:
+        raise OutputError(
+            f"{printable(error.filename or target)}: cannot be used ({error.strerror or error});"
+            " check its permissions or choose another place"
+        ) from error
+    return target
+
+
+def _fetch(declaration: Declaration, target: Path) -> None:
     if target.is_file() or (target.is_dir() and any(target.iterdir())):
         raise DataError(
             f"{target}: holds something else; name another folder, or if it is {declaration.title}"
@@ -68,16 +81,16 @@ def fetch(declaration: Declaration, folder: Path | None = None) -> Path:
     downloads = target.with_name(f"{target.name}.downloads")
     _require_by_hand(declaration, downloads)
     automatic = [file for file in declaration.files if file.automatic]
-    _download_all(automatic, downloads)
-    with folder_when_whole(target) as whole:
-        for file in declaration.files:
-            _place(file, downloads / file.filename, whole)
-        (whole / _STAMP).write_text(_contents(declaration), encoding="utf-8")
-    for file in automatic:  # what the user got by hand is the user's
-        (downloads / file.filename).unlink()
-    if not any(downloads.iterdir()):
-        downloads.rmdir()
-    return target
+    with locked(target):
+        _download_all(automatic, downloads)
+        with folder_when_whole(target) as whole:
+            for file in declaration.files:
+                _place(file, downloads / file.filename, whole)
+            (whole / _STAMP).write_text(_contents(declaration), encoding="utf-8")
+        for file in automatic:  # what the user got by hand is the user's
+            (downloads / file.filename).unlink()
+        if not any(downloads.iterdir()):
+            downloads.rmdir()
 
 
 def _contents(declaration: Declaration) -> str:
@@ -107,13 +120,13 @@ def _require_by_hand(declaration: Declaration, downloads: Path) -> None:
 def _download_all(files: Sequence[DeclaredFile], downloads: Path) -> None:
     """Download files, a few at a time; Ctrl-C keeps what has come."""
     slots, stop = Semaphore(_AT_ONCE), Event()
-    failed: list[DownloadError] = []
+    failed: list[Exception] = []
 
     def work(file: DeclaredFile) -> None:
         with slots:
             try:
                 download(file.remote, downloads / file.filename, stop=stop)
-            except DownloadError as error:
+            except Exception as error:  # a thread's errors would be lost
                 failed.append(error)
 
     # daemons, so that Ctrl-C need not wait for a server that sends nothing
@@ -128,6 +141,9 @@ def _download_all(files: Sequence[DeclaredFile], downloads: Path) -> None:
         for thread in threads:
             thread.join(timeout=0.5)
         raise
+    for error in failed:
+        if not isinstance(error, DownloadError):
+            raise error
     if failed:
         raise DownloadError("; ".join(str(error) for error in failed))
 

@@ -22,6 +22,9 @@ MAX_BYTES = 200_000_000_000
 MAX_RATIO = 200
 """How many times its size an archive may unpack to, beyond 100 MB; deflate can reach 1000."""
 
+MAX_FILES = 1_000_000
+"""How many files an archive may hold, for empty ones fill a disk too; SALICON has 60 000."""
+
 _UNSUSPICIOUS_BYTES = 100_000_000
 _CHUNK_BYTES = 1 << 20
 _LITTER = {".svn", "__MACOSX", ".DS_Store", "Thumbs.db"}
@@ -57,32 +60,26 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
     Raises
     ------
     DataError
-        If the archive is damaged, holds a path outside the folder, a link, a device or a
-        file twice, or unpacks to more than `max_bytes` or `MAX_RATIO` times its size.
+        If the archive is damaged, holds a path outside the folder, a link, a device, a file
+        twice or more than `MAX_FILES`, or unpacks to more than `max_bytes` or `MAX_RATIO` times
+        its size.
     OutputError
         If a file cannot be written.
     """
     from tqdm import tqdm
 
     label = printable(archive)
-    allowed_bytes = min(
-        max_bytes, max(_UNSUSPICIOUS_BYTES, MAX_RATIO * _size_bytes(archive, label))
-    )
+    size_bytes = _size_bytes(archive, label)
+    allowed_bytes = min(max_bytes, max(_UNSUSPICIOUS_BYTES, MAX_RATIO * size_bytes))
+    desc = f"unpacking {archive.name}"
     try:
-        with tqdm(desc=f"unpacking {archive.name}", unit="B", unit_scale=True) as progress:
-            for name, content in _entries(archive, label):
-                if (target := _target(name, folder, label)) is None:
-                    continue
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with target.open("xb") as out:
-                    while chunk := content.read(_CHUNK_BYTES):
-                        progress.update(len(chunk))
-                        if progress.n > allowed_bytes:
-                            raise DataError(
-                                f"{label}: unpacks to more than {allowed_bytes / 1e6:.0f} MB,"
-                                " which no data set of its size does; do not use it"
-                            )
-                        out.write(chunk)
+        with (
+            archive.open("rb") as stream,
+            tqdm(desc=desc, total=size_bytes, unit="B", unit_scale=True) as progress,
+        ):
+            for read_bytes in _unpacked(stream, folder, label, allowed_bytes):
+                progress.update(read_bytes - progress.n)
+            progress.update(size_bytes - progress.n)
     except FileExistsError as error:
         raise DataError(
             f"{label}: {printable(error.filename)} would be written twice; unpack it by hand"
@@ -133,20 +130,40 @@ def _size_bytes(archive: Path, label: str) -> int:
         raise DataError(f"{label}: cannot be read ({error.strerror}); check the path") from error
 
 
-def _entries(archive: Path, label: str) -> Iterator[tuple[str, IO[bytes]]]:
+def _unpacked(stream: IO[bytes], folder: Path, label: str, allowed_bytes: int) -> Iterator[int]:
+    """Unpack piece by piece, and yield how much of the archive has been read, in bytes."""
+    n_bytes = 0
+    for number, (name, content) in enumerate(_entries(stream, label)):
+        if number >= MAX_FILES:
+            raise DataError(f"{label}: holds more than {MAX_FILES} files; do not use it")
+        if (target := _target(name, folder, label)) is None:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as out:
+            while chunk := content.read(_CHUNK_BYTES):
+                n_bytes += len(chunk)
+                if n_bytes > allowed_bytes:
+                    raise DataError(
+                        f"{label}: unpacks to more than {allowed_bytes / 1e6:.0f} MB,"
+                        " which no data set of its size does; do not use it"
+                    )
+                out.write(chunk)
+                yield stream.tell()
+
+
+def _entries(stream: IO[bytes], label: str) -> Iterator[tuple[str, IO[bytes]]]:
     """Yield the archive's files in its order; a link or device is an error."""
-    with archive.open("rb") as stream:
-        start = stream.read(512)
-        stream.seek(0)
-        if start.startswith(b"PK"):
-            yield from _zip_entries(stream, label)
-            return
-        if re.match(rb"\s*<(!doctype|html)", start, re.IGNORECASE):
-            raise DataError(
-                f"{label}: is a web page, not an archive; open its address in a browser,"
-                " get the file that the page offers and save it here"
-            )
-        yield from _tar_entries(stream, label)
+    start = stream.read(512)
+    stream.seek(0)
+    if start.startswith(b"PK"):
+        yield from _zip_entries(stream, label)
+        return
+    if re.match(rb"\s*<(!doctype|html)", start, re.IGNORECASE):
+        raise DataError(
+            f"{label}: is a web page, not an archive; open its address in a browser,"
+            " get the file that the page offers and save it here"
+        )
+    yield from _tar_entries(stream, label)
 
 
 def _zip_entries(stream: IO[bytes], label: str) -> Iterator[tuple[str, IO[bytes]]]:
