@@ -22,3 +22,11 @@ def write_tar(path: Path, files: dict[str, bytes], compression: str = "") -> Pat
             archive.addfile(member, io.BytesIO(content))
     path.write_bytes(buffer.getvalue())
     return path
+
+
+def write_tar_member(path: Path, kind: bytes, linkname: str = "") -> Path:
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo("member")
+        member.type, member.linkname = kind, linkname
+        archive.addfile(member)
+    return path

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archives import write_tar, write_zip
+from archives import write_tar, write_tar_member, write_zip
 from deepgaze2.data import unpack as module
 from deepgaze2.data.unpack import folder_when_whole, unpack
 from deepgaze2.errors import DataError, OutputError
@@ -21,14 +21,6 @@ FILES = {
     "Stimuli/größe 像.jpg": b"",
     "deep/er/fix.mat": bytes(range(256)) * 500,
 }
-
-
-def write_tar_member(path: Path, kind: bytes, linkname: str = "") -> Path:
-    with tarfile.open(path, "w") as archive:
-        member = tarfile.TarInfo("member")
-        member.type, member.linkname = kind, linkname
-        archive.addfile(member)
-    return path
 
 
 def content_of(folder: Path) -> dict[str, bytes]:
