@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
+from scipy.io import savemat
 
 from deepgaze2.center_bias import load_center_bias
 from deepgaze2.cli.data import data
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import fit_center_bias
+from imitations import cell, write_image
 from toy_data import patches
 
 
@@ -69,10 +71,42 @@ def test_check_as_json(recordings: Path) -> None:
     found = json.loads(result.stdout)
     assert found["images"] == 25
     assert found["first_at_center"] is True
+    assert found["expected"] is None
     (problem,) = found["problems"]
     assert problem["count"] == 1
     assert problem["fatal"] is True
     assert "3.png" in problem["examples"][0]
+
+
+def imitate_osie(folder: Path, n_images: int, n_subjects: int) -> None:
+    """Write images and two fixations of each subject on each."""
+    entries = []
+    for number in range(n_images):
+        write_image(folder / "stimuli" / f"{1001 + number}.jpg", 8, 6)
+        xy = {"fix_x": [[4.0, 5.0]], "fix_y": [[3.0, 2.0]], "fix_duration": [[200, 200]]}
+        entries.append({"img": f"{1001 + number}.jpg", "subjects": cell([xy] * n_subjects)})
+    (folder / "eye").mkdir()
+    savemat(folder / "eye" / "fixations.mat", {"fixations": cell(entries)})
+
+
+def test_a_part_of_a_published_set(tmp_path: Path) -> None:
+    imitate_osie(tmp_path, 3, 2)
+    result = run("check", f"osie:{tmp_path}", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert found["expected"]["images"] == 700
+    assert found["expected"]["mean_x"] == 401.466
+    assert found["problems"][0]["kind"] == "images fewer than the published set has"
+    assert found["problems"][0]["examples"] == ["3 found, 700 expected"]
+
+
+def test_a_published_set_with_other_fixations(tmp_path: Path) -> None:
+    imitate_osie(tmp_path, 700, 2)
+    result = run("check", f"osie:{tmp_path}")
+    assert result.exit_code == 1
+    assert "WRONG 95521 fixations fewer than the published set has: fetch OSIE" in result.stdout
+    assert "      2800 found, 98321 expected" in result.stdout
+    assert "WRONG 13 subjects fewer than the published set has" in result.stdout
 
 
 def test_check_against_another_recording(recordings: Path, tmp_path: Path) -> None:
@@ -98,6 +132,7 @@ def test_options_say_how_to_read_a_table(recordings: Path) -> None:
     [
         (["csv:here", "--column", "hpos"], "'hpos' is not ROLE=NAME"),
         (["csv:here", "--base", "2"], "Invalid value for '--base'"),
+        (["csv:here", "--picture", "mine.xyz"], "mine.xyz does not end in one of .png, .jpg"),
         (["osie:here", "--base", "0"], "go with csv:FOLDER only, not with osie:here"),
     ],
 )

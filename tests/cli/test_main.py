@@ -165,6 +165,17 @@ def test_mistakes_in_data_and_models_are_one_line(
     assert reason in found.stderr
 
 
+def test_what_may_not_be_read_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuses)
+    found = run("data", "check", "osie:secret")
+    assert_one_line_mistake(found)
+    assert "secret" in found.stderr
+    assert "Permission denied; check the path and its permissions" in found.stderr
+
+
 @pytest.mark.parametrize("options", [("--folds", "1"), ("--epochs", "0"), ("--dropout", "1.5")])
 def test_numbers_out_of_range_are_usage_errors(tmp_path: Path, options: tuple[str, str]) -> None:
     arguments = ["train", f"osie:{tmp_path}", "-o", str(tmp_path / "m"), *options]

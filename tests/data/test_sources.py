@@ -94,6 +94,17 @@ def test_own_recordings(own: SimpleNamespace, source: str) -> None:
     np.testing.assert_array_equal(ready.fixations.x, own.dataset.without_first().fixations.x)
 
 
+def test_another_edition_of_salicon_is_noted(tmp_path: Path) -> None:
+    (tmp_path / "fixations" / "train").mkdir(parents=True)
+    gaze = {"location": np.zeros((0, 2)), "timestamp": [], "fixations": np.full((460, 2), 9)}
+    for number in range(100):
+        path = tmp_path / "fixations" / "train" / f"COCO_train2014_{number:012d}.mat"
+        savemat(path, {"resolution": [480, 640], "gaze": gaze})
+    assert not any("nearer" in note for note in open_dataset(f"salicon2017:{tmp_path}").notes)
+    note = open_dataset(f"salicon2015:{tmp_path}").notes[-1]
+    assert note.startswith("460 fixations per image, which is nearer to salicon2017 than to")
+
+
 def test_own_recordings_that_do_not_begin_at_the_center(own: SimpleNamespace) -> None:
     f = own.dataset.fixations
     corner = np.where(f.order == 0, 1, f.x), np.where(f.order == 0, 1, f.y)

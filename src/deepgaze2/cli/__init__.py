@@ -7,6 +7,7 @@ from importlib.metadata import version
 import click
 
 from deepgaze2.errors import DeepGazeError
+from deepgaze2.stimulus import printable
 
 _COMMANDS = ("predict", "info", "train", "evaluate", "export", "data", "weights")
 
@@ -53,6 +54,13 @@ def main() -> None:
         sys.exit(error.exit_code)
     except DeepGazeError as error:
         click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:  # a folder or file that may not be read
+        what = printable(error.filename) if error.filename else "file"
+        click.echo(
+            f"error: {what}: {error.strerror or error}; check the path and its permissions",
+            err=True,
+        )
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; what was finished is kept", err=True)

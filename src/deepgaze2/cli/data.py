@@ -11,7 +11,8 @@ from typing import Any
 import click
 import numpy as np
 
-from deepgaze2.data.sources import open_dataset
+from deepgaze2.data.declared import Declaration
+from deepgaze2.data.sources import declared_source, open_dataset
 from deepgaze2.data.table import Dataset
 from deepgaze2.data.table_problems import Problem, first_at_center
 from deepgaze2.data.tabular import read_tabular
@@ -22,6 +23,8 @@ _FIRST = {
     False: "not forced to the center",
     None: "not told apart, or too few",
 }
+
+_PICTURES = (".png", ".jpg", ".pdf", ".svg")
 
 
 @click.group()
@@ -111,10 +114,26 @@ def _table_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _picture_path(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    path: Path | None,
+) -> Path | None:
+    if path and path.suffix.lower() not in _PICTURES:
+        raise click.BadParameter(f"{path} does not end in one of {', '.join(_PICTURES)}")
+    return path
+
+
 @data.command("check")
 @click.argument("source")
 @click.option("--against", metavar="SOURCE", help="Another recording on the same images.")
-@click.option("--picture", "picture_path", type=click.Path(path_type=Path), help="Draw it.")
+@click.option(
+    "--picture",
+    "picture_path",
+    type=click.Path(path_type=Path),
+    callback=_picture_path,
+    help="Draw it, as .png, .jpg, .pdf or .svg.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @_table_options
 def check_(
@@ -126,14 +145,20 @@ def check_(
 ) -> None:
     """Read all of SOURCE and report what is wrong with it.
 
-    Exits with 1 if training on it as it is would fail or learn something false. What is guessed
-    about a csv is reported, and can be stated instead.
+    Exits with 1 if training on it as it is would fail or learn something false, or if it is not
+    the published set that it is called. What is guessed about a csv is reported, and can be
+    stated instead.
     """
     from deepgaze2.data.check import check
+    from deepgaze2.data.expected import differences
 
     dataset = _open(source, table)
     problems = check(dataset, open_dataset(against, raw=True) if against else None)
-    click.echo(_json(dataset, problems) if as_json else _report(dataset, problems))
+    declaration = declared_source(source)
+    if declaration:
+        problems = [*differences(dataset, declaration), *problems]
+        problems.sort(key=lambda problem: not problem.fatal)
+    click.echo(_json(dataset, problems, declaration) if as_json else _report(dataset, problems))
     if picture_path:
         from deepgaze2.data.picture import picture
 
@@ -216,8 +241,11 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _json(dataset: Dataset, problems: list[Problem]) -> str:
-    content = _summary(dataset) | {"problems": [asdict(problem) for problem in problems]}
+def _json(dataset: Dataset, problems: list[Problem], declaration: Declaration | None) -> str:
+    content = _summary(dataset) | {
+        "expected": asdict(declaration.expect) if declaration else None,
+        "problems": [asdict(problem) for problem in problems],
+    }
     return json.dumps(content, indent=1)
 
 

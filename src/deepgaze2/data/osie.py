@@ -13,6 +13,7 @@ from deepgaze2.data.images import stimuli_of
 from deepgaze2.data.matlab import field, load_matlab, parsing
 from deepgaze2.data.table import Dataset, Fixations, Stimuli
 from deepgaze2.errors import DataError
+from deepgaze2.stimulus import printable
 
 PIXELS_PER_DEGREE = 24.0
 """The images spanned 33.7 by 25.3 degrees."""
@@ -54,7 +55,9 @@ def osie_stimuli(folder: Path) -> Stimuli:
     """
     paths = sorted((folder / "stimuli").glob("[!.]*.jpg"))
     if not paths:
-        raise DataError(f"{folder / 'stimuli'}: no .jpg images; give the folder above `stimuli`")
+        raise DataError(
+            f"{printable(folder / 'stimuli')}: no .jpg images; give the folder above `stimuli`"
+        )
     return stimuli_of(paths, PIXELS_PER_DEGREE)
 
 
@@ -69,8 +72,8 @@ def _read_fixations(path: Path, names: tuple[str, ...]) -> Fixations:
         }
     if missing := [name for name in names if name not in scanpaths]:
         raise DataError(
-            f"{path}: no fixations for {len(missing)} of {len(names)} images, first {missing[0]};"
-            " move those images away or fetch the complete file"
+            f"{printable(path)}: no fixations for {len(missing)} of {len(names)} images, first"
+            f" {missing[0]}; move those images away or fetch the complete file"
         )
     return _table([scanpaths[name] for name in names])
 

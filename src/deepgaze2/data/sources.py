@@ -1,10 +1,12 @@
 """Data sets by name and place, as they are given on the command line: `osie:FOLDER`."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from deepgaze2.data.declared import Declaration, declared_datasets, suggestion
+from deepgaze2.data.expected import edition_note
 from deepgaze2.data.pseudo_fixations import pseudo_fixations
 from deepgaze2.data.table import Dataset
 from deepgaze2.data.table_problems import first_at_center
@@ -63,7 +65,14 @@ def read_declared(declaration: Declaration, folder: Path) -> Dataset:
     """Read a published data set from its own folder or the one it was fetched to."""
     inner = folder / declaration.root
     root = inner if inner.is_dir() else folder
-    return _read(declaration.reader, root, **declaration.options)
+    dataset = _read(declaration.reader, root, **declaration.options)
+    return replace(dataset, notes=(*dataset.notes, *edition_note(dataset, declaration)))
+
+
+def declared_source(source: str) -> Declaration | None:
+    """Return the published data set that `source` names, None if it names something else."""
+    name, _, place = source.partition(":")
+    return declared_datasets().get(name) if place else None
 
 
 def _read(reader: str, place: Path, **options: Any) -> Dataset:  # noqa: ANN401
