@@ -132,7 +132,7 @@ def test_options_say_how_to_read_a_table(recordings: Path) -> None:
     [
         (["csv:here", "--column", "hpos"], "'hpos' is not ROLE=NAME"),
         (["csv:here", "--base", "2"], "Invalid value for '--base'"),
-        (["csv:here", "--picture", "mine.xyz"], "mine.xyz does not end in one of .png, .jpg"),
+        (["csv:here", "--picture", "mine.xyz"], "mine.xyz does not end in .png or .jpg"),
         (["osie:here", "--base", "0"], "go with csv:FOLDER only, not with osie:here"),
     ],
 )
@@ -140,6 +140,12 @@ def test_options_that_make_no_sense(arguments: list[str], message: str) -> None:
     result = run("check", *arguments)
     assert result.exit_code == 2
     assert message in result.output
+
+
+def test_a_center_bias_needs_its_suffix_before_it_is_fitted(recordings: Path) -> None:
+    result = run("center-bias", f"csv:{recordings}", "-o", "mine.npy")
+    assert result.exit_code == 2
+    assert "mine.npy does not end in .safetensors" in result.output
 
 
 def test_convert_keeps_everything(recordings: Path, tmp_path: Path) -> None:

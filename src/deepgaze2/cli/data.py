@@ -24,8 +24,6 @@ _FIRST = {
     None: "not told apart, or too few",
 }
 
-_PICTURES = (".png", ".jpg", ".pdf", ".svg")
-
 
 @click.group()
 def data() -> None:
@@ -114,14 +112,19 @@ def _table_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _picture_path(
-    ctx: click.Context,  # noqa: ARG001 (click's signature)
-    param: click.Parameter,  # noqa: ARG001
-    path: Path | None,
-) -> Path | None:
-    if path and path.suffix.lower() not in _PICTURES:
-        raise click.BadParameter(f"{path} does not end in one of {', '.join(_PICTURES)}")
-    return path
+def _ending_in(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path], Path]:
+    """Return a check of a path, to be made before any work."""
+
+    def check_suffix(
+        ctx: click.Context,  # noqa: ARG001 (click's signature)
+        param: click.Parameter,  # noqa: ARG001
+        path: Path,
+    ) -> Path:
+        if path and path.suffix not in suffixes:
+            raise click.BadParameter(f"{path} does not end in {' or '.join(suffixes)}")
+        return path
+
+    return check_suffix
 
 
 @data.command("check")
@@ -131,7 +134,7 @@ def _picture_path(
     "--picture",
     "picture_path",
     type=click.Path(path_type=Path),
-    callback=_picture_path,
+    callback=_ending_in(".png", ".jpg", ".pdf", ".svg"),
     help="Draw it, as .png, .jpg, .pdf or .svg.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
@@ -191,6 +194,7 @@ def convert_(source: str, target: Path, **table: Any) -> None:  # noqa: ANN401
     "--output",
     type=click.Path(path_type=Path),
     required=True,
+    callback=_ending_in(".safetensors"),
     help="Where to write it, .safetensors.",
 )
 def center_bias_(source: str, output: Path) -> None:

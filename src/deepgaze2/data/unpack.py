@@ -82,7 +82,7 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
             progress.update(size_bytes - progress.n)
     except FileExistsError as error:
         raise DataError(
-            f"{label}: {printable(error.filename)} would be written twice; unpack it by hand"
+            f"{label}: {printable(error.filename)} would be written twice; get it and unpack it by hand"
         ) from error
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -208,7 +208,7 @@ def _tar_entries(stream: IO[bytes], label: str) -> Iterator[tuple[str, IO[bytes]
 def _unwanted(label: str, name: str) -> DataError:
     return DataError(
         f"{label}: {printable(name)} is a link or device, which could lead anywhere;"
-        " unpack the archive by hand if you trust it"
+        " get the archive and unpack it by hand if you trust it"
     )
 
 
