@@ -82,7 +82,8 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
             progress.update(size_bytes - progress.n)
     except FileExistsError as error:
         raise DataError(
-            f"{label}: {printable(error.filename)} would be written twice; get it and unpack it by hand"
+            f"{label}: {printable(error.filename)} would be written twice; get it and unpack it"
+            " by hand"
         ) from error
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
