@@ -69,12 +69,12 @@ def test_reads_an_imitation(imitation: Path) -> None:
     assert dataset.stimuli.ids[2] == "Targets/bridge/b10.jpg"
     assert dataset.notes == ("2 of 3 images are not at hand.",)
     assert rows(dataset) == [
-        ("Fillers/bridge/a.jpg", "el/el_1/enc", 0, 5, 6),
-        ("Fillers/bridge/a.jpg", "el/el_1/enc", 1, 1000.5, 7),
-        ("Targets/bridge/b9.jpg", "ab/ab_7_1/enc", 0, 500, 501),
-        ("Targets/bridge/b9.jpg", "ab/ab_7_1/enc", 1, 1.5, 2),
-        ("Targets/bridge/b9.jpg", "ab/ab_7_1/rec", 0, 499.5, 500),
-        ("Targets/bridge/b9.jpg", "ab/ab_7_1/rec2", 0, 3, 4),
+        ("Fillers/bridge/a.jpg", "el / el_1 / enc", 0, 5, 6),
+        ("Fillers/bridge/a.jpg", "el / el_1 / enc", 1, 1000.5, 7),
+        ("Targets/bridge/b9.jpg", "ab / ab_7_1 / enc", 0, 500, 501),
+        ("Targets/bridge/b9.jpg", "ab / ab_7_1 / enc", 1, 1.5, 2),
+        ("Targets/bridge/b9.jpg", "ab / ab_7_1 / rec", 0, 499.5, 500),
+        ("Targets/bridge/b9.jpg", "ab / ab_7_1 / rec2", 0, 3, 4),
     ]
 
 
@@ -106,7 +106,7 @@ def test_the_real_annotations(shared_data: Path, real: Dataset) -> None:
 def direct_rows(image: Any) -> list[tuple[str, int, float, float]]:
     return [
         (
-            f"{session['sinit'][0]}/{session['RECORDING_SESSION_LABEL'][0]}/{viewing}",
+            f"{session['sinit'][0]} / {session['RECORDING_SESSION_LABEL'][0]} / {viewing}",
             order,
             x,
             y,
@@ -123,7 +123,7 @@ def test_nobody_is_on_two_sides(real: Dataset) -> None:
     sides = []
     for part in range(5):
         subjects = set(real.keep(parts == part).fixations.subject)
-        labels = [real.subject_names[subject].split("/")[1] for subject in subjects]
+        labels = [real.subject_names[subject].split(" / ")[1] for subject in subjects]
         sides.append({re.split(r"[\d_]", label)[0] for label in labels})  # their initials
     assert sum(map(len, sides)) == len(set.union(*sides)) == 42
 

@@ -108,7 +108,15 @@ def test_no_subject_is_on_two_sides(subjects: list[int], k: int, seed: int) -> N
 
 
 def test_viewings_of_one_person_are_on_one_side() -> None:
-    names = ("ab/1/enc", "cd/1/enc", "ab/1/rec", "ab/2/enc", "cd", "ef/1/enc", "abc")
+    names = (
+        "ab / 1 / enc",
+        "cd / 1 / enc",
+        "ab / 1 / rec",
+        "ab / 2 / enc",
+        "cd",
+        "ef / 1 / enc",
+        "abc",
+    )
     n = np.arange(len(names))
     table = fixations_at(np.zeros(7), n, np.zeros(7), subject=n)
     dataset = Dataset("toy", stimuli_of(1), table, names)

@@ -44,7 +44,7 @@ def test_repeated_viewings_do_not_predict_one_another(toy: Dataset) -> None:
     n_subjects = int(toy.fixations.subject.max()) + 1
     second = toy.fixations.order % 2 == 1  # pretend that these are of another viewing
     subject = toy.fixations.subject + n_subjects * second
-    names = tuple(f"{s}/{viewing}" for viewing in ("enc", "rec") for s in range(n_subjects))
+    names = tuple(f"{s} / {viewing}" for viewing in ("enc", "rec") for s in range(n_subjects))
     order = np.argsort(np.lexsort((toy.fixations.order, subject, toy.fixations.stimulus)))
     repeated = Dataset(
         "twice", toy.stimuli, replace(toy.fixations, subject=subject.astype(np.int32)), names

@@ -72,7 +72,7 @@ def read_coco_freeview(folder: str | Path, split: Split = "train") -> Dataset:
 
 
 def _searcher(entry: dict[str, Any]) -> str:
-    return f"{entry['subject']}/{entry['task']}"
+    return f"{entry['subject']} / {entry['task']}"
 
 
 def _viewer(entry: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ def read_figrim(folder: str | Path) -> Dataset:
 
     A person, known by initials, came for several sessions and saw targets up to three times. So
     that scanpaths stay apart, every session and viewing counts as a subject of its own, named
-    like `ab/ab_7_1/rec2`; see `Dataset.person`. Each scanpath begins near the center.
+    like `ab / ab_7_1 / rec2`; see `Dataset.person`. Each scanpath begins near the center.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _read_file(path: Path) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
                 for viewing, xy in _viewings(field(session, "fixations")):
                     # labels begin with the initials, but one is misspelled
                     names = (field(session, n) for n in ("sinit", "RECORDING_SESSION_LABEL"))
-                    yield str(field(image, "impath")), "/".join((*names, viewing)), xy
+                    yield str(field(image, "impath")), " / ".join((*names, viewing)), xy
 
 
 def _viewings(fixations: Any) -> Iterator[tuple[str, NDArray[np.float64]]]:  # noqa: ANN401

@@ -129,7 +129,7 @@ class Dataset:
         Sorted by stimulus, subject and order, however they were given.
     subject_names : tuple of str
         What the data set calls its subjects, by their number; empty if it does not name them.
-        Subjects named alike up to the first slash are one person, see `person`.
+        Subjects named alike up to the first " / " are one person, see `person`.
     notes : tuple of str
         What reading it assumed, guessed or left out, in plain sentences for the user.
 
@@ -206,12 +206,12 @@ class Dataset:
 
         It differs from the subject where somebody saw an image several times: so that
         scanpaths stay apart, each viewing is a subject of its own, with a name that begins with
-        the person's and a slash, such as `3/fork`.
+        the person's and " / ", such as `3 / fork`.
         """
         subject = self.fixations.subject
         if not self.subject_names:
             return subject.astype(np.intp)
-        people = [name.partition("/")[0] for name in self.subject_names]
+        people = [name.partition(" / ")[0] for name in self.subject_names]
         return np.asarray(np.unique(people, return_inverse=True)[1][subject], dtype=np.intp)
 
     def of_order(self, start: int, stop: int | None = None) -> "Dataset":
