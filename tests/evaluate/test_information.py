@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
 
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.information import (
-    bootstrap_interval,
+    bits_over_uniform,
+    by_group,
     information_gain,
     information_gain_explained,
     mean_per_image,
     sum_per_image,
+    terms_per_image,
 )
 
 
@@ -51,20 +52,32 @@ def test_per_image(rows: list[tuple[int, float]]) -> None:
         assert np.isnan(mean) if not own else mean == pytest.approx(np.mean(own), abs=1e-9)
 
 
-def test_bootstrap_of_a_mean_is_the_normal_interval() -> None:
-    values = np.random.default_rng(1).normal(3, 2, size=500)
-    low, high = bootstrap_interval(values, np.ones(500), level=0.9)
-    error = values.std() / np.sqrt(500)
-    expected = norm.interval(0.9, values.mean(), error)
-    np.testing.assert_allclose([low, high], expected, atol=0.05 * error)
-    assert (low, high) == bootstrap_interval(values, np.ones(500), level=0.9)
+def test_by_group() -> None:
+    sums, counts = by_group([1.0, -np.inf, 3.0, 4.0], np.array([2, 0, 2, 3]), 5)
+    np.testing.assert_array_equal(sums, [-np.inf, 0, 4, 4, 0])
+    np.testing.assert_array_equal(counts, [1, 0, 2, 1, 0])
 
 
-def test_bootstrap_of_a_ratio_agrees_with_the_delta_method() -> None:
-    generator = np.random.default_rng(2)
-    count = generator.integers(100, 150, size=400).astype(float)
-    gain = 0.8 * count + generator.normal(scale=30, size=400)
-    ratio = gain.sum() / count.sum()
-    error = (gain - ratio * count).std() / np.sqrt(400) / count.mean()
-    low, high = bootstrap_interval(gain, count)
-    np.testing.assert_allclose([low, high], norm.interval(0.95, ratio, error), atol=0.1 * error)
+@given(st.permutations(range(12)))
+def test_the_order_of_fixations_does_not_matter(order: list[int]) -> None:
+    values, group = np.arange(12.0) ** 2, np.arange(12) % 5
+    for found, expected in zip(
+        by_group(values[order], group[order]), by_group(values, group), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_averages_weigh_fixations_or_images() -> None:
+    values, image = np.array([1.0, 1.0, 1.0, 5.0]), np.array([0, 0, 0, 2])
+    for average, expected in (("fixations", 2.0), ("images", 3.0)):
+        numerator, denominator = terms_per_image(values, image, 4, average)  # type: ignore[arg-type]
+        assert numerator.sum() / denominator.sum() == expected
+        np.testing.assert_array_equal(denominator == 0, [False, True, False, True])
+    with pytest.raises(DataError, match="take fixations or images"):
+        terms_per_image(values, image, 4, "subjects")  # type: ignore[arg-type]
+
+
+def test_bits_over_uniform() -> None:
+    bits = bits_over_uniform([np.log(1 / 8), -np.inf], [32, 32])
+    np.testing.assert_allclose(bits, [2, -np.inf])
+    np.testing.assert_allclose(bits_over_uniform([-np.log(600 * 800)] * 2, 480_000), 0, atol=1e-12)

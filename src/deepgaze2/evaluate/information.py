@@ -1,9 +1,19 @@
-"""Information gain: how many bits per fixation a density is ahead of a baseline."""
+"""Information gain: how many bits per fixation a density is ahead of a baseline.
+
+Values stay one per fixation until they are averaged: over all fixations, as in the paper, over
+images, or by group (image, subject, order). Means of images and groups come as sums and
+counts, of which `intervals` makes error bars.
+"""
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepgaze2.errors import DataError
+
+Average = Literal["fixations", "images"]
+"""What weighs the same: each fixation (the paper) or each image that has fixations."""
 
 
 def information_gain(log_p_model: ArrayLike, log_p_baseline: ArrayLike) -> NDArray[np.float64]:
@@ -35,6 +45,27 @@ def information_gain(log_p_model: ArrayLike, log_p_baseline: ArrayLike) -> NDArr
         return np.asarray((model - baseline) / np.log(2))
 
 
+def bits_over_uniform(log_density: ArrayLike, n_pixels: ArrayLike) -> NDArray[np.float64]:
+    """Return each fixation's log-likelihood relative to a uniform density, in bits.
+
+    The information gain over uniform: log2 p + log2 of the image's number of pixels.
+
+    Parameters
+    ----------
+    log_density : float array (n_fixations,)
+        Nats per pixel.
+    n_pixels : int or int array (n_fixations,)
+        Pixels of each fixation's image.
+
+    Returns
+    -------
+    float64 array (n_fixations,)
+        Minus infinity where the density is zero.
+    """
+    uniform = -np.log(np.asarray(n_pixels, dtype=np.float64))
+    return information_gain(log_density, np.broadcast_to(uniform, np.shape(log_density)))
+
+
 def information_gain_explained(ig_model: ArrayLike, ig_gold: ArrayLike) -> float:
     """Return the share of the gold standard's information gain that a model reaches.
 
@@ -49,54 +80,75 @@ def information_gain_explained(ig_model: ArrayLike, ig_gold: ArrayLike) -> float
     return float(model.mean() / np.asarray(ig_gold, dtype=np.float64).mean())
 
 
+def by_group(
+    values: ArrayLike, group: NDArray[np.integer], n_groups: int = 0
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the sum and the number of the values in each group.
+
+    Parameters
+    ----------
+    values : float array (n_fixations,)
+        Bits, or any other score of each fixation.
+    group : int array (n_fixations,)
+        Group of each fixation, from 0: image, subject or order in the scanpath.
+    n_groups : int
+        Number of groups, if more than the fixations' greatest.
+
+    Returns
+    -------
+    sums, counts : float64 array (n_groups,)
+        Their ratio is the group's mean. Minus infinity in a group makes its sum minus infinity.
+    """
+    sums = np.bincount(group, np.asarray(values, dtype=np.float64), n_groups)
+    counts = np.bincount(group, minlength=n_groups)
+    return sums.astype(np.float64), counts.astype(np.float64)
+
+
 def sum_per_image(
     values: NDArray[np.floating], stimulus: NDArray[np.integer], n_images: int
 ) -> NDArray[np.float64]:
     """Return the sum (n_images,) of the values of each image's fixations, 0 without any."""
-    return np.asarray(np.bincount(stimulus, values, n_images), dtype=np.float64)
+    return by_group(values, stimulus, n_images)[0]
 
 
 def mean_per_image(
     values: NDArray[np.floating], stimulus: NDArray[np.integer], n_images: int
 ) -> NDArray[np.float64]:
     """Return the mean (n_images,) of the values of each image's fixations, NaN without any."""
+    sums, counts = by_group(values, stimulus, n_images)
     with np.errstate(invalid="ignore"):
-        return sum_per_image(values, stimulus, n_images) / np.bincount(stimulus, minlength=n_images)
+        return sums / counts
 
 
-def bootstrap_interval(
-    numerator: NDArray[np.floating],
-    denominator: NDArray[np.floating],
-    *,
-    level: float = 0.95,
-    n_resamples: int = 10_000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Return a bootstrap interval, over images, of sum(numerator) / sum(denominator).
-
-    Images are drawn with replacement, since the fixations on one image are not independent;
-    the interval lies between percentiles of the resampled ratios.
+def terms_per_image(
+    values: ArrayLike, image: NDArray[np.integer], n_images: int, average: Average = "fixations"
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each image's share in an average: sum(numerator) / sum(denominator).
 
     Parameters
     ----------
-    numerator, denominator : float array (n_images,)
-        Sums of each image's information gain and its number of fixations give the mean over
-        fixations; mean gains and ones the mean over images; sums of the model's and the gold
-        standard's gains the information gain explained.
-    level : float
-        Share of resamples inside the interval, 0 to 1.
-    n_resamples, seed : int
-        Number of resamples, and the seed that makes them repeatable.
+    values : float array (n_fixations,)
+        Bits, or any other score of each fixation.
+    image : int array (n_fixations,)
+        Number of each fixation's image.
+    n_images : int
+        Number of images.
+    average : "fixations" or "images"
+        Whether each fixation weighs the same, or each image that has fixations.
 
     Returns
     -------
-    low, high : float
+    numerator, denominator : float64 array (n_images,)
+        Sums and counts, or means and ones; both 0 for an image without fixations.
+
+    Raises
+    ------
+    DataError
+        If the average has another name.
     """
-    generator = np.random.default_rng(seed)
-    n_images = len(numerator)
-    ratios = np.empty(n_resamples)
-    for i in range(n_resamples):
-        drawn = generator.integers(n_images, size=n_images)
-        ratios[i] = numerator[drawn].sum() / denominator[drawn].sum()
-    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    sums, counts = by_group(values, image, n_images)
+    if average == "fixations":
+        return sums, counts
+    if average == "images":
+        return sums / np.maximum(counts, 1), np.minimum(counts, 1)
+    raise DataError(f"average {average}: unknown; take fixations or images")

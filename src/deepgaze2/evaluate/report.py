@@ -9,12 +9,12 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.evaluate.baseline import fit_center_bias, uniform_log_density
 from deepgaze2.evaluate.gold_standard import fit_gold_standard
 from deepgaze2.evaluate.information import (
-    bootstrap_interval,
     information_gain,
     information_gain_explained,
     mean_per_image,
     sum_per_image,
 )
+from deepgaze2.evaluate.intervals import bootstrap_interval
 from deepgaze2.evaluate.out_of_fold import folds_of, model_log_density
 from deepgaze2.model import Model
 
