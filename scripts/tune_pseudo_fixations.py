@@ -16,6 +16,7 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -28,8 +29,9 @@ from deepgaze2.data.osie_mouse import Crowd, read_osie_mouse
 from deepgaze2.data.pseudo_fixations import DWELL, Dwell, pseudo_fixations
 from deepgaze2.evaluate.baseline import GRID, fit_center_bias, uniform_log_density
 from deepgaze2.evaluate.gold_standard import fit_gold_standard
-from deepgaze2.evaluate.information import bootstrap_interval, information_gain, sum_per_image
-from deepgaze2.evaluate.kde import best_bandwidth, blur_matrix, log_mixture, mixture_weights
+from deepgaze2.evaluate.information import information_gain, sum_per_image
+from deepgaze2.evaluate.intervals import bootstrap_interval
+from deepgaze2.evaluate.kde import best_mixture, blur_matrix, log_mixture
 
 STEPS_PX = (1, 2, 3, 5)
 DISPERSIONS_PX = (2, 3, 4, 8, 16, 32)
@@ -114,12 +116,7 @@ def score(kept: str, points: Dataset, n_traces: int, fitted: Part, left: Part) -
     """Fit bandwidth and weights on one half of the images and score the other."""
     maps = shares(points)
 
-    def log_likelihood(bandwidth_px: float) -> float:
-        logs = components(maps, fitted, bandwidth_px)
-        return float(log_mixture(logs, mixture_weights(logs)).mean())
-
-    bandwidth_px = best_bandwidth(log_likelihood, *_BANDWIDTHS_PX)
-    weights = mixture_weights(components(maps, fitted, bandwidth_px))
+    bandwidth_px, weights, _ = best_mixture(partial(components, maps, fitted), *_BANDWIDTHS_PX)
     gain_fitted, gain = (
         information_gain(
             log_mixture(components(maps, part, bandwidth_px), weights), part.fallback[0]

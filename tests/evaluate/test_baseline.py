@@ -17,21 +17,21 @@ from deepgaze2.evaluate.baseline import (
 
 def refitted_without(
     dataset: Dataset, folds: NDArray[np.intp], bandwidth: float, uniform_share: float
-) -> NDArray[np.float64]:
-    """Score each fold by the center bias of all others, the obvious slow way."""
-    log_density = np.empty(len(dataset.fixations))
-    for fold in np.unique(folds):
-        others = dataset.select(folds != fold)
-        template = center_bias_of(others, bandwidth, uniform_share, "others").template
-        for i in np.flatnonzero(folds == fold):
-            width, height = dataset.stimuli.width[i], dataset.stimuli.height[i]
-            own = dataset.fixations_on(int(i))
-            row = np.floor(own.y / height * GRID[0]).astype(int)
-            column = np.floor(own.x / width * GRID[1]).astype(int)
-            cells_per_pixel = GRID[0] * GRID[1] / (width * height)
-            start, end = dataset.offsets[i : i + 2]
-            log_density[start:end] = template[row, column] + np.log(cells_per_pixel)
-    return log_density
+) -> list[NDArray[np.float32]]:
+    """Return each image's map by the center bias of all other folds, the obvious slow way."""
+    maps = []
+    for i in range(len(dataset.stimuli)):
+        others = dataset.select(folds != folds[i])
+        center_bias = center_bias_of(others, bandwidth, uniform_share, "others")
+        size = int(dataset.stimuli.height[i]), int(dataset.stimuli.width[i])
+        maps.append(center_bias.log_density(*size))
+    return maps
+
+
+def at_fixations(dataset: Dataset, maps: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+    fixations = dataset.fixations
+    pixels = zip(fixations.stimulus, *fixations.pixel(), strict=True)
+    return np.array([maps[i][row, column] for i, row, column in pixels], np.float64)
 
 
 @pytest.mark.parametrize("folds", [None, np.array([0, 1, 1, 0])])
@@ -41,13 +41,30 @@ def test_fit_equals_refitting_without_each_image(
     fit = fit_center_bias(toy, folds)
     parts = np.arange(4) if folds is None else folds
     expected = refitted_without(toy, parts, fit.bandwidth, fit.uniform_share)
-    np.testing.assert_allclose(fit.log_density, expected, atol=1e-5)
+    for i, one in enumerate(expected):
+        found = fit.log_density_map(i)
+        np.testing.assert_allclose(found, one, atol=1e-5)
+        assert np.exp(found.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(fit.log_density, at_fixations(toy, expected), atol=1e-5)
+    own = [fit.log_density_map(i) for i in range(4)]
+    np.testing.assert_array_equal(fit.log_density, at_fixations(toy, own))
+
+    def mean_of(bandwidth: float, uniform_share: float) -> float:
+        maps = refitted_without(toy, parts, bandwidth, uniform_share)
+        return float(at_fixations(toy, maps).mean())
+
     for bandwidth in fit.bandwidth * np.array([0.5, 0.8, 1.25, 2]):
-        worse = refitted_without(toy, parts, bandwidth, fit.uniform_share).mean()
-        assert worse < fit.log_density.mean()
+        assert mean_of(bandwidth, fit.uniform_share) < fit.log_density.mean()
     for uniform_share in (0.5 * fit.uniform_share, fit.uniform_share + 0.05):
-        worse = refitted_without(toy, parts, fit.bandwidth, uniform_share).mean()
-        assert worse <= fit.log_density.mean() + 1e-6
+        assert mean_of(fit.bandwidth, uniform_share) <= fit.log_density.mean() + 1e-5
+
+
+def test_an_image_without_fixations_has_the_center_bias_of_all(toy: Dataset) -> None:
+    fewer = toy.keep(toy.fixations.stimulus != 2)
+    fit = fit_center_bias(fewer)
+    expected = center_bias_of(fewer, fit.bandwidth, fit.uniform_share, "all").log_density(40, 30)
+    np.testing.assert_allclose(fit.log_density_map(2), expected, atol=1e-6)
+    assert fit.log_density.shape == (len(fewer.fixations),)
 
 
 def test_template_is_the_kernel_density_estimate_on_the_unit_square(toy: Dataset) -> None:
@@ -76,6 +93,7 @@ def reflected_gaussians(
     return np.asarray(norm.pdf(centers, source, bandwidth) + left + right)
 
 
+@pytest.mark.slow
 def test_osie_is_near_the_reference(shared_data: Path) -> None:
     dataset = read_osie(shared_data / "osie").without_first()
     fit = fit_center_bias(dataset, image_folds(600, 10, seed=0))

@@ -1,10 +1,22 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import gaussian_filter1d
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.optimize import minimize
+from scipy.stats import norm
 
-from deepgaze2.evaluate.kde import best_bandwidth, blur_matrix, log_mixture, mixture_weights
+from deepgaze2.evaluate.kde import (
+    best_mixture,
+    blur_matrix,
+    gaussian_sums,
+    kernel_density_map,
+    log_mixture,
+    mixture_weights,
+)
 
 
 @given(st.integers(1, 50), st.floats(0.01, 1))
@@ -57,5 +69,60 @@ def test_log_mixture_is_minus_infinity_where_no_weighted_component_is() -> None:
     assert log_mixture(logs, np.array([1.0, 0.0]))[1] == -np.inf
 
 
-def test_best_bandwidth_finds_the_maximum() -> None:
-    assert best_bandwidth(lambda b: -(np.log(b / 14.0) ** 2), 1, 300) == pytest.approx(14, rel=0.01)
+@given(
+    st.integers(1, 60),
+    st.floats(0.2, 100),
+    st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=9),
+)
+def test_sums_of_gaussians(n_pixels: int, sigma: float, shares: list[float]) -> None:
+    position = np.minimum(np.array(shares) * n_pixels, np.nextafter(n_pixels, 0))
+    expected = [
+        sum(math.exp(-((i + 0.5 - x) ** 2) / (2 * sigma**2)) for i in range(n_pixels))
+        for x in position
+    ]
+    np.testing.assert_allclose(gaussian_sums(position, n_pixels, sigma), expected, rtol=1e-12)
+
+
+def test_a_map_of_kernels_is_a_blurred_histogram() -> None:
+    """At pixels' centers far from the border, where scipy's reflection adds nothing."""
+    rows, columns = np.array([30, 32, 32, 41]), np.array([40, 38, 38, 50])
+    histogram = np.zeros((80, 90))
+    np.add.at(histogram, (rows, columns), 1)
+    expected = gaussian_filter(histogram, 3.0, truncate=9) / 4
+    found = kernel_density_map(columns + 0.5, rows + 0.5, 80, 90, 3.0)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_a_map_of_kernels_sums_to_one_at_the_border() -> None:
+    assert kernel_density_map(np.array([0.0, 3]), np.array([5.9, 1]), 6, 9, 4.0).sum() == (
+        pytest.approx(1)
+    )
+
+
+@given(st.integers(0, 10_000))
+def test_weights_agree_with_an_optimizer(seed: int) -> None:
+    logs = np.random.default_rng(seed).normal(scale=2, size=(3, 300))
+    densities = np.exp(logs)
+
+    def cost(free: NDArray[np.float64]) -> float:
+        weights = np.exp(free - free.max())
+        return -float(np.log(weights / weights.sum() @ densities).mean())
+
+    best = -minimize(cost, np.zeros(3), tol=1e-12).fun
+    assert log_mixture(logs, mixture_weights(logs)).mean() == pytest.approx(best, abs=1e-5)
+
+
+def test_best_mixture_finds_bandwidth_and_weights() -> None:
+    """70% of a normal distribution of standard deviation 14 and 30% of the uniform on 200."""
+    positions = norm.ppf((np.arange(700) + 0.5) / 700, scale=14).tolist()
+    x = np.array([*positions, *((np.arange(300) + 0.5) / 1.5 - 100)])
+
+    def components(sigma: float) -> NDArray[np.float64]:
+        return np.stack([norm.logpdf(x, scale=sigma), np.full(1000, -np.log(200))])
+
+    bandwidth, weights, log_density = best_mixture(components, 1, 300)
+    assert bandwidth == pytest.approx(14, rel=0.02)
+    np.testing.assert_allclose(weights, [0.7, 0.3], atol=0.01)
+    np.testing.assert_allclose(
+        np.exp(log_density), weights @ np.exp(components(bandwidth)), rtol=1e-9
+    )

@@ -3,9 +3,13 @@
 A Gaussian kernel density estimate over the unit square (every image stretched to it,
 its borders reflecting), mixed with a uniform density:
 p = (1 - uniform_share) * KDE + uniform_share * uniform.
+
+On an image, it is that template brought to the image's size as any `CenterBias` is; every
+likelihood is read off that density over the pixels.
 """
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +17,7 @@ from numpy.typing import NDArray
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
-from deepgaze2.evaluate.kde import best_bandwidth, blur_matrix, log_mixture, mixture_weights
+from deepgaze2.evaluate.kde import best_mixture, blur_matrix
 
 GRID = (144, 192)
 """Cells of the unit square, rows and columns."""
@@ -31,18 +35,80 @@ class CenterBiasFit:
         Standard deviation of the kernel, as a fraction of the image's width and height.
     uniform_share : float
         Weight of the uniform density, 0 to 1.
-    log_density : float64 array (n_fixations,)
-        Nats per pixel at each fixation of the data set, estimated without its own image
-        (or fold). These are the baseline's cross-validated log-likelihoods.
+    dataset : Dataset
+        What it was fitted to.
+    folds : int array (n_stimuli,)
+        Each image's fold: itself, unless others were given.
     """
 
     bandwidth: float
     uniform_share: float
-    log_density: NDArray[np.float64]
+    dataset: Dataset
+    folds: NDArray[np.integer]
+
+    @cached_property
+    def log_density(self) -> NDArray[np.float64]:
+        """The baseline's cross-validated log-likelihoods, (n_fixations,).
+
+        Nats per pixel: at each fixation's pixel, the value of its image's `log_density_map`.
+        """
+        log_density = np.empty(len(self.dataset.fixations))
+        seen = np.diff(self.dataset.offsets) > 0
+        for fold in np.unique(self.folds[seen]):
+            center_bias = self.without(fold)
+            maps: dict[tuple[int, int], NDArray[np.float32]] = {}  # of the last size only
+            for image in np.flatnonzero(seen & (self.folds == fold)).tolist():
+                size = self._size(image)
+                if size not in maps:
+                    maps = {size: center_bias.log_density(*size)}
+                rows = slice(*self.dataset.offsets[image : image + 2])
+                log_density[rows] = maps[size][self.dataset.fixations_on(image).pixel()]
+        return log_density
+
+    def log_density_map(self, image: int) -> NDArray[np.float32]:
+        """Return the baseline over an image's pixels, without the fixations of its fold.
+
+        Parameters
+        ----------
+        image : int
+            Index into the data set's stimuli.
+
+        Returns
+        -------
+        float32 array (height, width)
+            Nats; its exponential sums to one.
+        """
+        return self.without(self.folds[image]).log_density(*self._size(image))
+
+    def without(self, fold: int) -> CenterBias:
+        """Return the center bias of all fixations but a fold's."""
+        rows, columns = self._cells
+        offsets = self.dataset.offsets
+        images = np.flatnonzero(self.folds == fold)
+        ranges = (np.arange(offsets[image], offsets[image + 1]) for image in images)
+        own = np.concatenate([np.arange(0), *ranges])
+        others = self._histogram - _histogram(rows[own], columns[own])
+        name = f"{self.dataset.name} without {fold}"
+        return _center_bias(others, self.bandwidth, self.uniform_share, name)
+
+    @cached_property
+    def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        return _cells(self.dataset)
+
+    @cached_property
+    def _histogram(self) -> NDArray[np.float64]:
+        return _histogram(*self._cells)
+
+    def _size(self, image: int) -> tuple[int, int]:
+        stimuli = self.dataset.stimuli
+        return int(stimuli.height[image]), int(stimuli.width[image])
 
 
 def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) -> CenterBiasFit:
     """Fit bandwidth and uniform share by maximum cross-validated likelihood.
+
+    That is the likelihood of the fixations' cells in the unit square, which spares a map for
+    each image and bandwidth.
 
     Parameters
     ----------
@@ -72,15 +138,8 @@ def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) 
         with np.errstate(divide="ignore"):
             return np.stack([np.log(kde * GRID[0] * GRID[1]), np.zeros(len(kde))])
 
-    def log_likelihood(bandwidth: float) -> float:
-        logs = components(bandwidth)
-        return float(log_mixture(logs, mixture_weights(logs)).mean())
-
-    bandwidth = best_bandwidth(log_likelihood, *_BANDWIDTHS)
-    logs = components(bandwidth)
-    weights = mixture_weights(logs)
-    log_density = log_mixture(logs, weights) + uniform_log_density(dataset)
-    return CenterBiasFit(bandwidth, float(weights[1]), log_density)
+    bandwidth, weights, _ = best_mixture(components, *_BANDWIDTHS)
+    return CenterBiasFit(bandwidth, float(weights[1]), dataset, folds)
 
 
 def center_bias_of(
@@ -102,14 +161,9 @@ def center_bias_of(
     DataError
         If there are no fixations, or some lie outside their stimulus.
     """
-    rows, columns = _cells(dataset)
-    if not len(rows):
+    if not len(dataset.fixations):
         raise DataError(f"{dataset.name}: no fixations to estimate a center bias from")
-    by_row, by_column = _blurs(bandwidth)
-    kde = by_row @ _histogram(rows, columns) @ by_column.T / len(rows)
-    density = (1 - uniform_share) * kde + uniform_share / kde.size
-    with np.errstate(divide="ignore"):
-        return CenterBias(name, np.log(density).astype(np.float32))
+    return _center_bias(_histogram(*_cells(dataset)), bandwidth, uniform_share, name)
 
 
 def uniform_log_density(dataset: Dataset) -> NDArray[np.float64]:
@@ -131,6 +185,17 @@ def _histogram(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.
     return counts.reshape(GRID).astype(np.float64)
 
 
+def _center_bias(
+    histogram: NDArray[np.float64], bandwidth: float, uniform_share: float, name: str
+) -> CenterBias:
+    by_row, by_column = _blurs(bandwidth)
+    kde = by_row @ histogram @ by_column.T / histogram.sum()
+    density = (1 - uniform_share) * kde + uniform_share / kde.size
+    with np.errstate(divide="ignore"):
+        return CenterBias(name, np.log(density).astype(np.float32))
+
+
+@lru_cache(maxsize=1)
 def _blurs(bandwidth: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return blur_matrix(GRID[0], bandwidth * GRID[0]), blur_matrix(GRID[1], bandwidth * GRID[1])
 

@@ -4,6 +4,7 @@ An isotropic Gaussian kernel density estimate of the other subjects' fixations o
 image, mixed with the baseline and a uniform density (Kümmerer, Wallis, Bethge 2015).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from deepgaze2.data.table import Dataset, Fixations
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import uniform_log_density
-from deepgaze2.evaluate.kde import best_bandwidth, log_mixture, mixture_weights
+from deepgaze2.evaluate.kde import best_mixture, gaussian_sums, kernel_density_map, log_mixture
 
-_BANDWIDTHS_PX = (1.0, 300.0)
+BANDWIDTHS_PX = (1.0, 300.0)
+"""Between which the kernel's standard deviation is searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,57 @@ class GoldStandard:
     bandwidth_px: float
     weights: NDArray[np.float64]
     log_density: NDArray[np.float64]
+
+    def log_density_without(
+        self, person: int, dataset: Dataset, image: int, baseline: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Return what all other people predict for one, over an image's pixels.
+
+        At that person's fixations it is `log_density`.
+
+        Parameters
+        ----------
+        person : int
+            Who is left out, as `Dataset.person` numbers them.
+        dataset : Dataset
+            With the fixations on the image.
+        image : int
+            Index into the data set's stimuli.
+        baseline : float array (height, width)
+            Log density over the image, for example `CenterBiasFit.log_density_map`.
+
+        Returns
+        -------
+        float64 array (height, width)
+            Nats; its exponential sums to one. Without others, the baseline and the uniform
+            density alone.
+        """
+        rows = slice(*dataset.offsets[image : image + 2].tolist())
+        others = dataset.person()[rows] != person
+        return self.log_density_joint(dataset.fixations[rows][others], baseline)
+
+    def log_density_joint(
+        self, on_image: Fixations, baseline: NDArray[np.floating]
+    ) -> NDArray[np.float64]:
+        """Return what these fixations on an image predict, over its pixels.
+
+        Given all fixations on the image it has seen what it is to predict: for pictures, and
+        as an upper bound (`joint_log_density`). Baseline and result are those of
+        `log_density_without`.
+        """
+        height, width = baseline.shape
+        logs = np.full((3, height * width), -np.log(height * width))
+        logs[1] = baseline.ravel()
+        weights = self.weights
+        if len(on_image):
+            density = kernel_density_map(
+                on_image.x, on_image.y, height, width, self.bandwidth_px
+            ).ravel()
+            with np.errstate(divide="ignore"):
+                logs[0] = np.log(density)
+        else:
+            logs, weights = logs[1:], weights[1:] / weights[1:].sum()
+        return log_mixture(logs, weights).reshape(height, width)
 
 
 def fit_gold_standard(dataset: Dataset, baseline_log_density: NDArray[np.float64]) -> GoldStandard:
@@ -65,36 +118,70 @@ def fit_gold_standard(dataset: Dataset, baseline_log_density: NDArray[np.float64
             f" {len(baseline_log_density)}; fit the baseline on the same data set"
         )
     fallback = np.stack([baseline_log_density, uniform_log_density(dataset)])
-
-    def components(bandwidth_px: float) -> NDArray[np.float64]:
-        return np.vstack([other_subjects_log_density(dataset, bandwidth_px), fallback])
-
-    has_others = ~np.isnan(other_subjects_log_density(dataset, _BANDWIDTHS_PX[1]))
+    has_others = ~np.isnan(other_subjects_log_density(dataset, BANDWIDTHS_PX[1]))
     if not has_others.any():
         raise DataError(
             f"{dataset.name}: no image was seen by two subjects; a gold standard needs it"
         )
 
-    def log_likelihood(bandwidth_px: float) -> float:
-        logs = components(bandwidth_px)[:, has_others]
-        return float(log_mixture(logs, mixture_weights(logs)).mean())
+    def components(bandwidth_px: float) -> NDArray[np.float64]:
+        logs = np.vstack([other_subjects_log_density(dataset, bandwidth_px), fallback])
+        return logs[:, has_others]
 
-    bandwidth_px = best_bandwidth(log_likelihood, *_BANDWIDTHS_PX)
-    logs = components(bandwidth_px)
-    weights = mixture_weights(logs[:, has_others])
-    log_density = np.empty(len(has_others))
-    log_density[has_others] = log_mixture(logs[:, has_others], weights)
-    alone = log_mixture(fallback[:, ~has_others], weights[1:] / weights[1:].sum())
-    log_density[~has_others] = alone
+    bandwidth_px, weights, fitted = best_mixture(components, *BANDWIDTHS_PX)
+    log_density = log_mixture(fallback, weights[1:] / weights[1:].sum())
+    log_density[has_others] = fitted
     return GoldStandard(bandwidth_px, weights, log_density)
+
+
+def joint_log_density(
+    gold: GoldStandard, dataset: Dataset, baseline_log_density: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the optimistic gold standard: predicted from all subjects, also the own.
+
+    It has seen each fixation that it predicts: an upper bound, not what a model is measured
+    by. Bandwidth and weights are the leave-one-subject-out ones.
+
+    Parameters
+    ----------
+    gold : GoldStandard
+        Fitted to the data set.
+    dataset, baseline_log_density
+        As in `fit_gold_standard`.
+
+    Returns
+    -------
+    float64 array (n_fixations,)
+        Nats per pixel: `GoldStandard.log_density_joint` of all fixations, at each of them.
+    """
+    kde = kernel_log_density(
+        dataset, gold.bandwidth_px, lambda rows: np.ones((1, rows.stop - rows.start), np.bool_)
+    )
+    logs = np.stack([kde, baseline_log_density, uniform_log_density(dataset)])
+    return log_mixture(logs, gold.weights)
 
 
 def other_subjects_log_density(dataset: Dataset, bandwidth_px: float) -> NDArray[np.float64]:
     """Return the kernel density estimate of the other subjects' fixations, at each fixation.
 
+    `kernel_log_density` of the other subjects; NaN where no other looked at the image. Viewings
+    of the same image by one person, see `Dataset.person`, do not predict one another.
+    """
+    person = dataset.person()
+
+    def others(rows: slice) -> NDArray[np.bool_]:
+        return np.asarray(person[rows, None] != person[rows])
+
+    return kernel_log_density(dataset, bandwidth_px, others)
+
+
+def kernel_log_density(
+    dataset: Dataset, bandwidth_px: float, sources: Callable[[slice], NDArray[np.bool_]]
+) -> NDArray[np.float64]:
+    """Return a kernel density estimate of chosen fixations on the same image, at each fixation.
+
     The Gaussians, centered at the fixations' coordinates, are evaluated at the centers of
-    pixels, and their sum is normalized over the image's pixels. Viewings of the same image by
-    one person, see `Dataset.person`, do not predict one another.
+    pixels, and their sum is normalized over the image's pixels.
 
     Parameters
     ----------
@@ -102,11 +189,14 @@ def other_subjects_log_density(dataset: Dataset, bandwidth_px: float) -> NDArray
         All fixations inside their stimuli.
     bandwidth_px : float
         Standard deviation in pixels.
+    sources : function
+        From the rows of an image's n fixations to whether each (row) is predicted from each
+        (column), (n, n) or the same for all, (1, n).
 
     Returns
     -------
     float64 array (n_fixations,)
-        Nats per pixel; NaN where no other subject looked at the image.
+        Nats per pixel; NaN where there is nothing to predict from.
 
     Raises
     ------
@@ -114,39 +204,37 @@ def other_subjects_log_density(dataset: Dataset, bandwidth_px: float) -> NDArray
         If fixations lie outside their stimulus.
     """
     dataset.refuse_outside()
-    log_density = np.empty(len(dataset.fixations))
-    person = dataset.person()
-    for stimulus, (width, height) in enumerate(
-        zip(dataset.stimuli.width.tolist(), dataset.stimuli.height.tolist(), strict=True)
-    ):
-        fixations = dataset.fixations_on(stimulus)
-        rows = slice(dataset.offsets[stimulus], dataset.offsets[stimulus + 1])
-        log_density[rows] = _on_one_image(fixations, person[rows], height, width, bandwidth_px)
+    x, y = dataset.fixations.x, dataset.fixations.y
+    row, column = dataset.fixations.pixel()
+    mass = _masses(dataset, bandwidth_px)
+    log_density = np.empty(len(x))
+    for stimulus in np.flatnonzero(np.diff(dataset.offsets)):
+        rows = slice(*dataset.offsets[stimulus : stimulus + 2].tolist())
+        chosen = sources(rows)
+        exponent = np.square((column[rows] + 0.5)[:, None] - x[rows])
+        exponent += np.square((row[rows] + 0.5)[:, None] - y[rows])
+        exponent *= -0.5 / bandwidth_px**2
+        np.copyto(exponent, -np.inf, where=~chosen)
+        with np.errstate(divide="ignore"):
+            log_density[rows] = _log_sum_exp(exponent) - np.log(chosen @ mass[rows])
     return log_density
 
 
-def _on_one_image(
-    fixations: Fixations, person: NDArray[np.intp], height: int, width: int, sigma_px: float
-) -> NDArray[np.float64]:
-    row, column = fixations.pixel()
-    exponent = np.square((column + 0.5)[:, None] - fixations.x)
-    exponent += np.square((row + 0.5)[:, None] - fixations.y)
-    exponent *= -0.5 / sigma_px**2
-    others = (person[:, None] != person).astype(np.float64)
-    # log-sum-exp: far from everyone else, narrow kernels are smaller than any float
-    exponent[others == 0] = -np.inf
-    mass = others @ (
-        _mass_inside(fixations.x, width, sigma_px) * _mass_inside(fixations.y, height, sigma_px)
-    )
+def _masses(dataset: Dataset, sigma_px: float) -> NDArray[np.float64]:
+    """Return the sum of each fixation's Gaussian over its image's pixels, (n_fixations,)."""
+    fixations, stimuli = dataset.fixations, dataset.stimuli
+    mass = np.ones(len(fixations))
+    for position, sizes in ((fixations.x, stimuli.width), (fixations.y, stimuli.height)):
+        size = sizes[fixations.stimulus]
+        for n_pixels in np.unique(size).tolist():
+            chosen = size == n_pixels
+            mass[chosen] *= gaussian_sums(position[chosen], n_pixels, sigma_px)
+    return mass
+
+
+def _log_sum_exp(exponent: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the log of each row's sum of exponentials, in place; far kernels underflow alone."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        largest = exponent.max(axis=1, initial=-np.inf)
-        total = np.exp(exponent - largest[:, None]).sum(axis=1)
-        return np.asarray(np.log(total) + largest - np.log(mass))
-
-
-def _mass_inside(
-    position: NDArray[np.float64], n_pixels: int, sigma_px: float
-) -> NDArray[np.float64]:
-    """Return the sum of a Gaussian of height one, at each position, over an axis' pixels."""
-    distance = (np.arange(n_pixels) + 0.5) - position[:, None]
-    return np.asarray(np.exp(np.square(distance) * (-0.5 / sigma_px**2)).sum(axis=1))
+        largest = exponent.max(axis=1)
+        exponent -= largest[:, None]
+        return np.asarray(np.log(np.exp(exponent, out=exponent).sum(axis=1)) + largest)

@@ -1,8 +1,9 @@
-"""Pieces of kernel density estimates: histograms, exact blurs, maximum-likelihood mixtures."""
+"""Pieces of kernel density estimates: Gaussians on grids, exact blurs, mixtures, their fit."""
 
 from collections.abc import Callable
 
 import numpy as np
+from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import ndtr
@@ -35,6 +36,57 @@ def blur_matrix(n_cells: int, sigma_cells: float) -> NDArray[np.float64]:
     sources = np.concatenate([np.add.outer(periods, sign * centers) for sign in (1, -1)])
     blur = sum(np.diff(ndtr((edges - source) / sigma_cells), axis=0) for source in sources)
     return np.asarray(blur / np.sum(blur, axis=0))
+
+
+def gaussians(position: NDArray[np.float64], n_pixels: int, sigma_px: float) -> NDArray[np.float64]:
+    """Return Gaussians of height one at the centers of an axis' pixels, (n, n_pixels)."""
+    distance = np.arange(n_pixels) + 0.5 - position[:, None]
+    return np.asarray(np.exp(np.square(distance) * (-0.5 / sigma_px**2)))
+
+
+def gaussian_sums(
+    position: NDArray[np.float64], n_pixels: int, sigma_px: float
+) -> NDArray[np.float64]:
+    """Return the sums (n,) of `gaussians` at positions within the axis, 0 to below n_pixels.
+
+    Within a pixel the sum is a smooth function of the position, so a few Chebyshev nodes per
+    pixel give it to rounding.
+    """
+    n_nodes = 8 + int(np.ceil(8 / sigma_px))
+    nodes = chebyshev.chebpts1(n_nodes)
+    distance = np.arange(1 - n_pixels, n_pixels)[:, None] - nodes / 2
+    below = np.zeros((2 * n_pixels, n_nodes))
+    np.cumsum(np.exp(np.square(distance) * (-0.5 / sigma_px**2)), axis=0, out=below[1:])
+    # a node of pixel m has the pixels from m to its left to n - 1 - m to its right
+    sums = below[: n_pixels - 1 : -1] - below[n_pixels - 1 :: -1]
+    coefficients = np.linalg.solve(chebyshev.chebvander(nodes, n_nodes - 1), sums.T).T
+    pixel = position.astype(np.intp)
+    basis = chebyshev.chebvander(2 * (position - pixel) - 1, n_nodes - 1)
+    return np.asarray(np.einsum("ij,ij->i", coefficients[pixel], basis))
+
+
+def kernel_density_map(
+    x: NDArray[np.float64], y: NDArray[np.float64], height: int, width: int, sigma_px: float
+) -> NDArray[np.float64]:
+    """Return the Gaussian kernel density estimate over an image's pixels.
+
+    Parameters
+    ----------
+    x, y : float64 array (n,)
+        Pixels of the image; at least one position.
+    height, width : int
+        Size of the image in pixels.
+    sigma_px : float
+        Standard deviation in pixels.
+
+    Returns
+    -------
+    float64 array (height, width)
+        The sum of Gaussians at the pixels' centers, divided by its sum over the pixels.
+    """
+    by_row, by_column = gaussians(y, height, sigma_px), gaussians(x, width, sigma_px)
+    mass = by_row.sum(axis=1) @ by_column.sum(axis=1)
+    return np.asarray(by_row.T @ by_column / mass)
 
 
 def mixture_weights(log_densities: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -74,17 +126,38 @@ def log_mixture(
         return np.asarray(np.log(weights @ np.exp(log_densities - largest)) + largest)
 
 
-def best_bandwidth(
-    log_likelihood: Callable[[float], float], smallest: float, largest: float
-) -> float:
-    """Return the bandwidth with the highest likelihood, searched on a logarithmic scale.
+def best_mixture(
+    components: Callable[[float], NDArray[np.float64]], smallest: float, largest: float
+) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+    """Fit a mixture's bandwidth and weights by maximum likelihood.
 
-    Accurate to half a percent where the likelihood has one maximum between the bounds.
+    The bandwidth is searched on a logarithmic scale, to half a percent where the likelihood
+    has one maximum between the bounds; each bandwidth has the weights that are best for it.
+
+    Parameters
+    ----------
+    components : function
+        From a bandwidth to log densities (n_components, n_fixations), see `mixture_weights`.
+    smallest, largest : float
+        Bounds of the bandwidth.
+
+    Returns
+    -------
+    bandwidth : float
+    weights : float64 array (n_components,)
+    log_density : float64 array (n_fixations,)
+        The fitted mixture's.
     """
+
+    def fitted(log_bandwidth: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        logs = components(float(np.exp(log_bandwidth)))
+        weights = mixture_weights(logs)
+        return weights, log_mixture(logs, weights)
+
     found = minimize_scalar(
-        lambda log_bandwidth: -log_likelihood(float(np.exp(log_bandwidth))),
+        lambda log_bandwidth: -float(fitted(log_bandwidth)[1].mean()),
         bounds=(np.log(smallest), np.log(largest)),
         method="bounded",
         options={"xatol": _LOG_BANDWIDTH_TOLERANCE},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(found.x)), *fitted(found.x)

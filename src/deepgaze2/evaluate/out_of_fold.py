@@ -9,7 +9,7 @@ from tqdm import tqdm
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
-from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
+from deepgaze2.evaluate.baseline import fit_center_bias
 from deepgaze2.model import Model
 
 _CENTER_BIAS_FOLDS = 10
@@ -22,15 +22,7 @@ def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[Cen
     Bandwidth and uniform share are fitted once, across the folds.
     """
     fitted = fit_center_bias(dataset, folds)
-    return [
-        center_bias_of(
-            dataset.select(np.flatnonzero(folds != fold)),
-            fitted.bandwidth,
-            fitted.uniform_share,
-            f"{dataset.name} without fold {fold}",
-        )
-        for fold in range(folds.max() + 1)
-    ]
+    return [fitted.without(fold) for fold in range(folds.max() + 1)]
 
 
 def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
