@@ -28,14 +28,14 @@ def saliency(pixels: NDArray[np.uint8], *, center: bool = True) -> NDArray[np.fl
     pixels : uint8 array (H, W, 3)
         RGB.
     center : bool
-        Whether the distance to the image's center is the 833rd feature. Both machines were
-        published; the one with the center is the paper's eDN.
+        Whether the distance to the image's center is one more feature. Both machines were
+        published; the one with the center is what the published program takes by default.
 
     Returns
     -------
     float32 array (H, W)
         The machine's decision, interpolated by cubic splines and blurred by a Gaussian of 30
-        pixels. Higher is more salient; zero has no meaning.
+        pixels. Higher is more salient.
     """
     small = scaled(pixels)
     weights, mean, deviation = _machine(center)

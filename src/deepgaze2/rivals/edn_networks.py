@@ -1,7 +1,7 @@
 """eDN's six networks: their published shapes, and their filters from the random seed.
 
-The shapes were found by a search over thousands of candidates (Vig et al. 2014); the filters
-were never trained. Source: slmBestDescrCombi.pkl of https://github.com/coxlab/edn-cvpr2014.
+The shapes were found by an automatic search (Vig et al. 2014); the filters are not trained.
+Source: slmBestDescrCombi.pkl of https://github.com/coxlab/edn-cvpr2014.
 """
 
 from dataclasses import dataclass
