@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 from deepgaze2 import card as module
 from deepgaze2.card import (
     CARD_FILE,
+    CENTER_BIAS_FILE,
     DEFAULT_MODEL,
     READOUT_FILE,
     Card,
     find_model,
     packaged_models,
     read_card,
+    read_center_bias,
     read_readout,
     write_card,
     write_model,
 )
+from deepgaze2.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
 from tiny import card_of, random_backbone, random_readout
 
@@ -86,6 +89,43 @@ def test_new_scores_leave_the_parameters_alone(folder: Path) -> None:
     again = read_card(folder)
     assert again.scores == {"explained": 0.5}
     read_readout(folder, again)
+
+
+@pytest.fixture
+def own_bias(folder: Path) -> CenterBias:
+    """The center bias that the model folder has from now on."""
+    density = np.random.default_rng(0).uniform(0.1, 1, (6, 8))
+    own = load_center_bias(density)
+    write_model(folder, read_card(folder), READOUT, own)
+    return own
+
+
+def test_a_models_own_center_bias_moves_with_it(
+    folder: Path, own_bias: CenterBias, tmp_path: Path
+) -> None:
+    moved = folder.rename(tmp_path / "größer moved")
+    card = read_card(moved)
+    found = read_center_bias(moved, card)
+    assert (card.center_bias, found.name) == ("own", "own")
+    np.testing.assert_allclose(found.template, own_bias.template, atol=1e-6)
+    read_readout(moved, card)
+
+
+def test_without_its_own_a_model_has_the_packaged_center_bias_that_it_names(folder: Path) -> None:
+    found = read_center_bias(folder, read_card(folder))
+    np.testing.assert_array_equal(found.template, load_center_bias("gaussian").template)
+    assert not (folder / CENTER_BIAS_FILE).exists()
+
+
+@pytest.mark.usefixtures("own_bias")
+def test_a_damaged_or_missing_center_bias_is_named(folder: Path) -> None:
+    path = folder / CENTER_BIAS_FILE
+    write_center_bias(load_center_bias("osie"), path)
+    with pytest.raises(ModelError, match=f"{CENTER_BIAS_FILE}: damaged"):
+        read_center_bias(folder, read_card(folder))
+    path.unlink()
+    with pytest.raises(ModelError, match=f"{CENTER_BIAS_FILE}: cannot be read"):
+        read_center_bias(folder, read_card(folder))
 
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])

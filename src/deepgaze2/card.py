@@ -1,4 +1,4 @@
-"""The model folder: `card.json`, which says what a model is, and `readout.safetensors`."""
+"""The model folder: `card.json`, which says what a model is, its parameters and center bias."""
 
 import difflib
 import json
@@ -11,12 +11,15 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from deepgaze2.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
 from deepgaze2.files import sha256_of, written_atomically
 from deepgaze2.readout import Readout
 
 CARD_FILE = "card.json"
 READOUT_FILE = "readout.safetensors"
+CENTER_BIAS_FILE = "center_bias.safetensors"
+OWN_CENTER_BIAS = "own"
 DEFAULT_MODEL = "deepgaze2-plus"
 _FORMAT = 1
 _PACKAGED = Path(__file__).with_name("assets") / "models"
@@ -37,14 +40,15 @@ class Card:
     longer_side_px
         The network input's longer side when nothing is known of the viewing geometry.
     center_bias
-        Name of the packaged center bias that the model was trained with, its default.
+        The default prior: the name of a packaged center bias, or `own`, which lies beside the
+        card.
     folds
         For each of the K readouts, the names of the training set's images that it has *not*
         seen: those are predicted by that readout alone, any other image by the mixture.
     training, scores
         What it was trained on and with, and its scores, as JSON values.
-    readout_sha256
-        Checksum of the parameter file beside the card.
+    readout_sha256, center_bias_sha256
+        Checksums of the files beside the card; of the second, empty if there is none.
     """
 
     name: str
@@ -60,6 +64,7 @@ class Card:
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     readout_sha256: str = ""
+    center_bias_sha256: str = ""
     format: int = _FORMAT
 
 
@@ -125,8 +130,7 @@ def read_readout(folder: Path, card: Card) -> Readout:
     """
     path = folder / READOUT_FILE
     try:
-        if sha256_of(path) != card.readout_sha256:
-            raise ModelError(f"{path}: damaged (its SHA-256 is not the card's); get it again")
+        _check(path, card.readout_sha256)
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
@@ -141,13 +145,45 @@ def read_readout(folder: Path, card: Card) -> Readout:
     )
 
 
-def write_model(folder: Path, card: Card, readout: Readout) -> Card:
+def read_center_bias(folder: Path, card: Card) -> CenterBias:
+    """Return a model's default prior: a packaged center bias, or the folder's own.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or its checksum is not the card's.
+    CenterBiasError
+        If the card names a center bias that is not known.
+    """
+    if card.center_bias != OWN_CENTER_BIAS:
+        return load_center_bias(card.center_bias)
+    path = folder / CENTER_BIAS_FILE
+    try:
+        _check(path, card.center_bias_sha256)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
+    return replace(load_center_bias(path), name=OWN_CENTER_BIAS)
+
+
+def _check(path: Path, sha256: str) -> None:
+    if sha256_of(path) != sha256:
+        raise ModelError(f"{path}: damaged (its SHA-256 is not the card's); get it again")
+
+
+def write_model(
+    folder: Path, card: Card, readout: Readout, center_bias: CenterBias | None = None
+) -> Card:
     """Write a model folder; the card last, so that a folder with a card is whole.
+
+    Parameters
+    ----------
+    center_bias
+        The model's own default prior; without one it is the packaged one that the card names.
 
     Returns
     -------
     Card
-        The card as written, with the parameter file's checksum.
+        The card as written, with the files' checksums.
     """
     tensors = {f"weight{i}": w for i, w in enumerate(readout.weights)}
     tensors |= {f"bias{i}": b for i, b in enumerate(readout.biases)}
@@ -155,6 +191,10 @@ def write_model(folder: Path, card: Card, readout: Readout) -> Card:
     with written_atomically(folder / READOUT_FILE) as temporary:
         save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, temporary)
     card = replace(card, readout_sha256=sha256_of(folder / READOUT_FILE))
+    if center_bias is not None:
+        write_center_bias(center_bias, folder / CENTER_BIAS_FILE)
+        sha256 = sha256_of(folder / CENTER_BIAS_FILE)
+        card = replace(card, center_bias=OWN_CENTER_BIAS, center_bias_sha256=sha256)
     write_card(folder, card)
     return card
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgaze2.backbone import find_backbone
-from deepgaze2.card import Card, find_model, read_card, read_readout
+from deepgaze2.card import Card, find_model, read_card, read_center_bias, read_readout
 from deepgaze2.center_bias import CenterBias, load_center_bias
 from deepgaze2.density import mixture_log_density
 from deepgaze2.engines import Engine, create_engine
@@ -184,7 +184,7 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
         card=card,
         vgg=backbone.vgg,
         readout=read_readout(folder, card),
-        center_bias=load_center_bias(card.center_bias),
+        center_bias=read_center_bias(folder, card),
         engine=create_engine(backbone, engine, device=device),
         _engine_thread=ThreadPoolExecutor(1, "deepgaze2-engine"),
     )

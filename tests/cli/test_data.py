@@ -133,7 +133,6 @@ def test_options_say_how_to_read_a_table(recordings: Path) -> None:
         (["csv:here", "--column", "hpos"], "'hpos' is not ROLE=NAME"),
         (["csv:here", "--base", "2"], "Invalid value for '--base'"),
         (["csv:here", "--picture", "mine.xyz"], "mine.xyz does not end in .png or .jpg"),
-        (["osie:here", "--base", "0"], "go with csv:FOLDER only, not with osie:here"),
     ],
 )
 def test_options_that_make_no_sense(arguments: list[str], message: str) -> None:

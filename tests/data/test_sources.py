@@ -105,6 +105,32 @@ def test_another_edition_of_salicon_is_noted(tmp_path: Path) -> None:
     assert note.startswith("460 fixations per image, which is nearer to salicon2017 than to")
 
 
+def test_how_to_read_a_table_is_stated_for_own_recordings_alone(own: SimpleNamespace) -> None:
+    """Stated or guessed, what is read is made ready in the same way."""
+    table = own.folder / "fixations.csv"
+    table.write_text(table.read_text().replace("x_px", "hpos").replace("y_px", "vpos"))
+    stated = {"columns": {"x": "hpos", "y": "vpos"}, "coordinates": "pixels", "base": 0}
+    for source in (f"csv:{own.folder}", str(own.folder)):
+        ready = open_dataset(source, table=stated)
+        np.testing.assert_array_equal(ready.fixations.x, own.dataset.without_first().fixations.x)
+    for source in (f"pysaliency:{own.file}", "osie:here"):
+        with pytest.raises(DataError, match=f"go with csv:FOLDER only, not with {source}"):
+            open_dataset(source, table=stated)
+
+
+def test_first_fixations_left_out_are_mentioned(own: SimpleNamespace) -> None:
+    assert any(
+        "first fixations are left out" in note for note in open_dataset(str(own.folder)).notes
+    )
+
+
+def test_a_folder_is_called_the_same_from_within(
+    own: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own.folder)
+    assert open_dataset("csv:.").name == open_dataset(str(own.folder)).name == "folder"
+
+
 def test_own_recordings_that_do_not_begin_at_the_center(own: SimpleNamespace) -> None:
     f = own.dataset.fixations
     corner = np.where(f.order == 0, 1, f.x), np.where(f.order == 0, 1, f.y)

@@ -11,11 +11,11 @@ from typing import Any
 import click
 import numpy as np
 
+from deepgaze2.cli.dataset_source import open_raw, open_ready, table_options
 from deepgaze2.data.declared import Declaration
-from deepgaze2.data.sources import declared_source, open_dataset
+from deepgaze2.data.sources import declared_source
 from deepgaze2.data.table import Dataset
 from deepgaze2.data.table_problems import Problem, first_at_center
-from deepgaze2.data.tabular import read_tabular
 from deepgaze2.files import written_atomically
 
 _FIRST = {
@@ -75,43 +75,6 @@ def fetch_(name: str, output: Path | None) -> None:
     click.echo(f"  citation  {declaration.citation}")
 
 
-def _roles(
-    ctx: click.Context,  # noqa: ARG001 (click's signature)
-    param: click.Parameter,  # noqa: ARG001
-    values: tuple[str, ...],
-) -> dict[str, str] | None:
-    """Parse `x=hpos` and the like."""
-    if unclear := [value for value in values if "=" not in value]:
-        raise click.BadParameter(f"{unclear[0]!r} is not ROLE=NAME, such as x=hpos")
-    return {role: name for role, _, name in (value.partition("=") for value in values)} or None
-
-
-def _table_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say how to read a table of the user's own."""
-    folder = click.Path(path_type=Path)
-    options = [
-        click.option("--images", type=folder, help="csv: folder of the images."),
-        click.option(
-            "--column",
-            "columns",
-            metavar="ROLE=NAME",
-            multiple=True,
-            callback=_roles,
-            help="csv: what a column means, such as x=hpos.",
-        ),
-        click.option(
-            "--coordinates",
-            type=click.Choice(["pixels", "normalized"]),
-            help="csv: normalized ones are fractions of the image's width and height.",
-        ),
-        click.option("--base", type=click.IntRange(0, 1), help="csv: number of the first pixel."),
-        click.option("--time", type=click.Choice(["s", "ms"]), help="csv: unit of the times."),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 def _ending_in(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path], Path]:
     """Return a check of a path, to be made before any work."""
 
@@ -138,7 +101,7 @@ def _ending_in(*suffixes: str) -> Callable[[click.Context, click.Parameter, Path
     help="Draw it, as .png, .jpg, .pdf or .svg.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@_table_options
+@table_options
 def check_(
     source: str,
     against: str | None,
@@ -155,8 +118,8 @@ def check_(
     from deepgaze2.data.check import check
     from deepgaze2.data.expected import differences
 
-    dataset = _open(source, table)
-    problems = check(dataset, open_dataset(against, raw=True) if against else None)
+    dataset = open_raw(source, table)
+    problems = check(dataset, open_raw(against, {}) if against else None)
     declaration = declared_source(source)
     if declaration:
         problems = [*differences(dataset, declaration), *problems]
@@ -173,7 +136,7 @@ def check_(
 @data.command("convert")
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
-@_table_options
+@table_options
 def convert_(source: str, target: Path, **table: Any) -> None:  # noqa: ANN401
     """Write SOURCE to TARGET.
 
@@ -182,7 +145,7 @@ def convert_(source: str, target: Path, **table: Any) -> None:  # noqa: ANN401
     """
     from deepgaze2.data.convert import convert
 
-    for note in convert(_open(source, table), target):
+    for note in convert(open_raw(source, table), target):
         click.echo(note)
     click.echo(target)
 
@@ -197,7 +160,8 @@ def convert_(source: str, target: Path, **table: Any) -> None:  # noqa: ANN401
     callback=_ending_in(".safetensors"),
     help="Where to write it, .safetensors.",
 )
-def center_bias_(source: str, output: Path) -> None:
+@table_options
+def center_bias_(source: str, output: Path, **table: Any) -> None:  # noqa: ANN401
     """Fit a center bias to SOURCE, for `--center-bias` of other commands.
 
     A kernel density estimate, mixed with a uniform density; bandwidth and mixture are those
@@ -206,7 +170,7 @@ def center_bias_(source: str, output: Path) -> None:
     from deepgaze2.center_bias import write_center_bias
     from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias, uniform_log_density
 
-    dataset = open_dataset(source)
+    dataset = open_ready(source, table)
     fit = fit_center_bias(dataset)
     write_center_bias(
         center_bias_of(dataset, fit.bandwidth, fit.uniform_share, output.stem), output
@@ -218,17 +182,6 @@ def center_bias_(source: str, output: Path) -> None:
     click.echo(f"  bandwidth      {fit.bandwidth:.4f} of width and height")
     click.echo(f"  uniform share  {fit.uniform_share:.4f}")
     click.echo(f"  over uniform   {bits:.3f} bits/fixation on images left out")
-
-
-def _open(source: str, table: dict[str, Any]) -> Dataset:
-    """Read all that SOURCE holds, a table of the user's own as the options say."""
-    stated = {name: value for name, value in table.items() if value is not None}
-    if not stated:
-        return open_dataset(source, raw=True)
-    reader, _, place = source.partition(":")
-    if reader != "csv":
-        raise click.UsageError(f"options for tables go with csv:FOLDER only, not with {source}")
-    return read_tabular(place, **stated)
 
 
 def _summary(dataset: Dataset) -> dict[str, Any]:

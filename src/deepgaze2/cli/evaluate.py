@@ -3,11 +3,12 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from deepgaze2.card import find_model, packaged_models, write_card
-from deepgaze2.data.sources import open_dataset
+from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.errors import ModelError
 from deepgaze2.evaluate.report import Report, evaluate_model
 from deepgaze2.files import written_atomically
@@ -16,12 +17,23 @@ from deepgaze2.model import load
 
 @click.command()
 @click.argument("model")
-@click.argument("dataset", metavar="READER:FOLDER")
+@click.argument("source")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the scores as JSON.")
 @click.option("--update-card", is_flag=True, help="Store the scores in the model folder's card.")
 @click.option("--engine", default="auto", show_default=True, help="auto, ncnn or torch.")
-def evaluate(model: str, dataset: str, output: Path | None, update_card: bool, engine: str) -> None:
-    """Score MODEL on a data set, for example osie:FOLDER.
+@table_options
+def evaluate(
+    model: str,
+    source: str,
+    output: Path | None,
+    update_card: bool,
+    engine: str,
+    **table: Any,  # noqa: ANN401
+) -> None:
+    """Score MODEL on the data set SOURCE.
+
+    SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
+    and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
 
     Prints information gain over the center bias, the gold standard's, and their ratio, in
     bits per fixation. Images the model was trained on are each predicted by the readout that
@@ -30,10 +42,7 @@ def evaluate(model: str, dataset: str, output: Path | None, update_card: bool, e
     if update_card and model in ("default", *packaged_models()):
         raise ModelError(f"--update-card: {model!r} is a packaged model; give a folder")
     loaded = load(model, engine=engine)
-    table = open_dataset(dataset)
-    for note in table.notes:
-        click.echo(f"note: {note}", err=True)
-    report = evaluate_model(loaded, table)
+    report = evaluate_model(loaded, open_ready(source, table))
     click.echo(_table(loaded.card.name, report))
     if output:
         with written_atomically(output) as temporary:

@@ -1,17 +1,19 @@
 """`deepgaze2 train`: from a data set to a model folder."""
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
 from deepgaze2.backbone import find_backbone
 from deepgaze2.center_bias import PACKAGED
-from deepgaze2.data.sources import open_dataset
+from deepgaze2.cli.dataset_source import as_typed, open_ready, table_options
 from deepgaze2.errors import ModelError
 
 
 @click.command()
-@click.argument("dataset", metavar="READER:FOLDER")
+@click.argument("source")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Model folder."
 )
@@ -37,10 +39,8 @@ from deepgaze2.errors import ModelError
 @click.option("--final-relu", is_flag=True, help="A ReLU after the last layer too.")
 @click.option(
     "--center-bias",
-    default="osie",
-    show_default=True,
     type=click.Choice(PACKAGED),
-    help="The model's default prior.",
+    help="The model's default prior.  [default: estimated from the data set]",
 )
 @click.option(
     "--normalize-over",
@@ -48,8 +48,9 @@ from deepgaze2.errors import ModelError
     help="Images over which channels get unit variance; the training images by default.",
 )
 @click.option("--seed", default=0, show_default=True)
+@table_options
 def train(
-    dataset: str,
+    source: str,
     output: Path,
     name: str | None,
     backbone: str,
@@ -59,11 +60,15 @@ def train(
     dropout: float,
     layer_norm: bool,
     final_relu: bool,
-    center_bias: str,
+    center_bias: str | None,
     normalize_over: Path | None,
     seed: int,
+    **table: Any,  # noqa: ANN401
 ) -> None:
-    """Train a cross-validated readout on a data set, for example osie:FOLDER.
+    """Train a cross-validated readout on the data set SOURCE.
+
+    SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
+    and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
 
     Interrupted, the same command goes on after the last whole epoch. Needs PyTorch:
     pip install 'deepgaze2[train]'.
@@ -77,14 +82,11 @@ def train(
     from deepgaze2.train.fit import FitSettings
     from deepgaze2.train.procedure import train_model
 
-    table = open_dataset(dataset)
-    for note in table.notes:
-        click.echo(f"note: {note}", err=True)
     card = train_model(
-        table,
+        open_ready(source, table),
         find_backbone(backbone),
         output,
-        name=name or output.name,
+        name=name or output.resolve().name,
         center_bias=center_bias,
         n_folds=folds,
         layer_norm=layer_norm,
@@ -95,4 +97,7 @@ def train(
         ),
     )
     click.echo(f"{card.name}: {len(card.folds)} readouts in {output}")
-    click.echo(f"score it on unseen images with: deepgaze2 evaluate {output} {dataset}")
+    click.echo(
+        "score it on unseen images with: "
+        f"deepgaze2 evaluate {shlex.quote(str(output))} {as_typed(source, table)}"
+    )

@@ -94,7 +94,7 @@ def choose_columns(
         if len(alike) > 1 and (role not in stated or names.count(name) > 1):
             raise DataError(
                 f"{place}: the column of {role} could be any of {_listed(alike)};"
-                f" rename them or state which, columns={{{role!r}: ...}}"
+                f" rename them or state which: --column {role}=NAME, columns={{{role!r}: NAME}}"
             )
     return chosen, _said(guesses)
 
@@ -119,7 +119,7 @@ def missing_columns(names: Sequence[str], missing: Sequence[str], place: str) ->
     """Return an error that lists the columns that are there."""
     return DataError(
         f"{place}: no column for {' and '.join(missing)} among {_listed(names)}; rename it or"
-        f" state it, columns={{{missing[0]!r}: ...}}"
+        f" state it: --column {missing[0]}=NAME, columns={{{missing[0]!r}: NAME}}"
     )
 
 

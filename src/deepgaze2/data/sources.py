@@ -1,5 +1,6 @@
 """Data sets by name and place, as they are given on the command line: `osie:FOLDER`."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,12 @@ FORMATS = {"csv": "tabular.read_tabular", "pysaliency": "pysaliency_hdf5.read_py
 """Readers of formats that any data set may have, as in a declaration."""
 
 
-def open_dataset(source: str, *, raw: bool = False) -> Dataset:
+def open_dataset(
+    source: str,
+    *,
+    raw: bool = False,
+    table: Mapping[str, Any] | None = None,
+) -> Dataset:
     """Read the data set that `source` names, ready for training and scoring.
 
     The first fixation of each scanpath is dropped if the experiment forces it to the center: of a
@@ -30,21 +36,26 @@ def open_dataset(source: str, *, raw: bool = False) -> Dataset:
         or only the folder or table; or a file of pysaliency's, `pysaliency:FILE`.
     raw : bool
         Keep whatever the reader returns.
+    table : mapping, optional
+        How to read a table of your own: the options of `read_tabular`.
 
     Raises
     ------
     DataError
-        If the name is unknown, the folder does not hold such a data set, or no fixation is
-        left and `raw` is not set.
+        If the name is unknown, the folder does not hold such a data set, `table` is given for
+        one that is not your own table, or no fixation is left and `raw` is not set.
     """
+    table = table or {}
     name, _, place = source.partition(":")
     declaration = None
+    if table and name != "csv" and (name in FORMATS or name in declared_datasets()):
+        raise DataError(f"options for tables go with csv:FOLDER only, not with {source}")
     if name in FORMATS and place:
-        dataset = _read(FORMATS[name], Path(place).expanduser())
+        dataset = _read(FORMATS[name], Path(place).expanduser(), **table)
     elif place and (declaration := declared_datasets().get(name)):
         dataset = read_declared(declaration, Path(place).expanduser())
     elif source and Path(source).exists():
-        dataset = _read(FORMATS["csv"], Path(source))
+        dataset = _read(FORMATS["csv"], Path(source), **table)
     else:
         raise _not_understood(source, name, place)
     if raw:
@@ -53,6 +64,9 @@ def open_dataset(source: str, *, raw: bool = False) -> Dataset:
         dataset = pseudo_fixations(dataset.without_outside())
     forced = declaration.drop_first if declaration else first_at_center(dataset)
     ready = (dataset.without_first() if forced else dataset).without_outside()
+    if forced and not declaration:
+        first = "Scanpaths begin at the center, as if forced to: first fixations are left out."
+        ready = replace(ready, notes=(*ready.notes, first))
     if not len(ready.fixations):
         reasons = " ".join(dataset.notes)
         raise DataError(

@@ -102,7 +102,7 @@ def read_tabular(
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     subject_names = tuple(sorted(rows.subject_names, key=natural_key))
     del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
-    dataset = Dataset(path.parent.name, stimuli, _sorted(fixations), subject_names)
+    dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), subject_names)
     notes = (found, guessed, table.notes, listed, matched, assumed, ordered, timed)
     said = [note for part in notes for note in part] + _left_aside(dataset)
     return replace(dataset, notes=tuple(said))

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from deepgaze2.backbone import Backbone
-from deepgaze2.card import Card, write_model
+from deepgaze2.card import OWN_CENTER_BIAS, Card, write_model
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
 from deepgaze2.engines import create_engine
+from deepgaze2.errors import DataError
+from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
 from deepgaze2.grid import cell_centers_px
 from deepgaze2.image_files import image_files
@@ -30,7 +32,7 @@ def train_model(
     folder: Path,
     *,
     name: str,
-    center_bias: str,
+    center_bias: str | None = None,
     n_folds: int = 10,
     layer_norm: bool = False,
     final_relu: bool = False,
@@ -41,7 +43,7 @@ def train_model(
     """Train a cross-validated mixture on a data set and write its model folder.
 
     Each readout's images see the center bias of the *other* folds' fixations as their prior,
-    in training as in scoring.
+    in training as in scoring. Images without fixations are left out.
 
     Parameters
     ----------
@@ -55,15 +57,24 @@ def train_model(
         Folder of images over which each channel gets unit variance; None takes the training
         images (the paper took ImageNet's).
     center_bias
-        The packaged center bias that the model takes when a prediction names none.
+        The packaged center bias that the model takes when a prediction names none; None
+        estimates it from all fixations of the data set.
 
     Returns
     -------
     Card
         The model's card, without scores.
+
+    Raises
+    ------
+    DataError
+        If there are fewer images with fixations than folds.
     """
     settings = settings or FitSettings()
     began = time.monotonic()
+    dataset = dataset.select(np.diff(dataset.offsets) > 0)
+    folds = _folds(dataset, n_folds, settings.seed)
+    own_center_bias = _center_bias(dataset) if center_bias is None else None
     engine = create_engine(backbone)
     paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
     features = cache_features(paths, backbone, engine, longer_side_px=longer_side_px)
@@ -73,7 +84,6 @@ def train_model(
             image_files(normalize_over), backbone, engine, longer_side_px=longer_side_px
         )
     deviation = tap_deviations(backbone.vgg, reference)
-    folds = image_folds(len(dataset.stimuli), n_folds, settings.seed)
     images = _training_images(dataset, features, folds, settings.grid_block)
     network = ReadoutNetwork(
         n_folds,
@@ -95,13 +105,27 @@ def train_model(
         layer_norm=layer_norm,
         final_relu=final_relu,
         longer_side_px=longer_side_px,
-        center_bias=center_bias,
+        center_bias=center_bias or OWN_CENTER_BIAS,
         folds=tuple(tuple(ids[folds == k].tolist()) for k in range(n_folds)),
         training=_record(dataset, settings, curve, time.monotonic() - began),
     )
-    card = write_model(folder, card, network.readout())
+    card = write_model(folder, card, network.readout(), own_center_bias)
     checkpoint.unlink()
     return card
+
+
+def _folds(dataset: Dataset, n_folds: int, seed: int) -> NDArray[np.intp]:
+    if (n_images := len(dataset.stimuli)) < n_folds:
+        raise DataError(
+            f"{dataset.name}: {n_folds} folds, but only {n_images} images have fixations; use"
+            " fewer folds (--folds), at least 2, or add images"
+        )
+    return image_folds(n_images, n_folds, seed)
+
+
+def _center_bias(dataset: Dataset) -> CenterBias:
+    fitted = fit_center_bias(dataset)
+    return center_bias_of(dataset, fitted.bandwidth, fitted.uniform_share, OWN_CENTER_BIAS)
 
 
 def _training_images(
@@ -114,8 +138,6 @@ def _training_images(
     images = []
     for i, cached in enumerate(features):
         fixations = dataset.fixations_on(i)
-        if not len(fixations):
-            continue
         size = int(dataset.stimuli.width[i]), int(dataset.stimuli.height[i])
         grid = training_grid(cached.input_size, cached.load().shape[1:], grid_block)
         prior = _prior_at_cells(priors[folds[i]], size, cached.input_size, grid_block)

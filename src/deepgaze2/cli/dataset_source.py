@@ -1,0 +1,76 @@
+"""What a command's SOURCE is: a data set's name and place, and how to read a user's own table."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deepgaze2.data.sources import open_dataset
+from deepgaze2.data.table import Dataset
+
+
+def _roles(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    values: tuple[str, ...],
+) -> dict[str, str] | None:
+    """Parse `x=hpos` and the like."""
+    if unclear := [value for value in values if "=" not in value]:
+        raise click.BadParameter(f"{unclear[0]!r} is not ROLE=NAME, such as x=hpos")
+    return {role: name for role, _, name in (value.partition("=") for value in values)} or None
+
+
+def table_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say how to read a table of the user's own."""
+    folder = click.Path(path_type=Path)
+    options = [
+        click.option("--images", type=folder, help="csv: folder of the images."),
+        click.option(
+            "--column",
+            "columns",
+            metavar="ROLE=NAME",
+            multiple=True,
+            callback=_roles,
+            help="csv: what a column means, such as x=hpos.",
+        ),
+        click.option(
+            "--coordinates",
+            type=click.Choice(["pixels", "normalized"]),
+            help="csv: normalized ones are fractions of the image's width and height.",
+        ),
+        click.option("--base", type=click.IntRange(0, 1), help="csv: number of the first pixel."),
+        click.option("--time", type=click.Choice(["s", "ms"]), help="csv: unit of the times."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def open_raw(source: str, table: dict[str, Any]) -> Dataset:
+    """Read all that SOURCE holds, a table of the user's own as the options say."""
+    return open_dataset(source, raw=True, table=_stated(table))
+
+
+def open_ready(source: str, table: dict[str, Any]) -> Dataset:
+    """Read SOURCE for training or scoring; what was guessed or left out goes to stderr."""
+    dataset = open_dataset(source, table=_stated(table))
+    for note in dataset.notes:
+        click.echo(f"note: {note}", err=True)
+    return dataset
+
+
+def as_typed(source: str, table: dict[str, Any]) -> str:
+    """Return SOURCE and the options for its table as they are typed in a shell."""
+    words = [source]
+    for name, value in _stated(table).items():
+        if name == "columns":
+            words += [word for pair in value.items() for word in ("--column", "=".join(pair))]
+        else:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _stated(table: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if value is not None}

@@ -1,0 +1,59 @@
+"""SOURCE and the options for a user's own table, as commands take them."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from deepgaze2.cli import cli
+from deepgaze2.cli.dataset_source import as_typed, table_options
+
+
+def parsed(line: str) -> tuple[str, dict[str, Any]]:
+    """What a command gets from a line typed in a shell."""
+    got: list[tuple[str, dict[str, Any]]] = []
+
+    @click.command()
+    @click.argument("source")
+    @table_options
+    def command(source: str, **table: Any) -> None:
+        got.append((source, table))
+
+    result = CliRunner().invoke(command, shlex.split(line), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return got[0]
+
+
+def test_what_is_not_stated_is_left_to_guessing() -> None:
+    assert parsed("csv:lab") == ("csv:lab", dict.fromkeys(parsed("x")[1]))
+
+
+def test_options_are_those_of_reading_a_table() -> None:
+    line = (
+        "'csv:my lab' --column 'x=Pos X [px]' --column image=Reiz --images 'my lab/B'"
+        " --coordinates pixels --base 0 --time ms"
+    )
+    source, table = parsed(line)
+    assert source == "csv:my lab"
+    assert table == {
+        "images": Path("my lab/B"),
+        "columns": {"x": "Pos X [px]", "image": "Reiz"},
+        "coordinates": "pixels",
+        "base": 0,
+        "time": "ms",
+    }
+    assert parsed(as_typed(source, table)) == (source, table)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["train", "evaluate", "data check", "data convert", "data center-bias"],
+)
+def test_every_command_that_reads_a_data_set_has_them(command: str) -> None:
+    found = CliRunner().invoke(cli, [*command.split(), "--help"]).output
+    assert " SOURCE" in found
+    for option in ("--images", "--column", "--coordinates", "--base", "--time"):
+        assert f"  {option} " in found
