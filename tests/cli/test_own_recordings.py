@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -67,17 +66,16 @@ def run(folder: Path, line: str) -> str:
 
 @pytest.mark.slow
 def test_from_a_labs_table_to_a_prediction(folder: Path) -> None:
-    """Trained, stopped, taken up, scored on unseen images, moved and used."""
+    """Trained, killed, taken up, scored on unseen images, moved and used."""
     train = f"train {TABLE} -o model --folds 3 --epochs 8 --layer-norm"
     process = start(folder, train)
     while process.poll() is None and not (folder / "model" / "checkpoint.pt").exists():
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.kill()
     _, stderr = process.communicate(timeout=600)
-    assert process.returncode == 130, stderr
+    assert process.returncode != 0, "not stopped while it was training"
     assert "Decimal commas: hpos, vpos" in stderr
     assert "first fixations are left out" in stderr
-    assert stderr.endswith("stopped; what was finished is kept\n")
 
     advice = run(folder, train).splitlines()[-1]
     assert advice.endswith(f"deepgaze2 evaluate model {TABLE}")

@@ -222,6 +222,8 @@ class _Numbers:
 
     def parse(self, cells: Sequence[str], n_before: int) -> NDArray[np.float64]:
         text = "".join(cells)
+        if not text:  # often for a whole column, which would take long cell by cell
+            return np.full(len(cells), np.nan)
         pointed = cells
         if "," in text or (self.comma_row is not None):
             pointed = self._with_points(cells, n_before)
