@@ -59,6 +59,7 @@ def test_best_shared_mass_is_the_linear_programs(n_samples: int, h: int, w: int)
         b_eq=[1.0],
         bounds=[(0, None)] * n + [(0, e) for e in maps.ravel().tolist()],
     )
+    assert best.x is not None
     assert mean_shared(found, maps) == pytest.approx(
         mean_shared(best.x[:n].reshape(h, w), maps), abs=1e-6
     )

@@ -115,7 +115,7 @@ def auc_borji(saliency: ArrayLike, rows: ArrayLike, columns: ArrayLike, *, seed:
     DataError
         As in `auc`, and if a value is infinite.
     """
-    map_ = finite_map(saliency)
+    map_, _ = finite_map(saliency)
     fixated = distinct_pixels(*checked_pixels(rows, columns, *map_.shape), map_.shape[1])
     if len(fixated[0]) < 2:
         return float("nan")

@@ -48,7 +48,7 @@ def emd(saliency: ArrayLike, empirical: ArrayLike) -> float:
         )
     if np.isnan(np.min(empirical)):
         return float("nan")
-    return transport_cost(*(_shrunk(finite_map(map_)) for map_ in (saliency, empirical)))
+    return transport_cost(*(_shrunk(finite_map(map_)[0]) for map_ in (saliency, empirical)))
 
 
 def transport_cost(source: NDArray[np.float64], target: NDArray[np.float64]) -> float:

@@ -27,8 +27,10 @@ def checked_map(saliency: ArrayLike, name: str = "saliency map") -> FloatArray:
     return floats
 
 
-def finite_map(saliency: ArrayLike, name: str = "saliency map") -> NDArray[np.float64]:
-    """Return a map as float64, without copying where it is.
+def finite_map(
+    saliency: ArrayLike, name: str = "saliency map"
+) -> tuple[NDArray[np.float64], float]:
+    """Return a map as float64, without copying where it is, and the sum of its values.
 
     Raises
     ------
@@ -36,11 +38,12 @@ def finite_map(saliency: ArrayLike, name: str = "saliency map") -> NDArray[np.fl
         As `checked_map`, and if a value is infinite.
     """
     array = _two_dimensional(saliency, name).astype(np.float64, copy=False)
-    if not np.isfinite(array.sum()):
+    total = float(array.sum())
+    if not np.isfinite(total):
         raise DataError(
             f"{name}: contains NaN or infinity; for this metric every pixel needs a finite value"
         )
-    return array
+    return array, total
 
 
 def _two_dimensional(saliency: ArrayLike, name: str) -> FloatArray:

@@ -6,6 +6,7 @@ metric wants a map of its own, see `optimal_maps`: one map cannot be best in all
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,13 +48,15 @@ def nss(saliency: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> NDArray[np.
     DataError
         If a value is NaN or infinite, or a fixation lies outside the map.
     """
-    map_ = finite_map(saliency)
+    map_, total = finite_map(saliency)
     values = map_[checked_pixels(rows, columns, *map_.shape)]
     if is_constant(map_):
         return np.zeros(len(values))
-    mean = map_.mean()
-    variance = sum(np.square(block - mean).sum() for (block,) in _blocks(map_)) / map_.size
-    return np.asarray((values - mean) / np.sqrt(variance))
+    mean, squares = total / map_.size, 0.0
+    for (block,) in _blocks(map_):
+        deviation = block - mean
+        squares += float(deviation @ deviation)
+    return np.asarray((values - mean) / np.sqrt(squares / map_.size))
 
 
 def nss_mit(saliency: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> float:
@@ -69,7 +72,7 @@ def nss_mit(saliency: ArrayLike, rows: ArrayLike, columns: ArrayLike) -> float:
     float
         NaN without fixations, and for a constant map, as in Matlab.
     """
-    map_ = finite_map(saliency)
+    map_, _ = finite_map(saliency)
     fixated = distinct_pixels(*checked_pixels(rows, columns, *map_.shape), map_.shape[1])
     if not len(fixated[0]) or is_constant(map_):
         return float("nan")
@@ -97,14 +100,14 @@ def cc(saliency: ArrayLike, empirical: ArrayLike) -> float:
     DataError
         If a value of the map is NaN or infinite, or the sizes differ.
     """
-    map_, truth = _pair(saliency, empirical)
-    if truth is None or is_constant(truth):
+    pair = _pair(saliency, empirical)
+    if pair is None or is_constant(pair.truth):
         return float("nan")
-    if is_constant(map_):
+    if is_constant(pair.map_):
         return 0.0
     products = np.zeros(3)
-    mean, true_mean = map_.mean(), truth.mean()
-    for block, true_block in _blocks(map_, truth):
+    mean, true_mean = pair.sum_ / pair.map_.size, pair.true_sum / pair.map_.size
+    for block, true_block in _blocks(pair.map_, pair.truth):
         x, y = block - mean, true_block - true_mean
         products += x @ y, x @ x, y @ y
     return float(products[0] / np.sqrt(products[1]) / np.sqrt(products[2]))
@@ -133,19 +136,17 @@ def kl_divergence(saliency: ArrayLike, empirical: ArrayLike) -> float:
     DataError
         As in `cc`, and if the empirical map is negative or all zero.
     """
-    map_, truth = _pair(saliency, empirical)
-    if truth is None:
+    pair = _densities(saliency, empirical)
+    if pair is None:
         return float("nan")
-    map_, mass = _mass(map_)
-    true_mass = _true_mass(truth)
     total = 0.0
-    for block, true_block in _blocks(map_, truth):
-        ratio = block + _EPS * mass
+    for block, true_block in _blocks(pair.map_, pair.truth):
+        ratio = block + _EPS * pair.sum_
         np.divide(true_block, ratio, out=ratio)
-        ratio *= mass / true_mass
+        ratio *= pair.sum_ / pair.true_sum
         ratio += _EPS
         total += float(true_block @ np.log(ratio, out=ratio))
-    return total / true_mass
+    return total / pair.true_sum
 
 
 def kl_divergence_floored(saliency: ArrayLike, empirical: ArrayLike) -> float:
@@ -157,12 +158,10 @@ def kl_divergence_floored(saliency: ArrayLike, empirical: ArrayLike) -> float:
 
     Parameters, result and errors are those of `kl_divergence`.
     """
-    map_, truth = _pair(saliency, empirical)
-    if truth is None:
+    pair = _densities(saliency, empirical)
+    if pair is None:
         return float("nan")
-    map_, _ = _mass(map_)
-    _true_mass(truth)
-    p, q = map_ + _FLOOR, truth + _FLOOR
+    p, q = pair.map_ + _FLOOR, pair.truth + _FLOOR
     return float(np.vdot(q, np.log(q / p)) / q.sum() + np.log(p.sum() / q.sum()))
 
 
@@ -188,14 +187,15 @@ def similarity(saliency: ArrayLike, empirical: ArrayLike) -> float:
     DataError
         As in `kl_divergence`.
     """
-    map_, truth = _pair(saliency, empirical)
-    if truth is None:
+    pair = _densities(saliency, empirical)
+    if pair is None:
         return float("nan")
-    map_, mass = _mass(map_)
-    true_mass = _true_mass(truth)
-    scale = true_mass / mass
-    shared = [np.minimum(x * scale, y).sum() for x, y in _blocks(map_, truth)]
-    return float(sum(shared) / true_mass)
+    scale = pair.true_sum / pair.sum_
+    shared = 0.0
+    for block, true_block in _blocks(pair.map_, pair.truth):
+        scaled = block * scale
+        shared += float(np.minimum(scaled, true_block, out=scaled).sum())
+    return shared / pair.true_sum
 
 
 def similarity_mit(saliency: ArrayLike, empirical: ArrayLike) -> float:
@@ -211,41 +211,49 @@ def similarity_mit(saliency: ArrayLike, empirical: ArrayLike) -> float:
     float
         0 to 1. NaN if a map is constant, or the empirical map is NaN.
     """
-    map_, truth = _pair(saliency, empirical)
-    if truth is None or is_constant(map_) or is_constant(truth):
+    pair = _pair(saliency, empirical)
+    if pair is None or is_constant(pair.map_) or is_constant(pair.truth):
         return float("nan")
-    return similarity(map_ - map_.min(), truth - truth.min())
+    return similarity(pair.map_ - pair.map_.min(), pair.truth - pair.truth.min())
 
 
-def _pair(
-    saliency: ArrayLike, empirical: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Return the map and the empirical map, None if that is NaN: there were no fixations."""
-    map_ = finite_map(saliency)
+@dataclass(frozen=True)
+class _Pair:
+    """A map and the empirical map, (H, W) each, and their sums."""
+
+    map_: NDArray[np.float64]
+    sum_: float
+    truth: NDArray[np.float64]
+    true_sum: float
+
+
+def _pair(saliency: ArrayLike, empirical: ArrayLike) -> _Pair | None:
+    """Check two maps; None where the empirical one is NaN, for want of fixations."""
+    map_, total = finite_map(saliency)
     if np.shape(empirical) != map_.shape:
         raise DataError(
             f"empirical map: has shape {np.shape(empirical)} but the saliency map {map_.shape};"
             " resize the saliency map to the image"
         )
-    if np.isnan(np.min(empirical)):
-        return map_, None
-    return map_, finite_map(empirical, "empirical map")
+    if np.isnan(np.asarray(empirical)[0, 0]):
+        return None
+    return _Pair(map_, total, *finite_map(empirical, "empirical map"))
 
 
-def _mass(map_: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Return a map raised to a minimum of 0 if it is negative anywhere, and its sum."""
-    if (low := map_.min()) < 0:
-        map_ = map_ - low
-    if (mass := float(map_.sum())) > 0:
-        return map_, mass
-    return np.ones_like(map_), float(map_.size)
-
-
-def _true_mass(truth: NDArray[np.float64]) -> float:
-    mass = float(truth.sum())
-    if truth.min() < -_EPS or mass <= 0:
+def _densities(saliency: ArrayLike, empirical: ArrayLike) -> _Pair | None:
+    """Check two maps that are compared as densities: not negative, with mass."""
+    pair = _pair(saliency, empirical)
+    if pair is None:
+        return None
+    if pair.truth.min() < -_EPS or pair.true_sum <= 0:
         raise DataError("empirical map: negative or all zero; make it with empirical_map()")
-    return mass
+    low = pair.map_.min()
+    if low < 0:
+        raised = pair.map_ - low
+        pair = replace(pair, map_=raised, sum_=float(raised.sum()))
+    if is_constant(pair.map_):
+        return replace(pair, map_=np.ones_like(pair.map_), sum_=float(pair.map_.size))
+    return pair
 
 
 def _blocks(*maps: NDArray[np.float64]) -> Iterator[tuple[NDArray[np.float64], ...]]:

@@ -77,11 +77,11 @@ def _below_and_equal(
         scale = 1 / width
         # the first and last buckets are for what is below or above all values
         origin = finite[:1] - 1.5 * width
-    if not (np.isfinite(scale).all() and scale.all() and scale.size):
+    if not (scale.size and 0 < scale < np.inf and np.isfinite(origin)):
         return _by_search(distinct, population, weights)
 
     def buckets(numbers: FloatArray) -> NDArray[np.intp]:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", under="ignore"):
             scaled = numbers - origin
             scaled *= scale
         return np.clip(scaled, 0, _BUCKETS - 1, out=scaled).astype(np.intp)

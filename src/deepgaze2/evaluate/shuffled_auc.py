@@ -172,7 +172,7 @@ def shuffled_auc_mit(
     DataError
         As in `auc`, and if a value is infinite.
     """
-    map_ = finite_map(saliency)
+    map_, _ = finite_map(saliency)
     height, width = map_.shape
     fixated = distinct_pixels(*checked_pixels(rows, columns, height, width), width)
     others = distinct_pixels(*checked_pixels(other_rows, other_columns, height, width), width)
