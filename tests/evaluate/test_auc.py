@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
@@ -13,6 +13,7 @@ from metric_maps import FIXATIONS, HEIGHT, MAPS, PIXELS, WIDTH, drawn, random_ma
 
 
 @given(MAPS, FIXATIONS)
+@settings(deadline=None)
 def test_mean_is_the_area_under_the_roc_curve(map_: Any, fixations: Any) -> None:
     values = auc(map_, *fixations)
     scores = np.concatenate([map_[fixations], map_.ravel()])
@@ -28,6 +29,7 @@ def test_mean_is_the_area_under_the_roc_curve(map_: Any, fixations: Any) -> None
     FIXATIONS,
     st.lists(st.floats(allow_nan=False, width=32), min_size=9, max_size=9, unique=True),
 )
+@settings(deadline=None)
 def test_strictly_monotone_maps_change_nothing(map_: Any, fixations: Any, levels: Any) -> None:
     renamed = np.sort(np.array(levels) + 0.0)
     moved = renamed[map_.astype(int) + 4]
@@ -66,6 +68,7 @@ def brute_force_judd(map_: Any, fixations: Any, seed: int) -> float:
 
 
 @given(MAPS, FIXATIONS, st.integers(0, 9))
+@settings(deadline=None)
 def test_judd_by_its_definition(map_: Any, fixations: Any, seed: int) -> None:
     expected = brute_force_judd(map_, fixations, seed)
     assert auc_judd(map_, *fixations, seed=seed) == pytest.approx(expected, abs=1e-12)
@@ -74,6 +77,7 @@ def test_judd_by_its_definition(map_: Any, fixations: Any, seed: int) -> None:
 
 
 @given(MAPS.filter(lambda m: m.min() < m.max()), FIXATIONS, st.integers(0, 9))
+@settings(deadline=None)
 def test_borji_by_its_definition(map_: Any, fixations: Any, seed: int) -> None:
     pixels = np.unique(fixations[0] * WIDTH + fixations[1])
     found = auc_borji(map_, *fixations, seed=seed)

@@ -3,7 +3,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.metrics import roc_auc_score
@@ -16,6 +16,7 @@ from metric_maps import FIXATIONS, MAPS, WIDTH, random_map, stepped
 
 
 @given(MAPS, FIXATIONS, FIXATIONS)
+@settings(deadline=None)
 def test_mean_is_the_area_under_the_roc_curve(map_: Any, fixations: Any, others: Any) -> None:
     values = shuffled_auc(map_, *fixations, *others)
     scores = np.concatenate([map_[fixations], map_[others]])
@@ -72,6 +73,7 @@ def test_many_sizes_are_kept_within_bounds(toy: Dataset) -> None:
 
 
 @given(MAPS.filter(lambda m: m.min() < m.max()), FIXATIONS, FIXATIONS, st.integers(0, 9))
+@settings(deadline=None)
 def test_mit_by_its_definition(map_: Any, fixations: Any, others: Any, seed: int) -> None:
     unit = ((map_ - map_.min()) / (map_.max() - map_.min())).ravel()
     positives = unit[np.unique(fixations[0] * WIDTH + fixations[1])]
