@@ -94,7 +94,7 @@ def subject_folds(dataset: Dataset, k: int, seed: int) -> NDArray[np.intp]:
     DataError
         If there are fewer subjects than parts, or fewer than two parts.
     """
-    subjects, number = np.unique(dataset.person(), return_inverse=True)
+    subjects, number = np.unique(dataset.person, return_inverse=True)
     if not 2 <= k <= len(subjects):
         raise DataError(
             f"cannot divide {len(subjects)} subjects into {k} parts; use 2 to {len(subjects)}"

@@ -201,8 +201,9 @@ class Dataset:
             raise DataError(f"{self.name}: no subject is named {name!r}; names are {known}")
         return self.subject_names.index(name)
 
+    @cached_property
     def person(self) -> NDArray[np.intp]:
-        """Return for each fixation a number of the person who looked.
+        """A number of the person who looked, for each fixation (n_fixations,).
 
         It differs from the subject where somebody saw an image several times: so that
         scanpaths stay apart, each viewing is a subject of its own, with a name that begins with

@@ -182,7 +182,7 @@ def _fits(
 
 
 def _subjects_per_image(dataset: Dataset) -> NDArray[np.intp]:
-    pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.person()]), axis=1)
+    pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.person]), axis=1)
     return np.bincount(pairs[0], minlength=len(dataset.stimuli))
 
 
@@ -193,7 +193,7 @@ def _random_orders(dataset: Dataset, seed: int) -> dict[int, NDArray[np.intp]]:
     each fixation (column) has among the others of each (row), from 0; oneself comes last.
     """
     generator = np.random.default_rng(seed)
-    person = dataset.person()  # several viewings by one count as one subject
+    person = dataset.person  # several viewings by one count as one subject
     places = {}
     for image in range(len(dataset.stimuli)):
         start, end = dataset.offsets[image : image + 2].tolist()

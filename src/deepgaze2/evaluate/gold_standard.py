@@ -62,7 +62,7 @@ class GoldStandard:
             density alone.
         """
         rows = slice(*dataset.offsets[image : image + 2].tolist())
-        others = dataset.person()[rows] != person
+        others = dataset.person[rows] != person
         return self.log_density_joint(dataset.fixations[rows][others], baseline)
 
     def log_density_joint(
@@ -167,7 +167,7 @@ def other_subjects_log_density(dataset: Dataset, bandwidth_px: float) -> NDArray
     `kernel_log_density` of the other subjects; NaN where no other looked at the image. Viewings
     of the same image by one person, see `Dataset.person`, do not predict one another.
     """
-    person = dataset.person()
+    person = dataset.person
 
     def others(rows: slice) -> NDArray[np.bool_]:
         return np.asarray(person[rows, None] != person[rows])
