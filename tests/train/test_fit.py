@@ -10,7 +10,7 @@ from scipy.special import logsumexp
 
 import reference
 from deepgaze2.errors import DataError
-from deepgaze2.train.features import CachedFeatures
+from deepgaze2.features import CachedFeatures
 from deepgaze2.train.fit import FitSettings, TrainingImage, fit, grid_cells, log_densities
 from deepgaze2.train.network import ReadoutNetwork, training_grid
 from tiny import NARROW16

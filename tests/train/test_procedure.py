@@ -13,7 +13,7 @@ from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
-from deepgaze2.train.features import CachedFeatures
+from deepgaze2.features import CachedFeatures
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.procedure import train_model
 from tiny import random_backbone, write_photos

@@ -18,8 +18,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deepgaze2.errors import DataError
+from deepgaze2.features import CachedFeatures
 from deepgaze2.files import written_atomically
-from deepgaze2.train.features import CachedFeatures
 from deepgaze2.train.network import ReadoutNetwork, TrainingGrid
 from deepgaze2.vgg import Vgg
 

@@ -19,9 +19,9 @@ from deepgaze2.engines import create_engine
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
+from deepgaze2.features import CachedFeatures, cache_features, tap_deviations
 from deepgaze2.grid import cell_centers_px
 from deepgaze2.image_files import image_files
-from deepgaze2.train.features import CachedFeatures, cache_features, tap_deviations
 from deepgaze2.train.fit import FitSettings, TrainingImage, fit, grid_cells
 from deepgaze2.train.network import ReadoutNetwork, training_grid
 

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgaze2.engines import Engine, create_engine
+from deepgaze2.features import CachedFeatures, cache_features, tap_deviations
 from deepgaze2.network_input import network_input
 from deepgaze2.stimulus import read_stimulus
-from deepgaze2.train.features import CachedFeatures, cache_features, tap_deviations
 from deepgaze2.vgg import Vgg
 from tiny import NARROW16, NARROW19, random_backbone, write_photos
 

@@ -7,11 +7,10 @@ depends on (the image's bytes, the backbone, the input's size), half floats.
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
 from deepgaze2.backbone import Backbone
@@ -20,6 +19,9 @@ from deepgaze2.files import cache_directory, written_atomically
 from deepgaze2.network_input import network_input, network_size
 from deepgaze2.stimulus import read_stimulus
 from deepgaze2.vgg import Vgg
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,17 @@ class CachedFeatures:
         features: NDArray[np.float16] = np.load(self.path)
         return features
 
-    def load_taps(self, vgg: Vgg) -> Tensor:
+    def load_tap(self, vgg: Vgg, tap: str) -> NDArray[np.float16]:
+        """Return one of the distinct taps, (channels, h5, w5); only this part of it is read."""
+        ends = np.cumsum(_stored_widths(vgg))
+        place = vgg.stored_taps().index(tap)
+        start = ends[place - 1] if place else 0
+        return np.array(np.load(self.path, mmap_mode="r")[start : ends[place]])
+
+    def load_taps(self, vgg: Vgg) -> "Tensor":
         """Return the readout's input, (channels, h5, w5), as float32."""
+        import torch
+
         stacked = torch.from_numpy(self.load()).float()
         tensors = torch.split(stacked, _stored_widths(vgg))
         by_name = dict(zip(vgg.stored_taps(), tensors, strict=True))
@@ -88,6 +99,8 @@ def tap_deviations(vgg: Vgg, images: list[CachedFeatures]) -> NDArray[np.float32
     Dividing by it gives the unit variance of section 2.1. A channel that never changes has
     deviation zero; it is returned as one, so that dividing leaves it alone.
     """
+    import torch
+
     channels = sum(vgg.tap_widths())
     total, squares = torch.zeros(channels).double(), torch.zeros(channels).double()
     count = 0
