@@ -9,6 +9,7 @@ not sparse, lambda |w|_1 / |w|_2. The published model has AlexNet; any layer wil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,6 +154,7 @@ class _Sample:
         return likelihood, by_weights.astype(np.float64), float((residual * slope).sum())
 
 
+@lru_cache(maxsize=32)  # the same for all images of one size
 def _blur_and_slope(
     cells: int, sigma_cells: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
