@@ -42,7 +42,7 @@ def overlay(prediction: Prediction) -> NDArray[np.uint8]:
         sRGB. The least likely places stay gray, the likeliest are yellow.
     """
     size = _fitted(prediction, _OVERLAY_MAX_PX)
-    coarse = _mass_rank(_on_grid(prediction.log_density, _fitted(prediction, _DRAWN_MAX_PX)))
+    coarse = _mass_rank(on_grid(prediction.log_density, _fitted(prediction, _DRAWN_MAX_PX)))
     rank = Image.fromarray(coarse).resize(size, Image.Resampling.BILINEAR)
     heat = rank.copy()
     heat.putpalette(_palette())
@@ -89,7 +89,7 @@ def panel(prediction: Prediction, n_samples: int = 100, seed: int | None = None)
     photo = np.asarray(_photo(prediction, size))
     _show(image, prediction, photo)
     image.set_title("Image")
-    percent = _mass_rank(_on_grid(prediction.log_density, size)) / 2.55
+    percent = _mass_rank(on_grid(prediction.log_density, size)) / 2.55
     drawn = _show(density, prediction, percent)
     _draw_contours(density, prediction)
     density.set_title("Density: each part gets 25% of fixations")
@@ -140,7 +140,7 @@ def _show(ax: "Axes", prediction: Prediction, pixels: NDArray[np.generic]) -> "A
 
 def _draw_contours(ax: "Axes", prediction: Prediction) -> None:
     width, height = _fitted(prediction, _DRAWN_MAX_PX)
-    log_density = _on_grid(prediction.log_density, (width, height))
+    log_density = on_grid(prediction.log_density, (width, height))
     lowest, highest = log_density.min(), log_density.max()
     levels = np.unique(equal_mass_levels(log_density, 3))
     levels = levels[(levels > lowest) & (levels < highest)]
@@ -171,7 +171,7 @@ def _photo(prediction: Prediction, size: tuple[int, int]) -> Image.Image:
     return photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 
 
-def _on_grid(log_density: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
+def on_grid(log_density: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
     """Return the log density at the centers of a coarser grid of pixels; it is smooth."""
     (height, width), (columns, rows) = log_density.shape, size
     y = ((np.arange(rows) + 0.5) * height / rows).astype(np.intp)

@@ -1,10 +1,9 @@
-"""A model's log density at the fixations of a data set, never by a readout that saw the image."""
+"""A model's predictions of a data set's images, never by a readout that saw the image."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.splits import image_folds
@@ -13,7 +12,6 @@ from deepgaze2.evaluate.baseline import fit_center_bias
 from deepgaze2.model import Model
 
 _CENTER_BIAS_FOLDS = 10
-_IMAGES_AT_ONCE = 3  # one is decoded and one scored while the engine works on a third
 
 
 def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[CenterBias]:
@@ -29,34 +27,38 @@ def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[
     """Return each image's fold, and whether the model was trained on the image, (n_stimuli,).
 
     Images that the model's card names have the card's fold. All others are split anew, for
-    the center bias alone.
+    the center bias alone. A data set of another name counts as the training set too if the card
+    names all of its images: a copy under a new name would else be scored too well, whereas
+    taking one readout for another set's images costs little.
     """
     ids = dataset.stimuli.ids
-    trained_here = model.card.training.get("data_set") == dataset.name
     fold_by_id = {name: k for k, names in enumerate(model.card.folds) for name in names}
-    known = np.array([fold_by_id.get(name, -1) if trained_here else -1 for name in ids])
+    known = np.array([fold_by_id.get(name, -1) for name in ids])
+    if model.card.training.get("data_set") != dataset.name and (known < 0).any():
+        known[:] = -1
     split = image_folds(len(ids), min(_CENTER_BIAS_FOLDS, len(ids)), seed=0)
     return np.where(known >= 0, known, split), known >= 0
 
 
-def model_log_density(model: Model, dataset: Dataset) -> NDArray[np.float64]:
-    """Return the model's log density at each fixation's pixel, nats, (n_fixations,).
+def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.float32]]:
+    """Return what predicts each image of a data set without having seen it.
 
     An image that the model was trained on is predicted by the one readout that has not seen
     it, any other by the mixture. The center bias is that of the data set's other folds.
+
+    Returns
+    -------
+    callable
+        Takes a stimulus' number and returns its log density, float32 (H, W), nats.
+        Thread-safe.
     """
     folds, seen = folds_of(model, dataset)
     priors = fold_center_biases(dataset, folds)
     members = [model.member(k) for k in range(model.readout.n_models)]
 
-    def at_fixations(i: int) -> NDArray[np.float32]:
+    def log_density(i: int) -> NDArray[np.float32]:
         predictor = members[folds[i]] if seen[i] else model
-        prediction = predictor.predict(dataset.stimuli.path(i), center_bias=priors[folds[i]])
-        rows, columns = dataset.fixations_on(i).pixel()
-        return prediction.log_density[rows, columns]
+        path = dataset.stimuli.path(i)
+        return predictor.predict(path, center_bias=priors[folds[i]]).log_density
 
-    n_images = len(dataset.stimuli)
-    with ThreadPoolExecutor(_IMAGES_AT_ONCE) as pool:
-        results = pool.map(at_fixations, range(n_images))
-        parts = list(tqdm(results, "scoring", n_images, unit="image", disable=None))
-    return np.concatenate(parts).astype(np.float64)
+    return log_density

@@ -1,0 +1,82 @@
+"""What models are measured against on a data set: center bias, gold standard, other fixations."""
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.table import Dataset
+from deepgaze2.evaluate.baseline import CenterBiasFit, fit_center_bias
+from deepgaze2.evaluate.gold_standard import GoldStandard, fit_gold_standard
+from deepgaze2.evaluate.shuffled_auc import NonFixations
+
+_SIGMA_OF_LONGER_SIDE = 24 / 1024
+"""The MIT benchmark's blur: 24 px for images whose longer side has 1024."""
+
+
+@dataclass(frozen=True, eq=False)
+class References:
+    """A data set with what every model is measured against on it.
+
+    Attributes
+    ----------
+    dataset : Dataset
+        As `open_dataset` returns it: first fixations dropped, all inside their images.
+    baseline : CenterBiasFit
+        The center bias, estimated for each image from all others.
+    gold : GoldStandard or None
+        None if no image was seen by two subjects.
+    """
+
+    dataset: Dataset
+    baseline: CenterBiasFit
+    gold: GoldStandard | None
+
+    @cached_property
+    def non_fixations(self) -> NonFixations:
+        """Where people looked on all other images, shuffled AUC's negatives."""
+        return NonFixations(self.dataset)
+
+    def map_sigma_px(self, stimulus: int) -> float:
+        """Return the blur of a stimulus' fixation map: one degree, or as in the MIT benchmark."""
+        stimuli = self.dataset.stimuli
+        degree_px = float(stimuli.pixels_per_degree[stimulus])
+        longer_px = int(max(stimuli.width[stimulus], stimuli.height[stimulus]))
+        return degree_px if np.isfinite(degree_px) else _SIGMA_OF_LONGER_SIDE * longer_px
+
+    @cached_property
+    def identity(self) -> str:
+        """Checksum of the fixations and of the images' names and sizes."""
+        digest = hashlib.sha256("\n".join(self.dataset.stimuli.ids).encode())
+        for table in (self.dataset.fixations, self.dataset.stimuli):
+            for field in fields(table):
+                column = getattr(table, field.name)
+                if isinstance(column, np.ndarray):
+                    digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+
+def fit_references(dataset: Dataset) -> References:
+    """Fit the center bias and, where images were seen by several subjects, the gold standard.
+
+    Raises
+    ------
+    DataError
+        If fixations lie outside their stimulus, or on fewer than two images.
+    """
+    baseline = fit_center_bias(dataset)
+    shared = _seen_by_two(dataset)
+    gold = fit_gold_standard(dataset, baseline.log_density) if shared.any() else None
+    return References(dataset, baseline, gold)
+
+
+def _seen_by_two(dataset: Dataset) -> NDArray[np.bool_]:
+    """Tell for each stimulus whether two subjects or more looked at it."""
+    fixations = dataset.fixations
+    lowest = np.full(len(dataset.stimuli), np.iinfo(np.int32).max)
+    highest = np.full(len(dataset.stimuli), -1)
+    np.minimum.at(lowest, fixations.stimulus, dataset.person)
+    np.maximum.at(highest, fixations.stimulus, dataset.person)
+    return np.asarray(highest > lowest)
