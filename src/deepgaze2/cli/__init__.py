@@ -9,7 +9,7 @@ import click
 from deepgaze2.errors import DeepGazeError
 from deepgaze2.stimulus import printable
 
-_COMMANDS = ("predict", "info", "train", "evaluate", "export", "data", "weights")
+_COMMANDS = ("predict", "info", "train", "evaluate", "figures", "export", "data", "weights")
 
 
 class _Commands(click.Group):

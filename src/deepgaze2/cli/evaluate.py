@@ -1,77 +1,174 @@
-"""`deepgaze2 evaluate`: a model's information gain on a data set."""
+"""`deepgaze2 evaluate`: what the field's metrics say of models on a data set."""
 
-import json
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.card import find_model, packaged_models, write_card
+from deepgaze2.card import find_model, packaged_models, read_card, write_card
 from deepgaze2.cli.dataset_source import open_ready, table_options
-from deepgaze2.errors import ModelError
-from deepgaze2.evaluate.report import Report, evaluate_model
-from deepgaze2.files import written_atomically
-from deepgaze2.model import load
+from deepgaze2.errors import DataError, ModelError
+
+if TYPE_CHECKING:
+    from deepgaze2.evaluate.evaluation import Evaluation
+    from deepgaze2.evaluate.report import Estimate, ModelReport, Report
+
+_METRICS = {
+    "auc": "AUC",
+    "shuffled_auc": "sAUC",
+    "nss": "NSS",
+    "cc": "CC",
+    "kl": "KL",
+    "sim": "SIM",
+}
 
 
 @click.command()
-@click.argument("model")
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @click.argument("source")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the scores as JSON.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for report.html, scores.json and per_image.csv.",
+)
 @click.option("--update-card", is_flag=True, help="Store the scores in the model folder's card.")
 @click.option("--engine", default="auto", show_default=True, help="auto, ncnn or torch.")
 @table_options
 def evaluate(
-    model: str,
+    models: tuple[str, ...],
     source: str,
     output: Path | None,
     update_card: bool,
     engine: str,
     **table: Any,  # noqa: ANN401
 ) -> None:
-    """Score MODEL on the data set SOURCE.
+    """Score one MODEL or several on the data set SOURCE.
+
+    \b
+    MODEL is   deepgaze2-plus, deepgaze2       a packaged model
+               my-model/                       the folder of a model that you trained
+               center-bias, gold-standard, uniform
+               itti-koch, aim, spectral-residual, edn, deepgaze1
+               maps:FOLDER                     anybody's saliency maps: .png .jpg .npy .mat
+               densities:FOLDER|FILE.hdf5      anybody's log densities
+               python:MODULE.FUNCTION          pixels (H, W, 3) to a map or a log density
 
     SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
     and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
 
-    Prints information gain over the center bias, the gold standard's, and their ratio, in
-    bits per fixation. Images the model was trained on are each predicted by the readout that
-    did not see them.
-    """
-    if update_card and model in ("default", *packaged_models()):
-        raise ModelError(f"--update-card: {model!r} is a packaged model; give a folder")
-    loaded = load(model, engine=engine)
-    report = evaluate_model(loaded, open_ready(source, table))
-    click.echo(_table(loaded.card.name, report))
+    Images that a model was trained on are predicted by the readout that did not see them; rivals
+    and maps are fitted to other images than they are scored on. Interrupted, the same command
+    goes on where it was, and what was scored before is not scored again.
+    """  # noqa: D301 (click looks for the character itself)
+    if update_card and (len(models) > 1 or models[0] in ("default", *packaged_models())):
+        raise ModelError("--update-card: give the folder of one model that you trained")
+    from deepgaze2.evaluate.evaluation import evaluate as evaluate_all
+
+    evaluation = evaluate_all(models, open_ready(source, table), engine=engine)
+    click.echo(as_text(evaluation.report))
     if output:
-        with written_atomically(output) as temporary:
-            text = json.dumps({"model": loaded.card.name, **asdict(report)}, indent=1)
-            temporary.write_text(text + "\n", encoding="utf-8")
+        _write(evaluation, output)
     if update_card:
-        write_card(find_model(model), replace(loaded.card, scores=asdict(report)))
+        folder = find_model(models[0])
+        write_card(folder, replace(read_card(folder), scores=card_scores(evaluation.report)))
 
 
-def _table(name: str, report: Report) -> str:
-    own = f"{report.images_trained_on} by the readout that has not seen them"
-    low, high = report.model_interval
-    share_low, share_high = report.explained_interval
+def _write(evaluation: "Evaluation", folder: Path) -> None:
+    from deepgaze2.evaluate.gold_curve import gold_curve
+    from deepgaze2.evaluate.html_report import write_html_report
+    from deepgaze2.evaluate.score_files import write_csv, write_json
+    from deepgaze2.figures.all_figures import draw_all
+    from deepgaze2.figures.lines import gold_curve_figure
+
+    write_json(evaluation, folder / "scores.json")
+    write_csv(evaluation, folder / "per_image.csv")
+    figures = draw_all(evaluation)
+    references = evaluation.references
+    curve = None
+    with suppress(DataError):  # too few subjects for a curve
+        curve = gold_curve(references.dataset, references.baseline.log_density)
+        figures["gold_curve"] = gold_curve_figure(curve, references.dataset.name)
+    write_html_report(evaluation, figures, folder / "report.html", curve)
+    click.echo(f"report.html, scores.json and per_image.csv are in {folder}")
+
+
+def card_scores(report: "Report") -> dict[str, Any]:
+    """Return the first model's scores as a card keeps them."""
+    model = report.models[0]
+    scores: dict[str, Any] = {
+        "data_set": report.data_set,
+        "images": report.images,
+        "fixations": report.fixations,
+        "note": model.note,
+        "center_bias_bits": report.center_bias.value,
+        "model_bits": model.information_gain.value,
+        "model_interval": [model.information_gain.low, model.information_gain.high],
+        "negative_images": model.negative_images,
+        "metrics": {name: asdict(value) for name, value in model.metrics.items()},
+    }
+    if report.gold and model.explained:
+        scores |= {
+            "gold_bits": report.gold.value,
+            "gold_bandwidth_px": report.gold_bandwidth_px,
+            "gold_weights": list(report.gold_weights),
+            "explained": model.explained.value,
+            "explained_interval": [model.explained.low, model.explained.high],
+        }
+    return scores
+
+
+def as_text(report: "Report") -> str:
+    """Return the report as a table for the terminal."""
     lines = [
-        f"{name} on {report.data_set}: {report.images} images ({own}, others by the mixture), "
-        f"{report.fixations} fixations",
-        f"center bias over uniform           {report.center_bias_bits:6.3f} bits/fixation",
-        f"gold standard over center bias     {report.gold_bits:6.3f} bits/fixation",
-        f"model over center bias             {report.model_bits:6.3f} bits/fixation"
-        f"  (95%: {low:.3f} to {high:.3f})",
-        f"information gain explained         {report.explained:6.1%}"
-        f"                (95%: {share_low:.1%} to {share_high:.1%})",
-        f"images worse than the center bias  {report.negative_images:6d}",
+        f"{report.data_set}: {report.images} images, {report.subjects} subjects,"
+        f" {report.fixations} fixations; 95% intervals over images",
+        f"center bias over uniform        {_bits(report.center_bias)} bits/fixation",
     ]
-    if report.images_trained_on:
-        lines.append("fold  images  model  gold   explained")
+    if report.gold and report.optimistic_gold:
+        shares = " / ".join(f"{share:.3f}" for share in report.gold_weights)
         lines += [
-            f"{fold['fold']:4d}  {fold['images']:6d}  {fold['model_bits']:5.3f}  "
-            f"{fold['gold_bits']:5.3f}  {fold['explained']:6.1%}"
-            for fold in report.folds
+            f"gold standard over center bias  {_bits(report.gold)} bits/fixation"
+            f" (kernel {report.gold_bandwidth_px:.1f} px, shares {shares})",
+            f"the same, optimistic            {_bits(report.optimistic_gold)} bits/fixation",
         ]
+    width = max(len("model"), *(len(model.name) + 6 for model in report.models))
+    metrics = "".join(f"{name:>7}" for name in _METRICS.values())
+    lines += ["", f"{'model':<{width}}  {'bits over center bias':<23}{'explained':<25}<0{metrics}"]
+    for model in report.models:
+        lines += _model_lines(model, width)
+    if report.comparisons:
+        lines.append("")
+    lines += [
+        f"{one.first} over {one.other}: {_bits(one.difference)} bits/fixation, better on"
+        f" {one.images_won} of {one.images} images, p = {one.p_value:.2g}"
+        for one in report.comparisons
+    ]
     return "\n".join(lines)
+
+
+def _model_lines(model: "ModelReport", width: int) -> list[str]:
+    explained = ""
+    if model.explained:
+        share = model.explained
+        explained = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
+    lines = [
+        f"{model.name:<{width}}  {_bits(model.information_gain):<23}{explained:<23}"
+        f"{model.negative_images:>4}{_metrics(model.metrics)}"
+    ]
+    if model.map_metrics:
+        blank = " " * (23 + 23 + 4)
+        lines.append(f"{model.name + ' (map)':<{width}}  {blank}{_metrics(model.map_metrics)}")
+    return lines
+
+
+def _metrics(values: "dict[str, Estimate]") -> str:
+    return "".join(
+        f"{values[name].value:7.3f}" if name in values else f"{'-':>7}" for name in _METRICS
+    )
+
+
+def _bits(estimate: "Estimate") -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
