@@ -153,7 +153,7 @@ def test_a_damaged_model_is_named(run: Run, folder: Path) -> None:
         (("train", "osie:{}/nowhere", "-o", "{}/m"), "nowhere"),
         (("train", "oise:{}", "-o", "{}/m"), "oise"),
         (("train", "osie", "-o", "{}/m"), "osie"),
-        (("evaluate", "{}/kleines", "osie:{}/nowhere"), "unknown"),
+        (("evaluate", "{}/kleines", "osie:{}/nowhere"), "nowhere"),
         (("evaluate", "default", "osie:{}", "--update-card"), "--update-card"),
     ],
 )

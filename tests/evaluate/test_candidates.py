@@ -122,6 +122,8 @@ def test_maps_in_a_folder(references: References, tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_answered_with_the_known_ones(references: References) -> None:
-    for name in ("deepgaze3", "maps:", "nowhere/model"):
-        with pytest.raises(ModelError, match=r"not known; give one of .*gold-standard.*aim"):
+    for name in ("xyz", "maps:", "nowhere/model"):
+        with pytest.raises(ModelError, match=r"called so; give one of .*gold-standard.*aim"):
             open_candidate(name, references)
+    with pytest.raises(ModelError, match="did you mean 'gold-standard'"):
+        open_candidate("goldstandard", references)

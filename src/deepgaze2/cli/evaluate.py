@@ -65,8 +65,11 @@ def evaluate(
     """  # noqa: D301 (click looks for the character itself)
     if update_card and (len(models) > 1 or models[0] in ("default", *packaged_models())):
         raise ModelError("--update-card: give the folder of one model that you trained")
+    from deepgaze2.evaluate.candidates import refuse_unknown
     from deepgaze2.evaluate.evaluation import evaluate as evaluate_all
 
+    for model in models:
+        refuse_unknown(model)  # before the data set is read
     evaluation = evaluate_all(models, open_ready(source, table), engine=engine)
     click.echo(as_text(evaluation.report))
     if output:

@@ -39,10 +39,13 @@ def figures(
 
     What `evaluate` has scored before is not scored again.
     """  # noqa: D301 (click looks for the character itself)
+    from deepgaze2.evaluate.candidates import refuse_unknown
     from deepgaze2.evaluate.evaluation import evaluate
     from deepgaze2.figures.all_figures import draw_all
     from deepgaze2.figures.style import save_figure
 
+    for model in models:
+        refuse_unknown(model)  # before the data set is read
     evaluation = evaluate(models, open_ready(source, table), engine=engine)
     for name, figure in draw_all(evaluation).items():
         for path in save_figure(figure, output, name):

@@ -8,6 +8,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from deepgaze2.card import find_model, packaged_models
+from deepgaze2.card import CARD_FILE, packaged_models
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluate.fitted_deepgaze1 import FittedDeepGaze1
 from deepgaze2.evaluate.fitted_maps import FittedMaps
@@ -74,7 +75,25 @@ class Candidate:
 
 GOLD_STANDARD = "gold-standard"
 _BUILT_IN = ("uniform", "center-bias", GOLD_STANDARD)
+_DEEPGAZE1 = "deepgaze1"
+_PLACES = ("maps", "densities", "python")
 _MAX_LOG_MASS = 0.01
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise a ModelError if nothing can be evaluated under a name; what it needs is not read."""
+    prefix, _, rest = name.partition(":")
+    names = [*packaged_models(), "default", *_BUILT_IN, *RIVALS, _DEEPGAZE1]
+    if name in names or (prefix in (*_PLACES, _DEEPGAZE1) and rest):
+        return
+    if (Path(name) / CARD_FILE).is_file():
+        return
+    nearest = get_close_matches(name.lower(), names, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"give one of {', '.join(names)},"
+    raise ModelError(
+        f"{printable(name)}: nothing to evaluate is called so; {hint} Also: the folder of a"
+        " trained model, maps:FOLDER, densities:FOLDER, python:MODULE.FUNCTION"
+    )
 
 
 def open_candidate(name: str, references: References, *, engine: str = "auto") -> Candidate:
@@ -99,20 +118,21 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
     DataError
         If its files are missing or damaged, or it needs several subjects per image.
     """
+    refuse_unknown(name)
     prefix, _, rest = name.partition(":")
     if name in _BUILT_IN:
         return _built_in(name, references)
     if name in RIVALS:
         return _fitted(name, partial(_map_of, rival(name), references), references, name)
-    if prefix == "deepgaze1":
+    if prefix == _DEEPGAZE1:
         return _deepgaze1(name, rest, references, engine)
-    if prefix == "maps" and rest:
+    if prefix == "maps":
         files = open_maps(Path(rest), references.dataset)
         return _fitted(name, files.saliency, references, files.identity)
-    if prefix == "densities" and rest:
+    if prefix == "densities":
         files = open_maps(Path(rest), references.dataset)
         return Candidate(name, lambda i: [View(files.log_density(i))], files.identity)
-    if prefix == "python" and rest:
+    if prefix == "python":
         return function_candidate(_imported(name, rest), name, references)
     return _our_model(name, references, engine)
 
@@ -124,14 +144,6 @@ def _deepgaze1(name: str, weights: str, references: References, engine: str) -> 
 
 
 def _our_model(name: str, references: References, engine: str) -> Candidate:
-    try:
-        find_model(name)
-    except ModelError as error:
-        known = ", ".join([*packaged_models(), *_BUILT_IN, *RIVALS, "deepgaze1"])
-        raise ModelError(
-            f"{printable(name)}: not known; give one of {known}, a trained model's folder,"
-            " maps:FOLDER, densities:FOLDER or python:MODULE.FUNCTION"
-        ) from error
     model = load(name, engine=engine)
     predict = out_of_fold(model, references.dataset)
     n_seen = int(folds_of(model, references.dataset)[1].sum())

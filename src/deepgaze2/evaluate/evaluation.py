@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import ModelError
-from deepgaze2.evaluate.candidates import Candidate, function_candidate, open_candidate
+from deepgaze2.evaluate.candidates import (
+    Candidate,
+    function_candidate,
+    open_candidate,
+    refuse_unknown,
+)
 from deepgaze2.evaluate.references import References, fit_references
 from deepgaze2.evaluate.report import Report, report
 from deepgaze2.evaluate.scores import Scores, score
@@ -62,6 +67,9 @@ def evaluate(
         If the data set has fixations on fewer than two images, or an image or a map of it
         cannot be used.
     """
+    for model in models:
+        if isinstance(model, str):
+            refuse_unknown(model)  # before all that takes time
     references = fit_references(dataset)
     candidates = tuple(
         open_candidate(model, references, engine=engine)

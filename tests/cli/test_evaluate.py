@@ -1,0 +1,102 @@
+"""`deepgaze2 evaluate`, `figures` and `export`, run as a user would."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from deepgaze2.card import find_model, read_card
+from deepgaze2.cli import cli
+from deepgaze2.errors import DeepGazeError
+from deepgaze2.examples import example_paths
+from toy_data import patches
+
+
+@pytest.fixture
+def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ten images and a table of fixations, and an empty cache."""
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "mine"
+    (folder / "images").mkdir(parents=True)
+    dataset = patches(folder / "images", 10)
+    f = dataset.fixations
+    with (folder / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["image", "subject", "order", "x_px", "y_px", "start_s", "duration_s"])
+        for row in zip(f.stimulus, f.subject, f.order, f.x, f.y, strict=True):
+            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:], "", ""])
+    return folder
+
+
+def run(*arguments: str | Path) -> Result:
+    """Run without progress bars, which go to stderr."""
+    return CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
+
+
+def test_several_models_are_compared_in_a_table_and_files(recordings: Path, tmp_path: Path) -> None:
+    models = ("spectral-residual", "center-bias", "gold-standard")
+    result = run("evaluate", *models, f"csv:{recordings}", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("mine: 10 images, 3 subjects, 150 fixations")
+    assert [line.split("  ")[0] for line in lines[1:] if "%" in line] == list(models)
+    assert any(line.startswith("spectral-residual (map)") for line in lines)
+    assert any(line.startswith("spectral-residual over gold-standard:") for line in lines)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "per_image.csv",
+        "report.html",
+        "scores.json",
+    ]
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert [model["name"] for model in scores["models"]] == list(models)
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert f"{scores['models'][0]['metrics']['auc']['value']:.3f}" in html
+
+
+def test_figures_are_written_in_three_formats(recordings: Path, tmp_path: Path) -> None:
+    result = run("figures", "center-bias", "uniform", f"csv:{recordings}", "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    for name in ("figure3_explained", "figure4_images", "figure8_gains_over_uniform"):
+        assert {f"{name}.pdf", f"{name}.svg", f"{name}.png"} <= written
+
+
+def test_a_trained_models_card_takes_the_scores_of_real_weights(
+    recordings: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(find_model("deepgaze2"), tmp_path / "model"))
+    result = run("evaluate", folder, f"csv:{recordings}", "--update-card")
+    assert result.exit_code == 0, result.output
+    scores = read_card(folder).scores
+    assert scores["data_set"] == "mine"
+    assert scores["explained"] == pytest.approx(scores["model_bits"] / scores["gold_bits"])
+    assert set(scores["metrics"]) == {"auc", "shuffled_auc", "nss", "cc", "kl", "sim"}
+    shown = run("info", "--model", folder)
+    assert f"{scores['explained']:.1%} of the explainable information gain" in shown.stdout
+
+
+def test_mistakes_are_found_before_anything_is_read() -> None:
+    with pytest.raises(DeepGazeError, match="did you mean 'aim'"):
+        run("evaluate", "aimm", "csv:nowhere")
+    with pytest.raises(DeepGazeError, match="give the folder of one model"):
+        run("evaluate", "aim", "default", "csv:nowhere", "--update-card")
+
+
+def test_export_and_check(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(next(p for p in example_paths() if p.name == "coffee.jpg"), images)
+    result = run("export", "mit300", images, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "holds 1 images; MIT300 has 300" in result.stderr
+    found = run("export", "check", tmp_path / "out", images)
+    assert (found.exit_code, found.stdout) == (0, "0 problems with 1 images\n")
+    np.testing.assert_array_less(0, (tmp_path / "out" / "log_densities.hdf5").stat().st_size)
+    (tmp_path / "out" / "with_center_bias" / "coffee.jpg").unlink()
+    found = run("export", "check", tmp_path / "out", images)
+    assert found.exit_code == 1
+    assert "coffee.jpg: is missing" in found.stdout
