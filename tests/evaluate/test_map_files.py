@@ -1,5 +1,6 @@
 """Anybody's maps: found by name, read from every format, refused where they cannot be meant."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,19 +87,24 @@ def test_log_densities_are_taken_as_they_are_and_must_sum_to_one(
     for i, values in enumerate(log_densities()):
         np.testing.assert_allclose(found.log_density(i), values, atol=1e-6)
     if not path.suffix:
-        write(path / "0.npy", log_densities()[0] + 0.02)
-        with pytest.raises(DataError, match=r"sums to 1\.02, not 1\).*maps:"):
+        write(path / "0.npy", log_densities()[0] + 0.002)
+        with pytest.raises(DataError, match=r"sums to 1\.002, not 1\).*maps:"):
             found.log_density(0)
 
 
 def test_maps_are_matched_with_images_in_sub_folders(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     named = replace(DATASET, stimuli=replace(DATASET.stimuli, ids=("a/001.jpg", "b/001.jpg")))
     for name, map_ in zip("ab", maps(), strict=True):
         write(tmp_path / name / "001.npy", map_)
     found = open_maps(tmp_path, named)
     np.testing.assert_array_equal(found.saliency(1), maps()[1])
+
+
+def test_images_called_alike_but_for_their_suffixes_do_not_share_a_map(tmp_path: Path) -> None:
+    write(tmp_path / "a.npy", maps()[0])
+    alike = replace(DATASET, stimuli=replace(DATASET.stimuli, ids=("a.jpg", "a.png")))
+    with pytest.raises(DataError, match="several images are called a,"):
+        open_maps(tmp_path, alike)
 
 
 def test_missing_doubled_and_damaged_maps_are_named(tmp_path: Path) -> None:
@@ -112,6 +118,11 @@ def test_missing_doubled_and_damaged_maps_are_named(tmp_path: Path) -> None:
     (tmp_path / "1.npy").unlink()
     (tmp_path / "1.png").write_bytes(b"no picture")
     with pytest.raises(DataError, match=r"1\.png: cannot be read"):
+        open_maps(tmp_path, DATASET).saliency(1)
+    write(tmp_path / "1.npz", maps()[1])
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "1.npz").write_bytes((tmp_path / "1.npz").read_bytes()[:1000])
+    with pytest.raises(DataError, match=r"1\.npz: cannot be read"):
         open_maps(tmp_path, DATASET).saliency(1)
     write(tmp_path / "0.npy", np.full((HEIGHT, WIDTH), np.nan))
     with pytest.raises(DataError, match=r"0\.npy: .*not numbers"):

@@ -1,6 +1,7 @@
 """Anybody's maps: one for each image, in a folder or in one HDF5 file as pysaliency writes it."""
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any
@@ -18,7 +19,7 @@ from deepgaze2.stimulus import printable
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")
 _SUFFIXES = (".npy", ".npz", ".mat", *IMAGE_SUFFIXES)
-_MAX_LOG_MASS = 0.01  # what pysaliency accepts, too
+_MAX_LOG_MASS = 0.001  # what the metrics accept, see `optimal_maps`
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class MapFiles:
         Raises
         ------
         DataError
-            If it is damaged, of another size than the image, or does not sum to one within 1%.
+            If it is damaged, of another size than the image, or does not sum to one within 0.1%.
         """
         values = self._read(i)
         shape = int(self.stimuli.height[i]), int(self.stimuli.width[i])
@@ -84,7 +85,7 @@ class MapFiles:
         if not abs(log_mass) <= _MAX_LOG_MASS:
             raise DataError(
                 f"{self._label(i)}: not a log density in nats (its exponential sums to"
-                f" {np.exp(log_mass):.4g}, not 1); normalize it, or give it as maps:{self.place}"
+                f" {np.exp(log_mass):.5g}, not 1); normalize it, or give it as maps:{self.place}"
             )
         return values
 
@@ -101,16 +102,17 @@ class MapFiles:
             elif path.suffix.lower() == ".mat":
                 values = _only_one(load_matlab(path), self._label(i))
             else:
-                loaded = np.load(path, allow_pickle=False)
-                values = (
-                    loaded
-                    if isinstance(loaded, np.ndarray)
-                    else _only_one(dict(loaded), self._label(i))
-                )
+                with path.open("rb") as stream:  # which NumPy leaves open if it is damaged
+                    loaded = np.load(stream, allow_pickle=False)
+                    values = (
+                        loaded
+                        if isinstance(loaded, np.ndarray)
+                        else _only_one(dict(loaded), self._label(i))
+                    )
             values = np.asarray(values, dtype=np.float32)
-        except (OSError, ValueError, TypeError, EOFError) as error:
-            if isinstance(error, DataError):
-                raise
+        except DataError:
+            raise
+        except Exception as error:  # of damaged files, NumPy and Pillow raise whatever they meet
             raise DataError(
                 f"{self._label(i)}: cannot be read ({error}); write it again"
             ) from error
@@ -132,10 +134,16 @@ def open_maps(place: Path, dataset: Dataset) -> MapFiles:
     Raises
     ------
     DataError
-        If the place does not exist, or an image has no map or more than one.
+        If the place does not exist, an image has no map or more than one, or two images are
+        called alike but for their suffixes.
     """
     stimuli = dataset.stimuli
     names = [_stem(name) for name in stimuli.ids]
+    if alike := [name for name, n in Counter(names).items() if n > 1]:
+        raise DataError(
+            f"{dataset.name}: several images are called {printable(alike[0])}, whose maps cannot be"
+            " told apart; rename all but one"
+        )
     found = _names_in_hdf5(place) if place.is_file() else _names_in_folder(place)
     by_stem: dict[str, list[str]] = {}
     for key in found:
