@@ -1,3 +1,6 @@
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +72,26 @@ def test_many_sizes_are_kept_within_bounds(toy: Dataset) -> None:
         rows, columns, counts = nonfixations.of(image)
         repeated = np.repeat(np.stack([rows, columns], axis=1), counts, axis=0)
         assert sorted(map(tuple, repeated.tolist())) == others_of(grown, image)
+    assert len(nonfixations._of_size) <= 8
+
+
+def test_many_sizes_may_be_asked_for_by_many_threads(
+    toy: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stimuli = toy.select(np.tile(np.arange(4), 5)).stimuli
+    sizes = stimuli.width + np.arange(20, dtype=np.int32)
+    nonfixations = NonFixations(replace(toy, stimuli=replace(stimuli, width=sizes)))
+    expected = [nonfixations.of(image)[2].sum() for image in range(20)]
+    scaled = nonfixations._scaled
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.001)
+        return scaled(*arguments)
+
+    monkeypatch.setattr(nonfixations, "_scaled", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda i: nonfixations.of(i % 20)[2].sum(), range(100)))
+    assert found == 5 * expected
     assert len(nonfixations._of_size) <= 8
 
 

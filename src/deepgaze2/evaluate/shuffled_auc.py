@@ -5,6 +5,8 @@ Since fixations on other images share the center bias, a center bias alone is at
 the old MIT benchmark, which samples ten images and is coarse.
 """
 
+from threading import Lock
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -29,6 +31,7 @@ class NonFixations:
     Coordinates are multiplied by the ratio of the two images' sizes, then truncated to
     pixels; repeats count. Per size of image one table of fixated pixels is made, from which
     each image's own fixations are taken off: memory does not grow with the number of images.
+    Thread-safe.
 
     Parameters
     ----------
@@ -45,6 +48,7 @@ class NonFixations:
         dataset.refuse_outside()
         self._dataset = dataset
         self._of_size: dict[tuple[int, int], tuple[Pixels, Pixels, Pixels, Pixels]] = {}
+        self._lock = Lock()
 
     def of(self, image: int) -> tuple[Pixels, Pixels, Pixels]:
         """Return rows, columns (m,) of pixels fixated on other images, and how often (m,).
@@ -86,14 +90,15 @@ class NonFixations:
 
     def _table(self, height: int, width: int) -> tuple[Pixels, Pixels, Pixels, Pixels]:
         """Return distinct fixated pixels, ascending, their rows and columns, and their counts."""
-        if (height, width) not in self._of_size:
-            if len(self._of_size) == _SIZES_KEPT:
-                self._of_size.pop(next(iter(self._of_size)))
-            rows, columns = self._scaled(slice(None), height, width)
-            counts = np.bincount(rows * width + columns, minlength=height * width)
-            pixels = np.flatnonzero(counts)
-            self._of_size[height, width] = (pixels, *np.divmod(pixels, width), counts[pixels])
-        return self._of_size[height, width]
+        with self._lock:
+            if (height, width) not in self._of_size:
+                if len(self._of_size) == _SIZES_KEPT:
+                    self._of_size.pop(next(iter(self._of_size)))
+                rows, columns = self._scaled(slice(None), height, width)
+                counts = np.bincount(rows * width + columns, minlength=height * width)
+                pixels = np.flatnonzero(counts)
+                self._of_size[height, width] = (pixels, *np.divmod(pixels, width), counts[pixels])
+            return self._of_size[height, width]
 
 
 def shuffled_auc(
