@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,14 @@ def brightness(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
 def peaked(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     values = brightness(pixels) / 10
     return np.asarray(values - np.log(np.exp(values).sum()))
+
+
+def raising(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return np.asarray(brightness(pixels)[-1, pixels.shape[1]])
+
+
+def complex_values(pixels: NDArray[np.uint8]) -> Any:
+    return brightness(pixels) * 1j
 
 
 def broken(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -98,7 +107,30 @@ def test_a_function_gives_maps_or_log_densities(references: References) -> None:
         function_candidate(broken, "broken", references)
 
 
-def test_a_function_is_found_by_its_name(references: References) -> None:
+def test_what_a_function_raises_is_one_line(references: References) -> None:
+    with pytest.raises(ModelError, match=r"raising: fails with IndexError \(.*out of bounds"):
+        function_candidate(raising, "raising", references)
+    with pytest.raises(DeepGazeError, match=r"0\.png: the map holds complex128 values"):
+        function_candidate(complex_values, "complex", references)
+
+
+def test_a_map_that_cannot_be_used_fails_the_fit_once(references: References) -> None:
+    asked: list[int] = []
+
+    def fails(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        asked.append(len(asked))
+        return brightness(pixels) if len(asked) == 1 else brightness(pixels) * np.nan
+
+    maps = function_candidate(fails, "fails", references)
+    for i in range(4):
+        with pytest.raises(DeepGazeError, match="contains NaN"):
+            list(maps.views(i))
+    assert len(asked) == 1 + 4 + 1  # to see what it is, each image's, the first one of the fit
+
+
+def test_a_function_is_found_by_its_name(
+    references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found = open_candidate("python:test_candidates.peaked", references)
     np.testing.assert_array_equal(
         only_density(found, 0), only_density(function_candidate(peaked, "p", references), 0)
@@ -106,6 +138,10 @@ def test_a_function_is_found_by_its_name(references: References) -> None:
     for name in ("python:nowhere.f", "python:test_candidates.nothing", "python:f"):
         with pytest.raises(ModelError, match="cannot be imported"):
             open_candidate(name, references)
+    (tmp_path / "a_broken_module.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelError, match=r"cannot be imported \(division by zero\)"):
+        open_candidate("python:a_broken_module.f", references)
 
 
 def test_maps_in_a_folder(references: References, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from deepgaze2.data import Dataset
+from deepgaze2.errors import WeightsError
 from deepgaze2.evaluate import fitted_deepgaze1
 from deepgaze2.evaluate.candidates import open_candidate
 from deepgaze2.evaluate.fitted_deepgaze1 import FittedDeepGaze1
@@ -59,3 +60,20 @@ def test_alexnets_layer_is_taken_once_its_weights_are_given(
     (view,) = candidate.views(0)
     assert np.exp(view.log_density.astype(np.float64)).sum() == pytest.approx(1, abs=1e-4)
     assert candidate.identity != open_candidate("deepgaze1", references).identity
+
+
+def test_a_fit_that_fails_is_not_tried_again_for_each_image(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def missing(name: str) -> None:
+        asked.append(name)
+        raise WeightsError("no weights")
+
+    monkeypatch.setattr(fitted_deepgaze1, "find_backbone", missing)
+    model = FittedDeepGaze1(dataset, None, "ncnn")
+    for i in range(4):
+        with pytest.raises(WeightsError, match="no weights"):
+            model.log_density(i)
+    assert len(asked) == 1

@@ -1,10 +1,12 @@
 """The pass over the images: every number in its place, nothing lost when it is interrupted."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from deepgaze2.errors import DeepGazeError
@@ -154,18 +156,49 @@ def test_what_is_scored_is_not_scored_again_unless_it_may_have_changed(
     other = replace(references, dataset=references.dataset.of_subjects([0, 1]))
     with pytest.raises(DeepGazeError, match="computed again"):
         score(replace(candidate(), views=fails), other)
+    named = replace(references.dataset, subject_names=("1", "2", "2 / again"))
+    with pytest.raises(DeepGazeError, match="computed again"):
+        score(replace(candidate(), views=fails), replace(references, dataset=named))
     kept.write_bytes(b"damaged")
     with pytest.raises(DeepGazeError, match="computed again"):
         score(replace(candidate(), views=fails), references)
 
 
+def test_a_changed_image_file_is_scored_again(references: References, tmp_path: Path) -> None:
+    stimuli = references.dataset.stimuli
+    paths = tuple(Path(shutil.copy2(stimuli.path(i), tmp_path)) for i in range(len(stimuli)))
+    copied = replace(references.dataset, stimuli=replace(stimuli, paths=paths))
+    computed: list[int] = []
+
+    def counted(i: int) -> list[View]:
+        computed.append(i)
+        return [bumps(i)]
+
+    for _ in range(2):
+        score(replace(candidate(), views=counted), replace(references, dataset=copied))
+        assert len(computed) == 9
+    Image.new("L", (WIDTH, HEIGHT)).save(paths[3])
+    score(replace(candidate(), views=counted), replace(references, dataset=copied))
+    assert len(computed) == 18
+
+
+def test_a_density_of_another_size_is_refused(references: References) -> None:
+    def turned(i: int) -> list[View]:
+        return [View(bumps(i).log_density.T)]
+
+    with pytest.raises(
+        DeepGazeError, match=r"0\.png: predicted at 100 by 150 pixels, but .* of 150 by 100"
+    ):
+        score(Candidate("turned", turned, ""), references)
+
+
 def test_images_that_fail_are_named_after_the_others_are_done(references: References) -> None:
     def fails_twice(i: int) -> list[View]:
         if i in (2, 6):
-            raise DeepGazeError(f"{i}.png: damaged")
+            raise DeepGazeError("a damaged map")
         return [bumps(i)]
 
-    with pytest.raises(DeepGazeError, match=r"2 of 9 images failed.*: 2\.png: damaged"):
+    with pytest.raises(DeepGazeError, match=r"2 of 9 images failed.*: 2\.png: a damaged map"):
         score(replace(candidate(), views=fails_twice), references)
     computed: list[int] = []
 

@@ -79,7 +79,7 @@ def test_many_sizes_may_be_asked_for_by_many_threads(
     toy: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stimuli = toy.select(np.tile(np.arange(4), 5)).stimuli
-    sizes = stimuli.width + np.arange(20, dtype=np.int32)
+    sizes = (stimuli.width + np.arange(20)).astype(np.int32)
     nonfixations = NonFixations(replace(toy, stimuli=replace(stimuli, width=sizes)))
     expected = [nonfixations.of(image)[2].sum() for image in range(20)]
     scaled = nonfixations._scaled

@@ -140,7 +140,9 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
 def _deepgaze1(name: str, weights: str, references: References, engine: str) -> Candidate:
     model = FittedDeepGaze1(references.dataset, Path(weights) if weights else None, engine)
     identity = sha256_of(Path(weights)) if weights and Path(weights).is_file() else name
-    return Candidate(name, lambda i: [View(model.log_density(i))], identity, model.note)
+    return Candidate(
+        name, lambda i: [View(model.log_density(i))], f"{identity} {engine}", model.note
+    )
 
 
 def _our_model(name: str, references: References, engine: str) -> Candidate:
@@ -151,7 +153,8 @@ def _our_model(name: str, references: References, engine: str) -> Candidate:
     return Candidate(
         card.name,
         lambda i: [View(predict(i))],
-        f"{card.readout_sha256} {card.backbone_checksum} {card.folds} {card.longer_side_px}",
+        f"{card.readout_sha256} {card.backbone_checksum} {card.folds} {card.longer_side_px}"
+        f" {n_seen} {engine}",
         f"{n_seen} images by the readout that has not seen them" if n_seen else "",
     )
 
@@ -222,8 +225,23 @@ def function_candidate(
         What the report calls it.
     references : References
         The data set.
+
+    Raises
+    ------
+    DeepGazeError
+        If it fails on the first image, or returns no map of the image's size; later images'
+        failures are raised when they are scored.
     """
-    compute = partial(_map_of, function, references)
+
+    def explained(pixels: NDArray[np.uint8]) -> Map:
+        try:
+            return function(pixels)
+        except Exception as error:  # whatever somebody's function raises
+            raise ModelError(
+                f"{name}: fails with {type(error).__name__} ({error}); correct the function"
+            ) from error
+
+    compute = partial(_map_of, explained, references)
     if abs(float(logsumexp(compute(0).astype(np.float64)))) > _MAX_LOG_MASS:
         return _fitted(name, compute, references, "")
     return Candidate(name, lambda i: [View(compute(i))], "")
@@ -235,7 +253,7 @@ def _imported(name: str, path: str) -> Callable[[NDArray[np.uint8]], Map]:
     sys.path.insert(0, "")  # as `python -m` has it
     try:
         function: Callable[..., Map] = getattr(importlib.import_module(module), function_name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever running somebody's module raises
         raise ModelError(f"{name}: cannot be imported ({error}); give MODULE.FUNCTION") from error
     finally:
         sys.path.remove("")
@@ -246,6 +264,10 @@ def _map_of(compute: Callable[[NDArray[np.uint8]], Map], references: References,
     """Return what a function says of an image, checked for its shape."""
     stimulus = read_stimulus(references.dataset.stimuli.path(i))
     found = np.asarray(compute(stimulus.pixels))
+    if found.dtype.kind not in "buif":
+        raise DeepGazeError(
+            f"{stimulus.name}: the map holds {found.dtype} values; return real numbers"
+        )
     if found.shape != stimulus.pixels.shape[:2]:
         raise DeepGazeError(
             f"{stimulus.name}: the map has shape {found.shape}, the image"

@@ -13,6 +13,7 @@ from deepgaze2.backbone import find_backbone
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
 from deepgaze2.engines import create_engine
+from deepgaze2.errors import DeepGazeError
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
 from deepgaze2.features import cache_features
 from deepgaze2.grid import block_stride
@@ -46,6 +47,7 @@ class FittedDeepGaze1:
         self._folds = image_folds(n_images, min(_FOLDS, n_images), seed=0)
         self._priors = fold_center_biases(dataset, self._folds)
         self._lock = Lock()
+        self._failure: DeepGazeError | None = None
 
     @property
     def note(self) -> str:
@@ -54,9 +56,21 @@ class FittedDeepGaze1:
         return f"on {layer}, fitted to other images ({int(self._folds.max()) + 1} folds)"
 
     def log_density(self, i: int) -> NDArray[np.float32]:
-        """Return the density (H, W), in nats, of a stimulus' fixations. Thread-safe."""
+        """Return the density (H, W), in nats, of a stimulus' fixations. Thread-safe.
+
+        Raises
+        ------
+        DeepGazeError
+            If the image, one that is fitted to, or the network's weights cannot be used.
+        """
         with self._lock:
-            model = self._models[int(self._folds[i])]
+            if self._failure is not None:
+                raise self._failure
+            try:
+                model = self._models[int(self._folds[i])]
+            except DeepGazeError as error:  # it would fail anew, as slowly, at each image
+                self._failure = error
+                raise
         return model.log_density(self._layer(i), self._prior(i))
 
     @cached_property

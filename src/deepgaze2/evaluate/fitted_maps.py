@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
+from deepgaze2.errors import DeepGazeError
 from deepgaze2.evaluate.saliency_density import SaliencyConversion
 from deepgaze2.evaluate.saliency_fit import FixatedMap, cross_fitted
 
@@ -35,6 +36,7 @@ class FittedMaps:
         self._folds = image_folds(n_images, min(_FOLDS, n_images), seed=0)
         self._lock = Lock()
         self._conversions: dict[int, SaliencyConversion] = {}
+        self._failure: DeepGazeError | None = None
 
     @property
     def note(self) -> str:
@@ -43,11 +45,23 @@ class FittedMaps:
         return f"maps made densities by a conversion fitted to other images ({n_folds} folds)"
 
     def log_density(self, i: int, saliency: Map) -> NDArray[np.float32]:
-        """Return the density (H, W), in nats, that a stimulus' map stands for. Thread-safe."""
+        """Return the density (H, W), in nats, that a stimulus' map stands for. Thread-safe.
+
+        Raises
+        ------
+        DeepGazeError
+            If the map, or one that the conversions are fitted to, cannot be used.
+        """
         with self._lock:
+            if self._failure is not None:
+                raise self._failure
             if not self._conversions:
                 maps = [self._fixated(i) for i in range(len(self._folds))]
-                self._conversions = cross_fitted(maps, self._folds)
+                try:
+                    self._conversions = cross_fitted(maps, self._folds)
+                except DeepGazeError as error:  # it would fail anew, as slowly, at each image
+                    self._failure = error
+                    raise
         conversion = self._conversions[int(self._folds[i])]
         return conversion.log_density(saliency, *saliency.shape, name=self._label(i))
 

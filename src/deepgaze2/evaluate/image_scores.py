@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.table import Fixations
+from deepgaze2.errors import DataError
 from deepgaze2.evaluate.auc import auc
 from deepgaze2.evaluate.candidates import Candidate, Map, View
 from deepgaze2.evaluate.empirical_map import empirical_map
@@ -44,10 +45,16 @@ def score_image(candidate: Candidate, references: References, i: int) -> ImageSc
 
     CC, KL and SIM compare with all fixations on the image: they have no value where the
     candidate predicts each subject by another density.
+
+    Raises
+    ------
+    DataError
+        If the candidate's density is of another size than the image, or cannot be scored.
     """
     fixations = references.dataset.fixations_on(i)
     scores = ImageScores({name: np.full(len(fixations), np.nan) for name in PER_FIXATION})
     for view in candidate.views(i):
+        _check_size(view, references, i)
         chosen = slice(None) if view.chosen is None else view.chosen
         found = _of_fixations(view, fixations[chosen], references, i)
         for name, values in found.items():
@@ -55,6 +62,17 @@ def score_image(candidate: Candidate, references: References, i: int) -> ImageSc
         if view.chosen is None:
             scores.per_image.update(_of_maps(view, fixations, references, i))
     return scores
+
+
+def _check_size(view: View, references: References, i: int) -> None:
+    stimuli = references.dataset.stimuli
+    height, width = int(stimuli.height[i]), int(stimuli.width[i])
+    if view.log_density.shape != (height, width):
+        found = view.log_density.shape
+        raise DataError(
+            f"predicted at {found[1]} by {found[0]} pixels, but the fixations are on an image of"
+            f" {width} by {height}; put back the image that was shown"
+        )
 
 
 def _of_fixations(

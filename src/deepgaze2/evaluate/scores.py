@@ -24,6 +24,7 @@ from deepgaze2.evaluate.candidates import Candidate
 from deepgaze2.evaluate.image_scores import PER_FIXATION, PER_IMAGE, ImageScores, score_image
 from deepgaze2.evaluate.references import References
 from deepgaze2.files import cache_directory, written_atomically
+from deepgaze2.stimulus import printable
 
 _SECONDS_BETWEEN_SAVES = 20.0
 _Result = TypeVar("_Result")
@@ -124,9 +125,20 @@ def _checkpoint(candidate: Candidate, references: References) -> Path | None:
     """Return the file for a candidate's scores, named by all that they depend on."""
     if not candidate.identity:
         return None
-    depends_on = (candidate.name, candidate.identity, references.identity, version("deepgaze2"))
+    depends_on = (
+        *(candidate.name, candidate.identity, references.identity, version("deepgaze2")),
+        *map(_size_and_time, references.dataset.stimuli.paths),
+    )
     digest = hashlib.sha256("\n".join(depends_on).encode()).hexdigest()
     return cache_directory() / "scores" / f"{digest[:32]}.npz"
+
+
+def _size_and_time(path: Path | None) -> str:
+    """Return what changes if an image file does; nothing if it is not at hand."""
+    if path is None or not path.is_file():
+        return ""
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _score_images(
@@ -157,9 +169,10 @@ def _score_images(
                 table.write(checkpoint)
                 saved_at = time.monotonic()
     if failed:
+        first = min(failed)
         raise DataError(
             f"{candidate.name}: {len(failed)} of {len(waiting)} images failed, the others are"
-            f" done: {failed[min(failed)]}"
+            f" done: {printable(references.dataset.stimuli.ids[first])}: {failed[first]}"
         )
 
 
