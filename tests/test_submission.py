@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepgaze2.errors import DataError
+from deepgaze2.errors import CenterBiasError, DataError, OutputError
 from deepgaze2.image_files import image_files
 from deepgaze2.model import Model
 from deepgaze2.submission import (
@@ -140,6 +140,15 @@ def test_an_interrupted_export_goes_on_and_a_damaged_image_does_not_stop_the_oth
     export_submission(model, images, tmp_path / "out")
     assert kept.stat().st_mtime_ns == written
     assert check_submission(tmp_path / "out", image_files(tmp_path / "images")) == []
+
+
+def test_what_would_fail_for_each_image_fails_at_once(tmp_path: Path, model: Model) -> None:
+    images = write_photos(tmp_path / "images", SIZES)
+    with pytest.raises(CenterBiasError, match="nowhere"):
+        export_submission(model, images, tmp_path / "out", center_bias="nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        export_submission(model, images, tmp_path / "file")
 
 
 def test_images_of_one_name_are_refused(tmp_path: Path, model: Model) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.special import logsumexp
 
 from deepgaze2.data.images import stored_size
-from deepgaze2.errors import DataError, DeepGazeError
+from deepgaze2.errors import DataError, StimulusError
 from deepgaze2.files import written_atomically
 from deepgaze2.model import Model
 from deepgaze2.stimulus import printable
@@ -76,7 +76,9 @@ def export_submission(
     Raises
     ------
     DataError
-        If two images have one name, or some cannot be predicted: after the others are done.
+        If two images have one name, or some cannot be read: after the others are done.
+    CenterBiasError, OutputError
+        If the prior cannot be used, or a file not written: at once.
     """
     from tqdm import tqdm
 
@@ -99,7 +101,7 @@ def export_submission(
                 _write_picture(log_density, folder / target / f"{path.stem}.jpg")
             with written_atomically(part) as temporary:
                 np.save(temporary, log_density)
-        except DeepGazeError as error:
+        except StimulusError as error:
             failed.append(str(error))
     if failed:
         raise DataError(

@@ -84,6 +84,8 @@ def test_mistakes_are_found_before_anything_is_read() -> None:
         run("evaluate", "aimm", "csv:nowhere")
     with pytest.raises(DeepGazeError, match="give the folder of one model"):
         run("evaluate", "aim", "default", "csv:nowhere", "--update-card")
+    with pytest.raises(DeepGazeError, match="'aim' is neither a packaged model nor a folder"):
+        run("evaluate", "aim", "csv:nowhere", "--update-card")
 
 
 def test_export_and_check(tmp_path: Path) -> None:

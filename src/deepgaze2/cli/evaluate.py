@@ -63,8 +63,10 @@ def evaluate(
     and maps are fitted to other images than they are scored on. Interrupted, the same command
     goes on where it was, and what was scored before is not scored again.
     """  # noqa: D301 (click looks for the character itself)
-    if update_card and (len(models) > 1 or models[0] in ("default", *packaged_models())):
-        raise ModelError("--update-card: give the folder of one model that you trained")
+    if update_card:
+        if len(models) > 1 or models[0] in ("default", *packaged_models()):
+            raise ModelError("--update-card: give the folder of one model that you trained")
+        find_model(models[0])  # a rival or a folder of maps has no card
     from deepgaze2.evaluate.candidates import refuse_unknown
     from deepgaze2.evaluate.evaluation import evaluate as evaluate_all
 

@@ -19,7 +19,11 @@ def export() -> None:
 @export.command()
 @click.argument("images", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write to."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder to write to.",
 )
 @click.option("--model", default="default", show_default=True, help="Model name or folder.")
 @click.option("--center-bias", default="mit1003", show_default=True, metavar="NAME|FILE")
