@@ -144,7 +144,9 @@ def test_a_function_is_found_by_its_name(
         open_candidate("python:a_broken_module.f", references)
 
 
-def test_maps_in_a_folder(references: References, tmp_path: Path) -> None:
+def test_maps_in_a_folder(
+    references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for i in range(len(references.dataset.stimuli)):
         path = references.dataset.stimuli.path(i)
         from deepgaze2.stimulus import read_stimulus
@@ -153,7 +155,9 @@ def test_maps_in_a_folder(references: References, tmp_path: Path) -> None:
     density = open_candidate(f"densities:{tmp_path}", references)
     expected = only_density(function_candidate(peaked, "p", references), 7)
     np.testing.assert_allclose(only_density(density, 7), expected, atol=1e-5)
-    (view,) = open_candidate(f"maps:{tmp_path}", references).views(7)
+    monkeypatch.setenv("HOME", str(tmp_path.parent))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path.parent))
+    (view,) = open_candidate(f"maps:~/{tmp_path.name}", references).views(7)
     assert view.saliency is not None
 
 

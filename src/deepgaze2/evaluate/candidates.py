@@ -127,10 +127,10 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
     if prefix == _DEEPGAZE1:
         return _deepgaze1(name, rest, references, engine)
     if prefix == "maps":
-        files = open_maps(Path(rest), references.dataset)
+        files = open_maps(Path(rest).expanduser(), references.dataset)
         return _fitted(name, files.saliency, references, files.identity)
     if prefix == "densities":
-        files = open_maps(Path(rest), references.dataset)
+        files = open_maps(Path(rest).expanduser(), references.dataset)
         return Candidate(name, lambda i: [View(files.log_density(i))], files.identity)
     if prefix == "python":
         return function_candidate(_imported(name, rest), name, references)
@@ -138,8 +138,9 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
 
 
 def _deepgaze1(name: str, weights: str, references: References, engine: str) -> Candidate:
-    model = FittedDeepGaze1(references.dataset, Path(weights) if weights else None, engine)
-    identity = sha256_of(Path(weights)) if weights and Path(weights).is_file() else name
+    path = Path(weights).expanduser() if weights else None
+    model = FittedDeepGaze1(references.dataset, path, engine)
+    identity = sha256_of(path) if path is not None and path.is_file() else name
     return Candidate(
         name, lambda i: [View(model.log_density(i))], f"{identity} {engine}", model.note
     )
