@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from deepgaze2.data import Dataset
 from deepgaze2.errors import ModelError
 from deepgaze2.evaluate.evaluation import Evaluation, evaluate
+from deepgaze2.evaluate.references import fit_references
+from deepgaze2.evaluate.report import report
 from deepgaze2.evaluate.score_files import write_csv, write_json
 from toy_data import patches
 
@@ -63,6 +65,14 @@ def test_information_gains_are_means_of_differences_of_logs(evaluation: Evaluati
     order = references.dataset.fixations.order
     assert first.by_order["3"] == pytest.approx(gain[order == 2].mean())
     assert "1" not in first.by_order  # dropped
+
+
+def test_viewings_of_one_person_are_one_subject(evaluation: Evaluation) -> None:
+    names = ("a", "b / first", "b / again")
+    dataset = replace(evaluation.references.dataset, subject_names=names)
+    found = report(fit_references(dataset), evaluation.scores)
+    assert (evaluation.report.subjects, found.subjects) == (3, 2)
+    assert list(found.models[0].by_subject) == list(names)
 
 
 def test_the_center_bias_gains_nothing_and_the_gold_standard_explains_all(

@@ -52,7 +52,8 @@ _METRICS = (
     (
         "CC, \u22121 to 1",
         "Pearson's correlation, over pixels, with the empirical map: all fixations on the image,"
-        " blurred by a Gaussian. Map: the density, blurred alike.",
+        " blurred by a Gaussian of one degree of visual angle where that is known, else of 24/1024"
+        " of the image's longer side. Map: the density, blurred alike.",
     ),
     (
         "KL, nats, 0 is best",
@@ -79,7 +80,8 @@ def methods() -> Html:
                 "Each metric is given the map that a model itself expects to score best in it"
                 " (K\u00fcmmerer, Wallis, Bethge 2018): one map cannot be best in all. Models that"
                 " give saliency maps are scored by the densities made of them, and once more, in"
-                " rows \u201cmap as given\u201d, by the maps themselves.",
+                " rows \u201cmap as given\u201d, by the maps themselves; for KL and SIM, those with"
+                " negative values are raised to a minimum of 0.",
             ),
             element("dl", definitions, class_="methods"),
             element("h3", "Averages, intervals and tests"),
@@ -118,8 +120,9 @@ _CAVEATS = (
     "The gold standard, leave-one-subject-out, is a lower bound of what can be predicted: a few"
     " subjects say little about the next one. Models can exceed it. The optimistic gold standard"
     " has seen the fixations that it predicts: it is an upper bound, no target.",
-    "Center bias and gold standard have a few parameters that are fitted to this data set by"
-    " cross-validation, as has the conversion of saliency maps to densities.",
+    "Center bias and gold standard have two and three parameters, the same for all images, that are"
+    " fitted to this data set by cross-validation. The conversion of saliency maps to densities is"
+    " fitted anew to other images than it is applied to.",
     "The bold value of a column is the best one, whether or not others differ from it by more"
     " than chance; the paired comparisons tell.",
 )

@@ -178,7 +178,7 @@ def _data_set(references: References, report: Report) -> Html:
     dataset = references.dataset
     stimuli, counts = dataset.stimuli, np.diff(dataset.offsets)
     seen = np.flatnonzero(counts)
-    pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.fixations.subject]), axis=1)
+    pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.person]), axis=1)
     subjects = np.bincount(pairs[0], minlength=len(stimuli))[seen]
     blur = np.array([references.map_sigma_px(i) for i in seen.tolist()])
     rows = (

@@ -54,7 +54,8 @@ class ModelReport:
     map_metrics : dict of Estimate
         The same of saliency maps as they were given; empty for models that give densities.
     by_subject, by_order : dict of float
-        Information gain over each subject's fixations, and over the n-th ones, from 1.
+        Information gain over each subject's fixations (each viewing's, where somebody saw images
+        several times), and over the n-th ones, from 1.
     """
 
     name: str
@@ -103,7 +104,7 @@ class Report:
     data_set : str
         Its name.
     images, subjects, fixations : int
-        How many were scored.
+        How many were scored; somebody who saw images several times is one subject.
     center_bias : Estimate
         The cross-validated center bias over the uniform density, bits/fixation.
     center_bias_bandwidth, center_bias_uniform_share : float
@@ -148,7 +149,7 @@ def report(references: References, scores: Sequence[Scores]) -> Report:
     return Report(
         data_set=dataset.name,
         images=int((np.diff(dataset.offsets) > 0).sum()),
-        subjects=len(np.unique(dataset.fixations.subject)),
+        subjects=len(np.unique(dataset.person)),
         fixations=len(dataset.fixations),
         center_bias=estimate.mean(estimate.over_uniform(baseline.log_density)),
         center_bias_bandwidth=baseline.bandwidth,
