@@ -85,6 +85,8 @@ def export_submission(
     if doubled := [name for name, n in Counter(path.stem for path in images).items() if n > 1]:
         raise DataError(f"several images are called {printable(doubled[0])}; rename all but one")
     parts = folder / f"{_PARTS}-{_digest(model, center_bias, pixels_per_degree)}"
+    for other in set(folder.glob(f"{_PARTS}-*")) - {parts}:
+        shutil.rmtree(other)  # its pictures are about to be replaced
     failed = []
     for path in tqdm(images, desc="predicting", unit="image", disable=None):
         part = parts / f"{path.stem}.npy"
@@ -129,8 +131,7 @@ def _pack(folder: Path, parts: Path, images: Sequence[Path]) -> None:
         for path in images:
             log_density = np.load(parts / f"{path.stem}.npy")
             file.create_dataset(path.name, data=log_density, compression="gzip")
-    for left in folder.glob(f"{_PARTS}-*"):
-        shutil.rmtree(left)
+    shutil.rmtree(parts)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def test_missing_doubled_and_damaged_maps_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1\.npz: cannot be read"):
         open_maps(tmp_path, DATASET).saliency(1)
     write(tmp_path / "0.npy", np.full((HEIGHT, WIDTH), np.nan))
-    with pytest.raises(DataError, match=r"0\.npy: .*not numbers"):
+    with pytest.raises(DataError, match=r"0\.npy: .*not finite numbers"):
         open_maps(tmp_path, DATASET).saliency(0)
     with pytest.raises(DataError, match="neither a folder of maps nor an HDF5 file"):
         open_maps(tmp_path / "nowhere", DATASET)

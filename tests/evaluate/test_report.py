@@ -146,7 +146,7 @@ def test_one_subject_per_image_leaves_the_gold_standard_out(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path))
-    report = evaluate(["uniform"], dataset.of_subjects([1])).report
+    report = evaluate("uniform", dataset.of_subjects([1])).report
     assert report.gold is None
     assert report.models[0].explained is None
     assert report.models[0].information_gain.value == pytest.approx(-report.center_bias.value)

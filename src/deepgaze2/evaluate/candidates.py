@@ -89,7 +89,7 @@ def refuse_unknown(name: str) -> None:
     if (Path(name) / CARD_FILE).is_file():
         return
     nearest = get_close_matches(name.lower(), names, n=1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else f"give one of {', '.join(names)},"
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"give one of {', '.join(names)}."
     raise ModelError(
         f"{printable(name)}: nothing to evaluate is called so; {hint} Also: the folder of a"
         " trained model, maps:FOLDER, densities:FOLDER, python:MODULE.FUNCTION"
@@ -243,9 +243,9 @@ def function_candidate(
             ) from error
 
     compute = partial(_map_of, explained, references)
-    if abs(float(logsumexp(compute(0).astype(np.float64)))) > _MAX_LOG_MASS:
-        return _fitted(name, compute, references, "")
-    return Candidate(name, lambda i: [View(compute(i))], "")
+    if abs(float(logsumexp(compute(0).astype(np.float64)))) <= _MAX_LOG_MASS:
+        return Candidate(name, lambda i: [View(compute(i))], "")
+    return _fitted(name, compute, references, "")
 
 
 def _imported(name: str, path: str) -> Callable[[NDArray[np.uint8]], Map]:

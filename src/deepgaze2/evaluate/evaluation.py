@@ -13,7 +13,6 @@ from deepgaze2.evaluate.candidates import (
     Candidate,
     function_candidate,
     open_candidate,
-    refuse_unknown,
 )
 from deepgaze2.evaluate.references import References, fit_references
 from deepgaze2.evaluate.report import Report, report
@@ -67,9 +66,8 @@ def evaluate(
         If the data set has fixations on fewer than two images, or an image or a map of it
         cannot be used.
     """
-    for model in models:
-        if isinstance(model, str):
-            refuse_unknown(model)  # before all that takes time
+    if isinstance(models, str):
+        models = [models]
     references = fit_references(dataset)
     candidates = tuple(
         open_candidate(model, references, engine=engine)

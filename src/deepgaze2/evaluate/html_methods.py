@@ -110,7 +110,7 @@ def _statistics() -> tuple[str, ...]:
         f"P values are two-sided sign-flip tests over images, {n:,} random flips, seed {seed}, or"
         " all flips where there are fewer. They are not corrected for the number of comparisons.",
         "The samples behind SIM's maps have the image's number as their seed.",
-        "All sums are in double precision.",
+        "Likelihoods and metrics are summed in double precision.",
     )
 
 

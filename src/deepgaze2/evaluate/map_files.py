@@ -56,11 +56,13 @@ class MapFiles:
         Raises
         ------
         DataError
-            If it is damaged, has colors, or holds what is not a number.
+            If it is damaged, has colors, or holds what is not a finite number.
         """
         values = self._read(i)
-        if np.isnan(values).any():
-            raise DataError(f"{self._label(i)}: holds values that are not numbers; write it again")
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"{self._label(i)}: holds values that are not finite numbers; replace them"
+            )
         size = int(self.stimuli.width[i]), int(self.stimuli.height[i])
         if values.shape != size[::-1]:
             values = np.asarray(Image.fromarray(values).resize(size, Image.Resampling.BILINEAR))
