@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from deepgaze2.errors import DataError
-from deepgaze2.evaluate.empirical_map import empirical_map, empirical_map_mit
+from deepgaze2.evaluate.empirical_map import blurred_map, empirical_map, empirical_map_mit
 from metric_maps import FIXATIONS, HEIGHT, WIDTH
 
 
@@ -36,6 +36,16 @@ def test_equals_scipys_filter_on_a_large_image(sigma_px: float) -> None:
     expected = gaussian_filter(counts(rows, columns, 300, 400), sigma_px) / 50
     assert_allclose(found, expected, rtol=1e-11, atol=1e-18)
     assert found.sum() == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (7, 130), (200, 64), (150, 65)])
+@pytest.mark.parametrize("sigma_px", [0.05, 3, 24, 200])
+def test_a_blurred_map_is_scipys(height: int, width: int, sigma_px: float) -> None:
+    map_ = np.exp(np.random.default_rng(0).normal(scale=20, size=(height, width)))
+    map_[: height // 2, : width // 3] = 0
+    expected = gaussian_filter(map_, sigma_px)
+    assert_allclose(blurred_map(map_, sigma_px), expected, rtol=1e-12)
+    assert_allclose(blurred_map(map_.T, sigma_px), expected.T, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("height", "width", "side"), [(50, 64, 64), (65, 30, 128)])

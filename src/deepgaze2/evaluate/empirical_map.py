@@ -99,6 +99,42 @@ def empirical_map_mit(
     return np.asarray(blurred / blurred.sum())
 
 
+def blurred_map(map_: NDArray[np.float64], sigma_px: float) -> NDArray[np.float64]:
+    """Return a map blurred as `empirical_map` blurs fixations: to rounding, as SciPy does.
+
+    In products of matrices: several times faster, and values far below the largest one keep
+    their relative precision, which transforms would lose.
+
+    Parameters
+    ----------
+    map_ : float64 array (height, width)
+        Not empty, all values finite.
+    sigma_px : float
+        Standard deviation.
+
+    Returns
+    -------
+    float64 array (height, width)
+        Its sum is the map's.
+
+    Raises
+    ------
+    DataError
+        If sigma is not above 0.
+    """
+    return _blurred_down(_blurred_down(map_, sigma_px).T, sigma_px).T
+
+
+def _blurred_down(map_: NDArray[np.float64], sigma_px: float) -> NDArray[np.float64]:
+    """Return a map with each column blurred; a strip of rows needs only those within reach."""
+    blurred = np.empty_like(map_)
+    for start in range(0, len(map_), _STRIP_ROWS):
+        rows = np.arange(start, min(start + _STRIP_ROWS, len(map_)))
+        near = slice(max(start - _radius(sigma_px), 0), rows[-1] + 1 + _radius(sigma_px))
+        blurred[rows] = blurred_points(rows, len(map_), sigma_px)[:, near] @ map_[near]
+    return blurred
+
+
 def blurred_points(points: Pixels, n_pixels: int, sigma_px: float) -> NDArray[np.float64]:
     """Return points on a line of pixels, each blurred with a Gaussian that the ends reflect.
 

@@ -20,7 +20,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
 from deepgaze2.errors import DataError
-from deepgaze2.evaluate.empirical_map import blurred_points, check_sigma
+from deepgaze2.evaluate.empirical_map import blurred_map, blurred_points, check_sigma
 from deepgaze2.evaluate.map_arrays import checked_map
 
 _MAX_LOG_MASS = 1e-3
@@ -116,9 +116,10 @@ def blurred_density(
     """
     check_sigma(sigma_px)
     density = np.exp(_checked_density(log_density))
-    blurred = gaussian_filter(
-        density, sigma_px, mode="reflect" if border == "reflect" else "constant"
-    )
+    if border == "reflect":
+        blurred = blurred_map(density, sigma_px)
+    else:
+        blurred = gaussian_filter(density, sigma_px, mode="constant")
     return np.asarray(blurred / blurred.sum())
 
 
