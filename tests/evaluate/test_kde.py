@@ -1,4 +1,5 @@
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -81,6 +82,17 @@ def test_sums_of_gaussians(n_pixels: int, sigma: float, shares: list[float]) -> 
         for x in position
     ]
     np.testing.assert_allclose(gaussian_sums(position, n_pixels, sigma), expected, rtol=1e-12)
+
+
+def test_sums_at_many_positions_take_little_memory() -> None:
+    position = np.random.default_rng(0).uniform(0, 100, 500_000)
+    tracemalloc.start()
+    sums = gaussian_sums(position, 100, 9.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 6 * position.nbytes
+    inside = norm.cdf((100 - position) / 9) - norm.cdf(-position / 9)
+    np.testing.assert_allclose(sums, 9 * np.sqrt(2 * np.pi) * inside, rtol=1e-3)
 
 
 def test_a_map_of_kernels_is_a_blurred_histogram() -> None:

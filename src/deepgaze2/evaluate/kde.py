@@ -11,6 +11,7 @@ from scipy.special import ndtr
 _SMALLEST_GAIN = 1e-9  # nats per fixation: when a mixture's likelihood has converged
 _MAX_EM_STEPS = 2000
 _LOG_BANDWIDTH_TOLERANCE = 0.005
+_BLOCK_POSITIONS = 1 << 16  # at once: little memory, and fastest
 
 
 def blur_matrix(n_cells: int, sigma_cells: float) -> NDArray[np.float64]:
@@ -60,9 +61,13 @@ def gaussian_sums(
     # a node of pixel m has the pixels from m to its left to n - 1 - m to its right
     sums = below[: n_pixels - 1 : -1] - below[n_pixels - 1 :: -1]
     coefficients = np.linalg.solve(chebyshev.chebvander(nodes, n_nodes - 1), sums.T).T
-    pixel = position.astype(np.intp)
-    basis = chebyshev.chebvander(2 * (position - pixel) - 1, n_nodes - 1)
-    return np.asarray(np.einsum("ij,ij->i", coefficients[pixel], basis))
+    of_positions = np.empty(len(position))
+    for start in range(0, len(position), _BLOCK_POSITIONS):
+        block = slice(start, start + _BLOCK_POSITIONS)
+        pixel = position[block].astype(np.intp)
+        basis = chebyshev.chebvander(2 * (position[block] - pixel) - 1, n_nodes - 1)
+        np.einsum("ij,ij->i", coefficients[pixel], basis, out=of_positions[block])
+    return of_positions
 
 
 def kernel_density_map(
