@@ -144,6 +144,8 @@ def as_text(report: "Report") -> str:
     lines += ["", f"{'model':<{width}}  {'bits over center bias':<23}{'explained':<25}<0{metrics}"]
     for model in report.models:
         lines += _model_lines(model, width)
+    if notes := [f"{model.name}: {model.note}" for model in report.models if model.note]:
+        lines += ["", *notes]
     if report.comparisons:
         lines.append("")
     lines += [
