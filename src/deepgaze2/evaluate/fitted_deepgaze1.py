@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from deepgaze2.backbone import find_backbone
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
 from deepgaze2.engines import create_engine
-from deepgaze2.errors import DeepGazeError
+from deepgaze2.evaluate.once import Once
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
 from deepgaze2.features import cache_features
 from deepgaze2.grid import block_stride
@@ -46,8 +45,7 @@ class FittedDeepGaze1:
         n_images = len(dataset.stimuli)
         self._folds = image_folds(n_images, min(_FOLDS, n_images), seed=0)
         self._priors = fold_center_biases(dataset, self._folds)
-        self._lock = Lock()
-        self._failure: DeepGazeError | None = None
+        self._models = Once(self._fitted)
 
     @property
     def note(self) -> str:
@@ -63,19 +61,11 @@ class FittedDeepGaze1:
         DeepGazeError
             If the image, one that is fitted to, or the network's weights cannot be used.
         """
-        with self._lock:
-            if self._failure is not None:
-                raise self._failure
-            try:
-                model = self._models[int(self._folds[i])]
-            except DeepGazeError as error:  # it would fail anew, as slowly, at each image
-                self._failure = error
-                raise
+        model = self._models()[int(self._folds[i])]
         return model.log_density(self._layer(i), self._prior(i))
 
-    @cached_property
-    def _models(self) -> dict[int, DeepGaze1]:
-        """The fit that predicts each fold."""
+    def _fitted(self) -> dict[int, DeepGaze1]:
+        """Return the fit that predicts each fold."""
         seen = np.flatnonzero(np.diff(self._dataset.offsets))
         drawn = np.random.default_rng(0).permutation(seen)[:_MOST_IMAGES].tolist()
         images = {i: self._training_image(i) for i in tqdm(drawn, "features", disable=None)}

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
-from deepgaze2.errors import DeepGazeError
+from deepgaze2.evaluate.once import Once
 from deepgaze2.evaluate.saliency_density import SaliencyConversion
 from deepgaze2.evaluate.saliency_fit import FixatedMap, cross_fitted
 
@@ -34,9 +33,7 @@ class FittedMaps:
         self._name, self._saliency, self._dataset = name, saliency, dataset
         n_images = len(dataset.stimuli)
         self._folds = image_folds(n_images, min(_FOLDS, n_images), seed=0)
-        self._lock = Lock()
-        self._conversions: dict[int, SaliencyConversion] = {}
-        self._failure: DeepGazeError | None = None
+        self._conversions = Once(self._fitted)
 
     @property
     def note(self) -> str:
@@ -52,18 +49,12 @@ class FittedMaps:
         DeepGazeError
             If the map, or one that the conversions are fitted to, cannot be used.
         """
-        with self._lock:
-            if self._failure is not None:
-                raise self._failure
-            if not self._conversions:
-                maps = [self._fixated(i) for i in range(len(self._folds))]
-                try:
-                    self._conversions = cross_fitted(maps, self._folds)
-                except DeepGazeError as error:  # it would fail anew, as slowly, at each image
-                    self._failure = error
-                    raise
-        conversion = self._conversions[int(self._folds[i])]
+        conversion = self._conversions()[int(self._folds[i])]
         return conversion.log_density(saliency, *saliency.shape, name=self._label(i))
+
+    def _fitted(self) -> dict[int, SaliencyConversion]:
+        maps = [self._fixated(i) for i in range(len(self._folds))]
+        return cross_fitted(maps, self._folds)
 
     def _fixated(self, i: int) -> FixatedMap:
         rows, columns = self._dataset.fixations_on(i).pixel()
