@@ -18,12 +18,13 @@ from scipy.special import log_softmax
 
 from deepgaze2.cores import available_cores, single_threaded_blas
 from deepgaze2.evaluate.kde import blur_matrix
-from deepgaze2.grid import cell_centers_px, interpolation_matrix
+from deepgaze2.grid import block_stride, cell_centers_px, interpolation_matrix
 
 SPARSITY = 0.001
 _START_SIGMA_PX = 8.0
 _MAX_STEPS = 80
 _GRID_BLOCK = 3  # densities are fitted on a grid of every fourth pixel of the network's input
+_STRIDE_PX = block_stride(_GRID_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -103,13 +104,9 @@ def _resampling(layer: Layer, axis: int, image_px: int, sigma_px: float) -> NDAr
     input_px = layer.input_size[1 - axis]
     centers_px = (np.arange(image_px) + 0.5) * (input_px / image_px) - 0.5
     grid_px = cell_centers_px(input_px, _GRID_BLOCK)
-    to_image = interpolation_matrix((centers_px - grid_px[0]) / _stride(), len(grid_px))
-    blur = blur_matrix(len(grid_px), sigma_px / _stride())
+    to_image = interpolation_matrix((centers_px - grid_px[0]) / _STRIDE_PX, len(grid_px))
+    blur = blur_matrix(len(grid_px), sigma_px / _STRIDE_PX)
     return np.asarray(to_image @ blur @ layer.interpolation(axis, grid_px))
-
-
-def _stride() -> int:
-    return 1 << (_GRID_BLOCK - 1)
 
 
 class _Sample:
@@ -124,7 +121,7 @@ class _Sample:
             grid_px = cell_centers_px(input_px, _GRID_BLOCK)
             scale = shape[axis] / input_px
             self.interpolations.append(image.layer.interpolation(axis, grid_px))
-            nearest = ((positions + 0.5) / scale - 0.5 - grid_px[0]) / _stride()
+            nearest = ((positions + 0.5) / scale - 0.5 - grid_px[0]) / _STRIDE_PX
             cells.append(np.clip(np.rint(nearest), 0, len(grid_px) - 1).astype(np.intp))
             chosen.append(np.clip((grid_px + 0.5) * scale, 0, shape[axis] - 1).astype(np.intp))
         self.log_center_bias = image.log_center_bias[np.ix_(*chosen)].astype(np.float64)
@@ -181,7 +178,7 @@ def fit_deepgaze1(images: Sequence[TrainingImage], *, sparsity: float = SPARSITY
     deviation = _deviations(images)
     samples = [_Sample(image) for image in images]
     n_fixations = sum(sample.n_fixations for sample in samples)
-    start = np.append(1e-3 * np.ones(len(deviation)), np.log(_START_SIGMA_PX / _stride()))
+    start = np.append(1e-3 * np.ones(len(deviation)), np.log(_START_SIGMA_PX / _STRIDE_PX))
 
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
 
@@ -199,7 +196,7 @@ def fit_deepgaze1(images: Sequence[TrainingImage], *, sparsity: float = SPARSITY
             return -total / n_fixations + sparsity * penalty, slope
 
         found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _MAX_STEPS})
-    return DeepGaze1(found.x[:-1] / deviation, float(np.exp(found.x[-1])) * _stride())
+    return DeepGaze1(found.x[:-1] / deviation, float(np.exp(found.x[-1])) * _STRIDE_PX)
 
 
 def _penalty(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
