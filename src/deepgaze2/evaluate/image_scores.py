@@ -16,6 +16,7 @@ from deepgaze2.errors import DataError
 from deepgaze2.evaluate.auc import auc
 from deepgaze2.evaluate.candidates import Candidate, Map, View
 from deepgaze2.evaluate.empirical_map import empirical_map
+from deepgaze2.evaluate.map_arrays import Pixels
 from deepgaze2.evaluate.map_metrics import cc, kl_divergence, nss, similarity
 from deepgaze2.evaluate.optimal_maps import (
     blurred_density,
@@ -53,10 +54,11 @@ def score_image(candidate: Candidate, references: References, i: int) -> ImageSc
     """
     fixations = references.dataset.fixations_on(i)
     scores = ImageScores({name: np.full(len(fixations), np.nan) for name in PER_FIXATION})
+    others, center_bias = references.non_fixations.of(i), references.baseline.log_density_map(i)
     for view in candidate.views(i):
         _check_size(view, references, i)
         chosen = slice(None) if view.chosen is None else view.chosen
-        found = _of_fixations(view, fixations[chosen], references, i)
+        found = _of_fixations(view, fixations[chosen], others, center_bias)
         for name, values in found.items():
             scores.per_fixation[name][chosen] = values
         if view.chosen is None:
@@ -76,12 +78,11 @@ def _check_size(view: View, references: References, i: int) -> None:
 
 
 def _of_fixations(
-    view: View, fixations: Fixations, references: References, i: int
+    view: View, fixations: Fixations, others: tuple[Pixels, Pixels, Pixels], center_bias: Map
 ) -> dict[str, NDArray[np.float64]]:
     rows, columns = fixations.pixel()
-    others = references.non_fixations.of(i)
     log_density = view.log_density
-    specific = shuffled_auc_map(log_density, references.baseline.log_density_map(i))
+    specific = shuffled_auc_map(log_density, center_bias)
     found = {
         "log_density": log_density[rows, columns].astype(np.float64),
         "auc": auc(log_density, rows, columns),
