@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import uniform_log_density
-from deepgaze2.evaluate.gold_standard import BANDWIDTHS_PX, kernel_log_density
+from deepgaze2.evaluate.gold_standard import BANDWIDTHS_PX, kernel_log_density, people_per_image
 from deepgaze2.evaluate.information import by_group, information_gain
 from deepgaze2.evaluate.intervals import resampled_sums
 from deepgaze2.evaluate.kde import best_mixture
@@ -103,7 +103,7 @@ def gold_curve(
         If fixations lie outside their stimulus, or too few images have enough subjects.
     """
     stimulus = dataset.fixations.stimulus
-    others = _subjects_per_image(dataset) - 1
+    others = people_per_image(dataset) - 1
     most = n_others or int(np.median(others[stimulus])) if len(stimulus) else 0
     enough = others >= most
     if most < _FEWEST_POINTS or not enough.any():
@@ -179,11 +179,6 @@ def _fits(
         return np.vstack([kde, fallback])
 
     return [best_mixture(partial(components, k=k), *BANDWIDTHS_PX) for k in range(1, most + 1)]
-
-
-def _subjects_per_image(dataset: Dataset) -> NDArray[np.intp]:
-    pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.person]), axis=1)
-    return np.bincount(pairs[0], minlength=len(dataset.stimuli))
 
 
 def _random_orders(dataset: Dataset, seed: int) -> dict[int, NDArray[np.intp]]:

@@ -134,6 +134,12 @@ def fit_gold_standard(dataset: Dataset, baseline_log_density: NDArray[np.float64
     return GoldStandard(bandwidth_px, weights, log_density)
 
 
+def people_per_image(dataset: Dataset) -> NDArray[np.intp]:
+    """Return how many people looked at each stimulus, (n_stimuli,), see `Dataset.person`."""
+    pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.person]), axis=1)
+    return np.bincount(pairs[0], minlength=len(dataset.stimuli))
+
+
 def joint_log_density(
     gold: GoldStandard, dataset: Dataset, baseline_log_density: NDArray[np.float64]
 ) -> NDArray[np.float64]:

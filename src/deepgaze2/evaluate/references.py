@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.table import Dataset
 from deepgaze2.evaluate.baseline import CenterBiasFit, fit_center_bias
-from deepgaze2.evaluate.gold_standard import GoldStandard, fit_gold_standard
+from deepgaze2.evaluate.gold_standard import GoldStandard, fit_gold_standard, people_per_image
+from deepgaze2.evaluate.information import information_gain, mean_per_image
 from deepgaze2.evaluate.shuffled_auc import NonFixations
 
 _SIGMA_OF_LONGER_SIDE = 24 / 1024
@@ -46,6 +47,22 @@ class References:
         longer_px = int(max(stimuli.width[stimulus], stimuli.height[stimulus]))
         return degree_px if np.isfinite(degree_px) else _SIGMA_OF_LONGER_SIDE * longer_px
 
+    def gain_per_image(self, log_density: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return each image's mean information gain over the center bias, bits/fixation.
+
+        Parameters
+        ----------
+        log_density : float64 array (n_fixations,)
+            Nats per pixel at each fixation.
+
+        Returns
+        -------
+        float64 array (n_stimuli,)
+            NaN without fixations.
+        """
+        gain = information_gain(log_density, self.baseline.log_density)
+        return mean_per_image(gain, self.dataset.fixations.stimulus, len(self.dataset.stimuli))
+
     @cached_property
     def identity(self) -> str:
         """Checksum of the fixations, of who looked, and of the images' names and sizes."""
@@ -68,16 +85,6 @@ def fit_references(dataset: Dataset) -> References:
         If fixations lie outside their stimulus, or on fewer than two images.
     """
     baseline = fit_center_bias(dataset)
-    shared = _seen_by_two(dataset)
-    gold = fit_gold_standard(dataset, baseline.log_density) if shared.any() else None
+    shared = (people_per_image(dataset) > 1).any()
+    gold = fit_gold_standard(dataset, baseline.log_density) if shared else None
     return References(dataset, baseline, gold)
-
-
-def _seen_by_two(dataset: Dataset) -> NDArray[np.bool_]:
-    """Tell for each stimulus whether two subjects or more looked at it."""
-    fixations = dataset.fixations
-    lowest = np.full(len(dataset.stimuli), np.iinfo(np.int32).max)
-    highest = np.full(len(dataset.stimuli), -1)
-    np.minimum.at(lowest, fixations.stimulus, dataset.person)
-    np.maximum.at(highest, fixations.stimulus, dataset.person)
-    return np.asarray(highest > lowest)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from deepgaze2.evaluate.evaluation import Evaluation
-from deepgaze2.evaluate.information import information_gain, mean_per_image
+from deepgaze2.evaluate.information import mean_per_image
 from deepgaze2.evaluate.report import METRICS
 from deepgaze2.files import written_atomically
 
@@ -58,15 +58,12 @@ def _rows(evaluation: Evaluation, metrics: list[str]) -> Iterator[list[str]]:
     references = evaluation.references
     dataset, gold = references.dataset, references.gold
     stimulus, n_images = dataset.fixations.stimulus, len(dataset.stimuli)
-    baseline = references.baseline.log_density
     gold_bits = np.full(n_images, np.nan)
     if gold is not None:
-        gain = information_gain(gold.log_density, baseline)
-        gold_bits = mean_per_image(gain, stimulus, n_images)
+        gold_bits = references.gain_per_image(gold.log_density)
     counts = np.diff(dataset.offsets)
     for scores in evaluation.scores:
-        gain = information_gain(scores.per_fixation["log_density"], baseline)
-        columns = [mean_per_image(gain, stimulus, n_images), gold_bits]
+        columns = [references.gain_per_image(scores.per_fixation["log_density"]), gold_bits]
         for name in metrics:
             if name in scores.per_image:
                 columns.append(scores.per_image[name])

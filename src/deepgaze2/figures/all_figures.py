@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from deepgaze2.evaluate.candidates import GOLD_STANDARD, Candidate
 from deepgaze2.evaluate.evaluation import Evaluation
-from deepgaze2.evaluate.information import information_gain, mean_per_image
 from deepgaze2.evaluate.references import References
 from deepgaze2.evaluate.scores import Scores
 from deepgaze2.figures.images import Drawn, Example, draw_examples, drawn
@@ -80,12 +79,7 @@ class _Gains:
 
     @staticmethod
     def of(references: References, scores: Sequence[Scores]) -> "_Gains":
-        dataset, baseline = references.dataset, references.baseline.log_density
-
-        def gain(log_density: NDArray[np.float64]) -> NDArray[np.float64]:
-            bits = information_gain(log_density, baseline)
-            return mean_per_image(bits, dataset.fixations.stimulus, len(dataset.stimuli))
-
+        gain = references.gain_per_image
         gold = gain(references.gold.log_density) if references.gold else None
         return _Gains(gold, [gain(one.per_fixation["log_density"]) for one in scores])
 
