@@ -9,6 +9,7 @@ import click
 
 from deepgaze2.card import find_model, packaged_models, read_card, write_card
 from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.models import models_and_engine
 from deepgaze2.errors import DataError, ModelError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _METRICS = {
 
 
 @click.command()
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@models_and_engine
 @click.argument("source")
 @click.option(
     "-o",
@@ -35,7 +36,6 @@ _METRICS = {
     help="Folder for report.html, scores.json and per_image.csv.",
 )
 @click.option("--update-card", is_flag=True, help="Store the scores in the model folder's card.")
-@click.option("--engine", default="auto", show_default=True, help="auto, ncnn or torch.")
 @table_options
 def evaluate(
     models: tuple[str, ...],
@@ -67,11 +67,8 @@ def evaluate(
         if len(models) > 1 or models[0] in ("default", *packaged_models()):
             raise ModelError("--update-card: give the folder of one model that you trained")
         find_model(models[0])  # a rival or a folder of maps has no card
-    from deepgaze2.evaluate.candidates import refuse_unknown
     from deepgaze2.evaluate.evaluation import evaluate as evaluate_all
 
-    for model in models:
-        refuse_unknown(model)  # before the data set is read
     evaluation = evaluate_all(models, open_ready(source, table), engine=engine)
     click.echo(as_text(evaluation.report))
     if output:

@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.models import models_and_engine
 
 
 @click.command()
-@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@models_and_engine
 @click.argument("source")
 @click.option(
     "-o",
@@ -18,7 +19,6 @@ from deepgaze2.cli.dataset_source import open_ready, table_options
     required=True,
     help="Folder for the figures, each as .pdf, .svg and .png.",
 )
-@click.option("--engine", default="auto", show_default=True, help="auto, ncnn or torch.")
 @table_options
 def figures(
     models: tuple[str, ...],
@@ -39,13 +39,10 @@ def figures(
 
     What `evaluate` has scored before is not scored again.
     """  # noqa: D301 (click looks for the character itself)
-    from deepgaze2.evaluate.candidates import refuse_unknown
     from deepgaze2.evaluate.evaluation import evaluate
     from deepgaze2.figures.all_figures import draw_all
     from deepgaze2.figures.style import save_figure
 
-    for model in models:
-        refuse_unknown(model)  # before the data set is read
     evaluation = evaluate(models, open_ready(source, table), engine=engine)
     for name, figure in draw_all(evaluation).items():
         for path in save_figure(figure, output, name):
