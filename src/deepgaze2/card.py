@@ -11,6 +11,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from deepgaze2.architecture import Architecture, architecture_from
 from deepgaze2.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
 from deepgaze2.files import sha256_of, written_atomically
@@ -35,16 +36,17 @@ class Card:
         For people.
     network, backbone_checksum
         The backbone (`vgg16`, `vgg19`) and the checksum of the weights it was trained with.
-    layer_norm, final_relu
-        Switches of the readout; see `Readout`. The paper's have both off.
+    architecture
+        The features that its readouts see and their layers.
     longer_side_px
         The network input's longer side when nothing is known of the viewing geometry.
     center_bias
         The default prior: the name of a packaged center bias, or `own`, which lies beside the
         card.
     folds
-        For each of the K readouts, the names of the training set's images that it has *not*
-        seen: those are predicted by that readout alone, any other image by the mixture.
+        For each part of the cross-validation, the names of its images. The K readouts are in
+        the parts' order, equally many for each, and have *not* seen their part: its images are
+        predicted by them alone, any other image by the whole mixture.
     training, scores
         What it was trained on and with, and its scores, as JSON values.
     readout_sha256, center_bias_sha256
@@ -56,8 +58,7 @@ class Card:
     license: str
     network: str
     backbone_checksum: str
-    layer_norm: bool
-    final_relu: bool
+    architecture: Architecture
     longer_side_px: int
     center_bias: str
     folds: tuple[tuple[str, ...], ...]
@@ -110,6 +111,7 @@ def read_card(folder: Path) -> Card:
         values = json.loads(path.read_text(encoding="utf-8"))
         is_known = values["format"] == _FORMAT
         values["folds"] = tuple(tuple(fold) for fold in values["folds"])
+        values["architecture"] = architecture_from(values["architecture"])
         card = Card(**values) if is_known else None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
@@ -138,10 +140,10 @@ def read_readout(folder: Path, card: Card) -> Readout:
     return Readout(
         weights=tuple(tensors[f"weight{i}"] for i in range(layers)),
         biases=tuple(tensors[f"bias{i}"] for i in range(layers)),
+        architecture=card.architecture,
         sigma_px=tensors["sigma_px"],
+        prior_weight=tensors["prior_weight"],
         tap_deviation=tensors["tap_deviation"],
-        layer_norm=card.layer_norm,
-        final_relu=card.final_relu,
     )
 
 
@@ -187,7 +189,8 @@ def write_model(
     """
     tensors = {f"weight{i}": w for i, w in enumerate(readout.weights)}
     tensors |= {f"bias{i}": b for i, b in enumerate(readout.biases)}
-    tensors |= {"sigma_px": readout.sigma_px, "tap_deviation": readout.tap_deviation}
+    tensors |= {"sigma_px": readout.sigma_px, "prior_weight": readout.prior_weight}
+    tensors |= {"tap_deviation": readout.tap_deviation}
     with written_atomically(folder / READOUT_FILE) as temporary:
         save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, temporary)
     card = replace(card, readout_sha256=sha256_of(folder / READOUT_FILE))

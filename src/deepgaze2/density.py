@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.center_bias import CenterBias
 from deepgaze2.cores import available_cores, single_threaded_blas
-from deepgaze2.grid import image_in_readout_grid
+from deepgaze2.grid import image_in_grid
 
 FloatArray = NDArray[np.float32]
 
@@ -23,7 +24,10 @@ _BLOCK_ELEMENTS = 1 << 18
 
 
 def mixture_log_density(
-    saliency: FloatArray, log_center_bias: FloatArray, input_size: tuple[int, int]
+    saliency: FloatArray,
+    log_center_bias: FloatArray,
+    input_size: tuple[int, int],
+    grid_block: int = 2,
 ) -> FloatArray:
     """Return the log density of a mixture of K models at the image's size.
 
@@ -33,11 +37,13 @@ def mixture_log_density(
     Parameters
     ----------
     saliency
-        (K, h2, w2), nats, on the grid of conv2_1.
+        (K, gh, gw), nats, on the readout's grid.
     log_center_bias
         (H, W), nats, at the image's size.
     input_size
         Width and height of the network input in pixels.
+    grid_block
+        The VGG block whose grid saliency has.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def mixture_log_density(
         Natural log of the probability of each pixel; `exp` of it sums to one.
     """
     height, width = log_center_bias.shape
-    upsampler = _Upsampler(saliency, width, height, input_size)
+    upsampler = _Upsampler(saliency, width, height, input_size, grid_block)
     peak = log_center_bias.max()
     mixed = np.empty((height, width), np.float32)
 
@@ -70,6 +76,22 @@ def mixture_log_density(
         for _ in pool.map(mix, blocks):
             pass
     return mixed
+
+
+def weighted_prior(
+    saliency: FloatArray, prior_weight: FloatArray, center_bias: CenterBias
+) -> FloatArray:
+    """Add to each S_k what the prior's weight w_k changes: (w_k - 1) log p_baseline.
+
+    Center biases are smooth, so the saliency's grid is fine enough for it. Where one is zero
+    the prediction is zero whatever the weight.
+    """
+    if np.all(prior_weight == 1):
+        return saliency
+    prior = center_bias.log_density(*saliency.shape[1:])
+    finite = np.maximum(prior, prior.max() - np.float32(_RANGE_NATS / 2))
+    weighted: FloatArray = saliency + (prior_weight - 1)[:, None, None] * finite
+    return weighted
 
 
 @dataclass(frozen=True)
@@ -117,17 +139,22 @@ class _Upsampler:
     """Brings saliency to the image's size, a few rows at a time."""
 
     def __init__(
-        self, saliency: FloatArray, width: int, height: int, input_size: tuple[int, int]
+        self,
+        saliency: FloatArray,
+        width: int,
+        height: int,
+        input_size: tuple[int, int],
+        grid_block: int,
     ) -> None:
         peaks = saliency.max(axis=(1, 2), keepdims=True)
         shifted = np.maximum(saliency - peaks, np.float32(-_RANGE_NATS))
         self._saliency = np.ascontiguousarray(shifted.transpose(1, 0, 2))  # (h2, K, w2)
         cells = saliency.shape[2]
-        x = np.clip(image_in_readout_grid(width, input_size[0]), 0, cells - 1)
+        x = np.clip(image_in_grid(width, input_size[0], grid_block), 0, cells - 1)
         self._left = np.minimum(x.astype(np.intp), max(cells - 2, 0))
         self._right = np.minimum(self._left + 1, cells - 1)
         self._weight = (x - self._left).astype(np.float32)
-        self._y = image_in_readout_grid(height, input_size[1])
+        self._y = image_in_grid(height, input_size[1], grid_block)
 
     def blocks(self) -> list[_Strips]:
         """Return all strips, cut into blocks of about a megabyte of exponentials."""

@@ -8,8 +8,6 @@ centers, never by the ratio of two sizes, which ceil-mode pooling makes inexact.
 import numpy as np
 from numpy.typing import NDArray
 
-READOUT_BLOCK = 2  # the readout works on the grid of conv2_1
-
 
 def block_stride(block: int) -> int:
     """Return the distance of neighboring cells of a block, in network-input pixels."""
@@ -29,22 +27,25 @@ def cell_centers_px(input_px: int, block: int) -> NDArray[np.float64]:
     return stride * np.arange(float(block_size(input_px, block))) + (stride - 1) / 2
 
 
-def grid_in_block(
-    input_px: int, block: int, grid_block: int = READOUT_BLOCK
+def scaled_grid(
+    input_px: int, scaled_px: int, block: int, grid_block: int
 ) -> NDArray[np.float64]:
-    """Return, for each cell of one block's grid, its coordinate among another block's cells.
+    """Return, for each cell of the readout's grid, its coordinate among a block's cells.
 
-    From conv2_1's grid to block 5 this is (u - 3.5)/8: interpolation by exactly 8 with
-    half-pixel centers.
+    The grid is that of block `grid_block` of a network input of `input_px`; the other block
+    belongs to one of `scaled_px`, which shows the same image. For equal inputs, from
+    conv2_1's grid to block 5 this is (u - 3.5)/8: interpolation by exactly 8 with half-pixel
+    centers.
     """
     stride = block_stride(block)
-    return (cell_centers_px(input_px, grid_block) - (stride - 1) / 2) / stride
+    centers_px = (cell_centers_px(input_px, grid_block) + 0.5) * (scaled_px / input_px) - 0.5
+    return (centers_px - (stride - 1) / 2) / stride
 
 
-def image_in_readout_grid(image_px: int, input_px: int) -> NDArray[np.float64]:
-    """Return, for each image pixel along one axis, its coordinate among the readout's cells."""
+def image_in_grid(image_px: int, input_px: int, grid_block: int) -> NDArray[np.float64]:
+    """Return, for each image pixel along one axis, its coordinate among a block's cells."""
     centers_px = (np.arange(image_px) + 0.5) * (input_px / image_px) - 0.5
-    stride = block_stride(READOUT_BLOCK)
+    stride = block_stride(grid_block)
     return (centers_px - (stride - 1) / 2) / stride
 
 

@@ -15,13 +15,13 @@ from PIL import Image
 from deepgaze2.backbone import find_backbone
 from deepgaze2.card import Card, find_model, read_card, read_center_bias, read_readout
 from deepgaze2.center_bias import CenterBias, load_center_bias
-from deepgaze2.density import mixture_log_density
+from deepgaze2.density import mixture_log_density, weighted_prior
 from deepgaze2.engines import Engine, create_engine
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.network_input import network_input, network_size
+from deepgaze2.network_input import network_input, network_size, scaled_size
 from deepgaze2.prediction import Prediction
 from deepgaze2.readout import Readout, saliency
-from deepgaze2.stimulus import read_stimulus
+from deepgaze2.stimulus import Stimulus, read_stimulus
 from deepgaze2.vgg import NETWORKS, Vgg
 
 ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.generic]
@@ -87,21 +87,31 @@ class Model:
             pixels_per_degree=pixels_per_degree,
             longer_side_px=self.card.longer_side_px,
         )
-        image = network_input(stimulus.pixels, size)
-        # One image at a time, on one thread: two would only share the same cores, and each
-        # thread that calls an engine gets a pool of threads of its own.
-        stored = self._engine_thread.submit(self.engine.stored_features, image).result()
+        grid_block = self.card.architecture.grid_block
         return Prediction(
             log_density=mixture_log_density(
-                saliency(self.readout, self.vgg, stored, size),
+                weighted_prior(self._saliency(stimulus, size), self.readout.prior_weight, prior),
                 prior.log_density(stimulus.height, stimulus.width),
                 size,
+                grid_block,
             ),
             stimulus=stimulus,
             center_bias=prior,
             model=self.card.name,
             network_input_size=size,
         )
+
+    def _saliency(self, stimulus: Stimulus, size: tuple[int, int]) -> NDArray[np.float32]:
+        groups = self.card.architecture.groups
+        sizes = [scaled_size(size, group.scale) for group in groups]
+        found = {}
+        for seen in dict.fromkeys(sizes):
+            image = network_input(stimulus.pixels, seen)
+            # One image at a time, on one thread: two would only share the same cores, and each
+            # thread that calls an engine gets a pool of threads of its own.
+            stored = self._engine_thread.submit(self.engine.stored_features, image).result()
+            found[seen] = dict(zip(self.vgg.stored_taps(), stored, strict=True))
+        return saliency(self.readout, [found[seen] for seen in sizes], sizes)
 
     def predict_many(
         self,
@@ -146,9 +156,13 @@ class Model:
                 else:
                     yield prediction
 
-    def member(self, k: int) -> "Model":
-        """Return the k-th readout as a model of its own, sharing the engine."""
-        return replace(self, readout=self.readout.member(k))
+    def fold(self, k: int) -> "Model":
+        """Return the readouts that have not seen the k-th part of the training set.
+
+        They are a model of its own, which shares the engine.
+        """
+        per_fold = self.readout.n_models // len(self.card.folds)
+        return replace(self, readout=self.readout.members(range(k * per_fold, (k + 1) * per_fold)))
 
 
 def load(name: str | Path = "default", *, engine: str = "auto", device: str | None = None) -> Model:
@@ -173,7 +187,7 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     card = read_card(folder)
     if card.network not in NETWORKS:
         raise ModelError(f"{folder}: network {card.network!r} is unknown; update deepgaze2")
-    backbone = find_backbone(card.network)
+    backbone = find_backbone(card.network).with_taps(card.architecture.taps)
     if backbone.checksum != card.backbone_checksum:
         raise ModelError(
             f"{folder}: trained with other {card.network} weights than those found here "

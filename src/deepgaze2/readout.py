@@ -2,10 +2,11 @@
 
 K readouts (the cross-validation models of a mixture) share one pass: their first layers are
 stacked into one matrix, and since interpolation mixes positions while a 1×1 convolution
-mixes channels, that layer is applied on the coarse grid of conv5 and only its few outputs are
-interpolated. Both orders give the same numbers.
+mixes channels, that layer is applied on the coarse grid of the features and only its few
+outputs are interpolated. Both orders give the same numbers.
 """
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -13,15 +14,9 @@ from functools import lru_cache, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.architecture import Architecture, TapGroup
 from deepgaze2.cores import available_cores, single_threaded_blas
-from deepgaze2.grid import (
-    READOUT_BLOCK,
-    block_stride,
-    blur_matrix,
-    grid_in_block,
-    interpolation_matrix,
-)
-from deepgaze2.vgg import Vgg
+from deepgaze2.grid import block_size, block_stride, blur_matrix, interpolation_matrix, scaled_grid
 
 FloatArray = NDArray[np.float32]
 
@@ -34,74 +29,69 @@ class Readout:
 
     Attributes
     ----------
+    architecture
+        What they are made of.
     weights
-        One (K, out, in) array per layer; the paper's widths are 16, 32, 2 and 1.
+        One (K, out, in) array per layer; the paper's widths are 16, 32, 2 and 1. The first
+        layer's inputs are the channels of all groups of taps in their order.
     biases
         One (K, out) array per layer.
     sigma_px
         (K,) standard deviations of the final Gaussian blur, in network-input pixels.
+    prior_weight
+        (K,) factors of the center bias's log density; the paper's are one.
     tap_deviation
         (channels,) standard deviation of each tapped channel over a reference set of images:
         divided by it, features have unit variance.
-    layer_norm
-        Whether the features of each position are normalized across channels too, as in the
-        DeepGaze models after this one; the paper's has no such step.
-    final_relu
-        Whether a ReLU follows the last layer too, as the paper's text reads.
     """
 
+    architecture: Architecture
     weights: tuple[FloatArray, ...]
     biases: tuple[FloatArray, ...]
     sigma_px: FloatArray
+    prior_weight: FloatArray
     tap_deviation: FloatArray
-    layer_norm: bool = False
-    final_relu: bool = False
 
     @property
     def n_models(self) -> int:
         """K, the number of readouts."""
         return len(self.sigma_px)
 
-    def member(self, k: int) -> "Readout":
-        """Return the k-th readout alone."""
+    def members(self, chosen: Sequence[int]) -> "Readout":
+        """Return some of the readouts alone."""
+        picked = list(chosen)
         return replace(
             self,
-            weights=tuple(w[k : k + 1] for w in self.weights),
-            biases=tuple(b[k : k + 1] for b in self.biases),
-            sigma_px=self.sigma_px[k : k + 1],
+            weights=tuple(w[picked] for w in self.weights),
+            biases=tuple(b[picked] for b in self.biases),
+            sigma_px=self.sigma_px[picked],
+            prior_weight=self.prior_weight[picked],
         )
 
 
-def unit_variance_taps(readout: Readout, vgg: Vgg, stored: tuple[FloatArray, ...]) -> FloatArray:
-    """Return the taps with unit variance, (channels, h5, w5), from the distinct tensors.
+def raw_taps(group: TapGroup, features: Mapping[str, FloatArray]) -> FloatArray:
+    """Return a group's taps, (channels, h, w), from the distinct tensors by name.
 
     A tap behind the ReLU of a stored convolution is derived from it here.
     """
-    by_name = dict(zip(vgg.stored_taps(), stored, strict=True))
-    _, height, width = stored[0].shape
-    scale = (1 / readout.tap_deviation)[:, None, None]
-    taps = np.empty((len(scale), height, width), np.float32)
-    start = 0
-    for tap, channels in zip(vgg.taps, vgg.tap_widths(), strict=True):
-        part = slice(start, start + channels)
-        if tap in by_name:
-            np.multiply(by_name[tap], scale[part], out=taps[part])
-        else:
-            np.maximum(by_name[tap.replace("relu", "conv")], 0, out=taps[part])
-            taps[part] *= scale[part]
-        start += channels
-    return taps
+    return np.concatenate(
+        [
+            features[tap]
+            if tap in features
+            else np.maximum(features[tap.replace("relu", "conv")], 0)
+            for tap in group.taps
+        ]
+    )
 
 
-def _first_layer(readout: Readout, taps: FloatArray) -> FloatArray:
+def _first_layer(weights: FloatArray, layer_norm: bool, taps: FloatArray) -> FloatArray:
     """Apply the first layers of all readouts, without bias, to (channels, n): (K·16, n).
 
     Layer normalization subtracts a position's mean and divides by its deviation, which
     commutes with the matrix product: (W x - mean(x) W 1) / deviation(x).
     """
-    weights = readout.weights[0].reshape(-1, len(taps))
     outputs = weights @ taps
-    if readout.layer_norm:
+    if layer_norm:
         mean = taps.mean(axis=0)
         variance = np.einsum("cn,cn->n", taps, taps) / np.float32(len(taps)) - np.square(mean)
         outputs -= weights.sum(axis=1)[:, None] * mean
@@ -109,48 +99,87 @@ def _first_layer(readout: Readout, taps: FloatArray) -> FloatArray:
     return outputs
 
 
+@dataclass(frozen=True)
+class _Coarse:
+    """The first layers' products on a group's grid, (K, 16, h, w), and the way to the readout's.
+
+    `rows` is (gh, h) and `columns` (w, gw).
+    """
+
+    products: FloatArray
+    rows: FloatArray
+    columns: FloatArray
+
+
 def saliency(
-    readout: Readout, vgg: Vgg, stored: tuple[FloatArray, ...], input_size: tuple[int, int]
+    readout: Readout,
+    features: Sequence[Mapping[str, FloatArray]],
+    sizes: Sequence[tuple[int, int]],
 ) -> FloatArray:
-    """Return S, the blurred saliency of each readout on the grid of conv2_1.
+    """Return S, the blurred saliency of each readout on the readout's grid.
 
     Parameters
     ----------
-    stored
-        The backbone's distinct tapped tensors (see `Vgg.stored_taps`).
-    input_size
-        Width and height of the network input in pixels.
+    features
+        For each group of taps the backbone's distinct tensors by name (see
+        `Vgg.stored_taps`), (channels, h, w).
+    sizes
+        For each group width and height of the network input in pixels. The first is the one
+        that the grid belongs to.
 
     Returns
     -------
-    array, (K, ceil(height/2), ceil(width/2))
-        Saliency in nats: log density up to the center bias and a constant.
+    array, (K, gh, gw)
+        Saliency in nats: log density up to the center bias and a constant. For the paper's
+        grid, conv2_1's, gh is ceil(height/2).
     """
-    taps = unit_variance_taps(readout, vgg, stored)
-    channels, height5, width5 = taps.shape
-    taps = taps.reshape(channels, -1)
-
-    width, height = input_size
-    block = len(vgg.blocks)
-    rows = interpolation_matrix(grid_in_block(height, block), height5).astype(np.float32)
-    columns = interpolation_matrix(grid_in_block(width, block), width5).T.astype(np.float32)
+    grid_block = readout.architecture.grid_block
+    width, height = (block_size(px, grid_block) for px in sizes[0])
+    stride = block_stride(grid_block)
 
     def one(k: int) -> FloatArray:
-        # (16, h5, w5) -> (16, h2, w2); the wide product comes last, on contiguous rows.
-        hidden = rows @ (coarse[k] @ columns)
+        # (16, h, w) -> (16, gh, gw); the wide product comes last, on contiguous rows.
+        hidden = sum(group.rows @ (group.products[k] @ group.columns) for group in coarse)
+        assert not isinstance(hidden, int)
         output = _pointwise(readout, k, hidden.reshape(len(hidden), -1))
-        sigma_cells = float(readout.sigma_px[k]) / block_stride(READOUT_BLOCK)
-        vertical = _blur(len(rows), sigma_cells)
-        horizontal = _blur(columns.shape[1], sigma_cells)
-        blurred: FloatArray = vertical @ output.reshape(hidden.shape[1:]) @ horizontal.T
-        return blurred
+        sigma_cells = float(readout.sigma_px[k]) / stride
+        blurred: FloatArray = _blur(height, sigma_cells) @ output.reshape(height, width)
+        return blurred @ _blur(width, sigma_cells).T
 
-    cores = available_cores()
-    with single_threaded_blas(), ThreadPoolExecutor(cores) as pool:
-        parts = pool.map(partial(_first_layer, readout), np.array_split(taps, cores, axis=1))
-        coarse = np.concatenate(list(parts), axis=1)
-        coarse = coarse.reshape(readout.n_models, -1, height5, width5)
+    with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
+        coarse = _coarse(readout, features, sizes, pool)
         return np.stack(list(pool.map(one, range(readout.n_models))))
+
+
+def _coarse(
+    readout: Readout,
+    features: Sequence[Mapping[str, FloatArray]],
+    sizes: Sequence[tuple[int, int]],
+    pool: ThreadPoolExecutor,
+) -> list[_Coarse]:
+    architecture = readout.architecture
+    result, start = [], 0
+    for group, stored, size in zip(architecture.groups, features, sizes, strict=True):
+        taps = raw_taps(group, stored)
+        channels, height, width = taps.shape
+        part = slice(start, start + channels)
+        start += channels
+        taps /= readout.tap_deviation[part, None, None]
+        weights = readout.weights[0][:, :, part].reshape(-1, channels)
+        apply = partial(_first_layer, weights, architecture.layer_norm)
+        parts = np.array_split(taps.reshape(channels, -1), available_cores(), axis=1)
+        products = np.concatenate(list(pool.map(apply, parts)), axis=1)
+        rows, columns = (
+            interpolation_matrix(
+                scaled_grid(main_px, px, group.block, architecture.grid_block), cells
+            ).astype(np.float32)
+            for main_px, px, cells in zip(
+                reversed(sizes[0]), reversed(size), (height, width), strict=True
+            )
+        )
+        shape = readout.n_models, -1, height, width
+        result.append(_Coarse(products.reshape(shape), rows, np.ascontiguousarray(columns.T)))
+    return result
 
 
 @lru_cache(maxsize=64)  # the same for all images of one size
@@ -162,26 +191,47 @@ _TILE = 1024  # positions whose activations stay in the cache
 
 
 def _pointwise(readout: Readout, k: int, hidden: FloatArray) -> FloatArray:
-    """Apply all behind the first layer's product to its interpolated (16, n) outputs: (n,).
+    """Apply all behind the first layer's product to its interpolated (16, n) outputs: (n,)."""
+    apply = _rectified if readout.architecture.activation == "relu" else _softened
+    weights, biases = [w[k] for w in readout.weights], [b[k][:, None] for b in readout.biases]
+    if len(weights) == 1:
+        output = hidden[0] + biases[0][0]
+    else:
+        output = np.empty(hidden.shape[1], np.float32)
+        apply(weights, biases, hidden, output)
+    return np.maximum(output, 0) if readout.architecture.final_relu else output
+
+
+def _rectified(
+    weights: list[FloatArray], biases: list[FloatArray], hidden: FloatArray, output: FloatArray
+) -> None:
+    """Fill `output` with all layers after the first product, a ReLU between them.
 
     relu(x + b) is computed as max(x, -b) + b: the sum is left to the next layer's bias,
     which saves a pass over the activations.
     """
-    weights = [w[k] for w in readout.weights]
-    biases = [readout.biases[0][k][:, None]]
+    biases = biases[:1] + biases[1:]
     for layer in range(1, len(weights)):
-        biases.append(readout.biases[layer][k][:, None] + weights[layer] @ biases[-1])
+        biases[layer] = biases[layer] + weights[layer] @ biases[layer - 1]
     positions = hidden.shape[1]
-    output = np.empty(positions, np.float32)
     # Allocated once: fresh memory for each tile would cost more than the arithmetic.
-    tiles = [np.empty((len(w), min(_TILE, positions)), np.float32) for w in weights]
-    last = len(weights) - 1
+    tiles = [np.empty((len(bias), min(_TILE, positions)), np.float32) for bias in biases]
     for start in range(0, positions, _TILE):
         size = min(_TILE, positions - start)
-        x = np.maximum(hidden[:, start : start + size], -biases[0], out=tiles[0][:, :size])
-        for layer in range(1, last + 1):
+        x = hidden[:, start : start + size]
+        for layer in range(1, len(weights)):
+            x = np.maximum(x, -biases[layer - 1], out=tiles[layer - 1][:, :size])
             x = np.matmul(weights[layer], x, out=tiles[layer][:, :size])
-            if layer < last or readout.final_relu:
-                np.maximum(x, -biases[layer], out=x)
-        np.add(x[0], biases[last][0], out=output[start : start + size])
-    return output
+        np.add(x[0], biases[-1][0], out=output[start : start + size])
+
+
+def _softened(
+    weights: list[FloatArray], biases: list[FloatArray], hidden: FloatArray, output: FloatArray
+) -> None:
+    """Fill `output` with all layers after the first product, a softplus between them."""
+    for start in range(0, hidden.shape[1], _TILE):
+        x = hidden[:, start : start + _TILE] + biases[0]
+        for weight, bias in zip(weights[1:], biases[1:], strict=True):
+            x = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+            x = weight @ x + bias
+        output[start : start + _TILE] = x[0]

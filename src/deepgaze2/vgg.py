@@ -39,8 +39,11 @@ class Vgg:
 
     def tap_widths(self) -> tuple[int, ...]:
         """Return the number of channels of each tap."""
-        shapes = self.conv_shapes()
-        return tuple(shapes[tap.replace("relu", "conv")][0] for tap in self.taps)
+        return tuple(self.tap_width(tap) for tap in self.taps)
+
+    def tap_width(self, tap: str) -> int:
+        """Return the number of channels of a layer, before or after its ReLU."""
+        return self.conv_shapes()[tap.replace("relu", "conv")][0]
 
     def stored_taps(self) -> tuple[str, ...]:
         """Return the distinct tensors behind the taps, in order.

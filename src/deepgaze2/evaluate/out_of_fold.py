@@ -43,8 +43,8 @@ def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[
 def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.float32]]:
     """Return what predicts each image of a data set without having seen it.
 
-    An image that the model was trained on is predicted by the one readout that has not seen
-    it, any other by the mixture. The center bias is that of the data set's other folds.
+    An image that the model was trained on is predicted by the readouts that have not seen
+    it, any other by the whole mixture. The center bias is that of the data set's other folds.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.fl
     """
     folds, seen = folds_of(model, dataset)
     priors = fold_center_biases(dataset, folds)
-    members = [model.member(k) for k in range(model.readout.n_models)]
+    members = [model.fold(k) for k in range(len(model.card.folds))]
 
     def log_density(i: int) -> NDArray[np.float32]:
         predictor = members[folds[i]] if seen[i] else model

@@ -1,12 +1,8 @@
-"""Maximum-likelihood training of K cross-validation readouts at once, on cached features.
-
-The readouts see the same images, each but its own held-out part, so features are read once
-for all of them. The number of epochs is fixed beforehand: nothing is chosen by looking at a
-held-out part, so its score stays an honest one.
-"""
+"""The training loop of one readout: epochs, stopping, checkpoints."""
 
 import hashlib
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,215 +11,264 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from deepgaze2.errors import DataError
-from deepgaze2.features import CachedFeatures
 from deepgaze2.files import written_atomically
-from deepgaze2.train.network import ReadoutNetwork, TrainingGrid
-from deepgaze2.vgg import Vgg
+from deepgaze2.train.images import TrainingImage, TrainingSet
+from deepgaze2.train.network import ReadoutNetwork
+from deepgaze2.train.objective import Objective
+from deepgaze2.train.optimizers import Optimizer, OptimizerName, create_optimizer
+from deepgaze2.train.stopping import LAST_EPOCH, best_epoch, should_stop
+
+_LEAST_DEVIATION = 1e-4  # nats; a saliency map that varies less is dead
 
 
 @dataclass(frozen=True)
 class FitSettings:
-    """How the readouts are trained.
+    """How a readout is trained.
 
     Attributes
     ----------
+    optimizer
+        `adam`, `lbfgs` or `sfo`.
     epochs
-        Passes over the images.
+        Passes over the images; None stops as the paper does, by the score on held-out images,
+        and keeps the best epoch's parameters.
     learning_rate
-        Peak of Adam's one-cycle schedule (Smith and Topin 2018).
-    images_per_step
-        The paper's minibatch in fine-tuning.
+        Adam's.
+    images_per_batch
+        The paper's are 100 in pretraining and 10 in fine-tuning.
     dropout
-        Share of the normalized features set to zero while training.
+        Share of channels that are left out in each of Adam's steps.
+    towards_start
+        Weight of the squared distance to the parameters training starts from, which keeps a
+        readout that goes on from another near it where data are few.
+    mirrored
+        Whether Adam sees each minibatch's images mirrored or not, at random.
     grid_block
-        Block on whose grid the densities are computed: 3 is an eighth of the image's
-        resolution when the image is halved for the network.
+        Block on whose grid the layers after the first are applied while training: 3 is an
+        eighth of the image's resolution when the image is halved for the network. Densities
+        always have the network input's resolution.
     seed
-        Of the initial parameters and of the images' order.
+        Of the initial parameters, the images' order and dropout.
     """
 
-    epochs: int = 6
+    optimizer: OptimizerName = "adam"
+    epochs: int | None = 6
     learning_rate: float = 3e-3
-    images_per_step: int = 10
+    images_per_batch: int = 10
     dropout: float = 0.0
+    towards_start: float = 0.0
+    mirrored: bool = False
     grid_block: int = 3
     seed: int = 0
 
 
 @dataclass(frozen=True)
-class TrainingImage:
-    """One image with its fixations.
+class Curve:
+    """What happened in each epoch.
 
     Attributes
     ----------
-    features
-        The backbone's cached features.
-    grid
-        Where saliency is computed.
-    log_center_bias
-        (gh·gw,) log prior at the grid's cells, up to a constant.
-    cells
-        (n_fixations,) index of each fixation's cell.
-    fold
-        The part of the cross-validation that it belongs to: readout `fold` never sees it.
+    training, held_out
+        Mean information gain in bits per fixation: of the minibatches on the way, and after the
+        epoch over the images to stop by; that is empty if there are none.
+    passes
+        Evaluations so far, in passes over the training images.
     """
 
-    features: CachedFeatures
-    grid: TrainingGrid
-    log_center_bias: Tensor
-    cells: Tensor
-    fold: int
+    training: tuple[float, ...] = ()
+    held_out: tuple[float, ...] = ()
+    passes: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A trained readout: its parameters and its curve."""
+
+    parameters: NDArray[np.float32]
+    curve: Curve
 
 
 def fit(
     network: ReadoutNetwork,
-    vgg: Vgg,
-    images: list[TrainingImage],
+    images: TrainingSet,
+    start: NDArray[np.float32],
     settings: FitSettings,
     checkpoint: Path,
-) -> list[float]:
-    """Train a network in place; interrupted, it goes on after the last whole epoch.
+    report: Callable[[Curve], None] = lambda _: None,
+) -> Fit:
+    """Train a readout; interrupted, it goes on after the last whole epoch to the same result.
 
     Parameters
     ----------
+    start
+        Parameters to start from.
     checkpoint
         File for the state after each epoch; taken up if it is there.
-
-    Returns
-    -------
-    list of float
-        For each epoch the mean information gain on the images trained on, bits/fixation.
+    report
+        Called after each epoch.
 
     Raises
     ------
     DataError
-        If a readout's saliency is constant after training (its bottleneck died).
+        If the checkpoint is damaged or of another training, if the settings need held-out or
+        mirrored images that there are not, or if saliency is constant after training.
     """
-    steps = math.ceil(len(images) / settings.images_per_step)
-    optimizer = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer,
-        max_lr=settings.learning_rate,
-        total_steps=settings.epochs * steps,
-        pct_start=0.2,
-        cycle_momentum=False,
-        final_div_factor=100,
-    )
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
-    identity = _identity(network, images, settings)
-    curve = _resume(checkpoint, parts, identity)
-    network.train()
-    total = settings.epochs * len(images)
-    with tqdm(total=total, desc="training", unit="image", disable=None) as progress:
-        progress.update(len(curve) * len(images))
-        for epoch in range(len(curve), settings.epochs):
-            torch.manual_seed(settings.seed * 1009 + epoch)  # dropout's masks, also when resumed
-            order = np.random.default_rng((settings.seed, epoch)).permutation(len(images))
-            gain = count = 0.0
-            for step in np.array_split(order, steps):
-                batch = [images[i] for i in step]
-                optimizer.zero_grad()
-                n_fixations = sum(len(image.cells) for image in batch)
-                for image in batch:
-                    bits = _accumulate(network, vgg, image, n_fixations)
-                    gain += bits * len(image.cells)
-                    count += len(image.cells)
-                    progress.update()
-                optimizer.step()
-                schedule.step()
-                progress.set_postfix_str(f"{gain / count:.3f} bits above the center bias")
-            curve.append(gain / count)
-            _save(checkpoint, parts, identity, curve)
-    _refuse_dead(network, vgg, images[0])
-    return curve
+    _refuse_unfit(settings, images)
+    loop = _Loop(network, images, torch.from_numpy(start), settings)
+    identity = _identity(network, images, start, settings)
+    curve = loop.resume(checkpoint, identity)
+    report(curve)
+    while not _is_over(curve, settings):
+        curve = loop.epoch(curve)
+        loop.save(checkpoint, identity, curve)
+        report(curve)
+    _refuse_dead(loop.training, loop.best)
+    return Fit(loop.best.numpy(), curve)
 
 
-def _accumulate(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage, n_fixations: int) -> float:
-    """Add one image's gradients; return the mean gain of the readouts that may see it, bits."""
-    saliency = network(image.features.load_taps(vgg), image.grid)
-    log_density = log_densities(saliency, image.log_center_bias)
-    likelihood = log_density[:, image.cells].mean(1)
-    sees = torch.arange(len(likelihood)) != image.fold
-    loss = -likelihood[sees].sum() * (len(image.cells) / n_fixations)
-    loss.backward()  # type: ignore[no-untyped-call]
-    baseline = torch.log_softmax(image.log_center_bias, 0)[image.cells].mean()
-    return float((likelihood[sees].mean() - baseline).detach()) / math.log(2)
+def _is_over(curve: Curve, settings: FitSettings) -> bool:
+    if settings.epochs is not None:
+        return len(curve.training) >= settings.epochs
+    return should_stop(curve.held_out)
 
 
-def log_densities(saliency: Tensor, log_center_bias: Tensor) -> Tensor:
-    """Return (K, gh·gw) log densities over the training grid's cells."""
-    return torch.log_softmax(saliency.flatten(1) + log_center_bias, 1)
+class _Loop:
+    """The state of a training: an optimizer, and the best parameters so far."""
+
+    def __init__(
+        self,
+        network: ReadoutNetwork,
+        images: TrainingSet,
+        start: Tensor,
+        settings: FitSettings,
+    ) -> None:
+        def objective(part: Sequence[TrainingImage]) -> Objective:
+            return Objective(network, part, grid_block=settings.grid_block)
+
+        self.training = objective(images.seen)
+        self._mirrored = objective(images.mirrored) if settings.mirrored else None
+        self._held_out = objective(images.held_out)
+        self._settings = settings
+        self._start = start
+        self._n_batches = math.ceil(len(images.seen) / settings.images_per_batch)
+        self._baseline = self.training.baseline()
+        self._optimizer: Optimizer = create_optimizer(
+            settings.optimizer,
+            start,
+            self._n_batches,
+            learning_rate=settings.learning_rate,
+            epochs=settings.epochs,
+            seed=settings.seed,
+        )
+        self.best = start
+
+    def epoch(self, curve: Curve) -> Curve:
+        """Go through the images once."""
+        number = len(curve.training)
+        drawn = np.random.default_rng(
+            (self._settings.seed, 0 if self._optimizer.same_batches else number)
+        )
+        batches = np.array_split(drawn.permutation(len(self.training.images)), self._n_batches)
+        mirror = drawn.random(self._n_batches) < 0.5
+        dropout = torch.Generator().manual_seed(self._settings.seed * 1009 + number)
+        share = self.training.n_fixations.sum() / self._n_batches
+
+        def evaluate(parameters: Tensor, i: int) -> tuple[float, Tensor]:
+            objective = self.training
+            if self._mirrored is not None and mirror[i]:
+                objective = self._mirrored
+            value, gradient = objective.value_and_gradient(
+                parameters, batches[i], dropout=self._settings.dropout, generator=dropout
+            )
+            # Minibatches with more fixations count for more.
+            weight = objective.n_fixations[batches[i]].sum() / share
+            gradient = gradient * weight
+            if self._settings.towards_start:
+                gradient += 2 * self._settings.towards_start * (parameters - self._start)
+            return value * weight, gradient
+
+        value = self._optimizer.epoch(evaluate)
+        parameters = self._optimizer.parameters
+        held_out = curve.held_out
+        if self._settings.epochs is None:
+            everything = range(len(self._held_out.images))
+            gains = self._held_out.information_gains(parameters, everything)
+            held_out += (float(np.average(gains, weights=self._held_out.n_fixations)),)
+        if self._settings.epochs is not None or best_epoch(held_out) == number:
+            self.best = parameters
+        return Curve(
+            (*curve.training, (self._baseline - value) / math.log(2)),
+            held_out,
+            (*curve.passes, self._optimizer.passes),
+        )
+
+    def save(self, path: Path, identity: dict[str, Any], curve: Curve) -> None:
+        """Write the state after an epoch."""
+        state = {"optimizer": self._optimizer.state(), "best": self.best}
+        with written_atomically(path) as temporary:
+            torch.save(state | {"identity": identity, "curve": asdict(curve)}, temporary)
+
+    def resume(self, path: Path, identity: dict[str, Any]) -> Curve:
+        """Take up a checkpoint if there is one."""
+        if not path.exists():
+            return Curve()
+        try:
+            state = torch.load(path, weights_only=True)
+        except Exception as error:  # torch raises many kinds on a damaged file
+            raise DataError(f"{path}: damaged checkpoint; remove it to begin anew") from error
+        found = state.get("identity", {})
+        if differing := sorted(key for key in identity if found.get(key) != identity[key]):
+            raise DataError(
+                f"{path}: from a training with other {', '.join(differing)}; "
+                "remove it to begin anew, or train as before"
+            )
+        self._optimizer.restore(state["optimizer"])
+        self.best = state["best"]
+        return Curve(**{name: tuple(values) for name, values in state["curve"].items()})
+
+
+def _refuse_unfit(settings: FitSettings, images: TrainingSet) -> None:
+    if not images.seen:
+        raise DataError("no image to train on has fixations; add images")
+    if settings.epochs is None and not images.held_out:
+        raise DataError(
+            f"to stop by the paper's rule (at most {LAST_EPOCH} epochs), images must be held out;"
+            " give a number of epochs"
+        )
+    noisy = settings.dropout or settings.mirrored
+    if settings.optimizer != "adam" and noisy:
+        raise DataError(
+            f"{settings.optimizer} needs the same answer each time; leave dropout and mirroring"
+            " out, or take adam"
+        )
 
 
 def _identity(
-    network: ReadoutNetwork, images: list[TrainingImage], settings: FitSettings
+    network: ReadoutNetwork, images: TrainingSet, start: NDArray[np.float32], settings: FitSettings
 ) -> dict[str, Any]:
     """Return what a checkpoint must share with the training that takes it up."""
-    digest = hashlib.sha256(network.tap_deviation.numpy().tobytes())
-    for image in images:
-        digest.update(f"{image.features.path.name} {image.fold}".encode())
-        digest.update(image.cells.numpy().tobytes())
+    digest = hashlib.sha256()
+    for part in (images.seen, images.mirrored, images.held_out):
+        for image in part:
+            digest.update(" ".join(image.names).encode())
+            digest.update(image.pixels.tobytes())
+            digest.update(image.log_center_bias[::8, ::8].tobytes())
+    for deviation in network.deviations:
+        digest.update(deviation.tobytes())
     return asdict(settings) | {
-        "readouts": len(network.log_sigma_px),
-        "layer_norm": network.layer_norm,
-        "final_relu": network.final_relu,
-        "images_and_features": digest.hexdigest(),
+        "architecture": repr(network.architecture),
+        "parameters": " ".join(network.shapes),
+        "start": hashlib.sha256(start.tobytes()).hexdigest(),
+        "images": digest.hexdigest(),
     }
 
 
-def _save(path: Path, parts: dict[str, Any], identity: dict[str, Any], curve: list[float]) -> None:
-    state = {name: part.state_dict() for name, part in parts.items()}
-    with written_atomically(path) as temporary:
-        torch.save(state | {"identity": identity, "curve": curve}, temporary)
-
-
-def _resume(path: Path, parts: dict[str, Any], identity: dict[str, Any]) -> list[float]:
-    if not path.exists():
-        return []
-    try:
-        state = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises many kinds on a damaged file
-        raise DataError(f"{path}: damaged checkpoint; remove it to begin anew") from error
-    found = state.get("identity", {})
-    if differing := sorted(key for key in identity if found.get(key) != identity[key]):
+def _refuse_dead(objective: Objective, parameters: Tensor) -> None:
+    deviation = float(objective.saliency(parameters, 0).std())
+    if not deviation > _LEAST_DEVIATION:
         raise DataError(
-            f"{path}: from a training with other {', '.join(differing)}; "
-            "remove it to begin anew, or train as before"
-        )
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    curve: list[float] = state["curve"]
-    return curve
-
-
-def _refuse_dead(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage) -> None:
-    network.eval()
-    with torch.no_grad():
-        saliency = network(image.features.load_taps(vgg), image.grid).flatten(1)
-    dead = (saliency.std(1) < 1e-4).nonzero().flatten().tolist()
-    if dead:
-        raise DataError(
-            f"readouts {dead} predict the bare center bias (their bottleneck died); "
+            "a readout predicts the bare center bias after training (its bottleneck died); "
             "train again with another seed"
         )
-
-
-def grid_cells(
-    x: NDArray[np.float64],
-    y: NDArray[np.float64],
-    image_size: tuple[int, int],
-    input_size: tuple[int, int],
-    grid: TrainingGrid,
-) -> Tensor:
-    """Return the index of the training grid's cell nearest to each fixation's pixel center."""
-    indices = []
-    for positions, image_px, input_px, cells in zip(
-        (x, y), image_size, input_size, reversed(grid.shape), strict=True
-    ):
-        in_input = (np.floor(positions) + 0.5) * (input_px / image_px) - 0.5
-        nearest = np.rint((in_input - (grid.stride_px - 1) / 2) / grid.stride_px)
-        indices.append(np.clip(nearest, 0, cells - 1).astype(np.int64))
-    return torch.from_numpy(indices[1] * grid.shape[1] + indices[0])

@@ -1,152 +1,217 @@
-"""The readout as a PyTorch module: K readouts trained side by side on the same features."""
+"""The readout as a differentiable function of one flat vector of parameters."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from deepgaze2.grid import block_stride, grid_in_block, interpolation_matrix
+from deepgaze2.architecture import Architecture
 from deepgaze2.readout import LAYER_NORM_EPSILON, Readout
+from deepgaze2.train.layout import Layout
 
-WIDTHS = (16, 32, 2, 1)  # section 2.1
+_FIRST_SIGMA_PX = 10.0
 
 
-@dataclass(frozen=True)
-class TrainingGrid:
-    """Where saliency is computed for an image while training.
+class ReadoutNetwork:
+    """A readout of a given architecture; see `deepgaze2.readout` for the same in NumPy.
 
-    The readout is pointwise, so it may be evaluated on a coarser grid than conv2_1's: the
-    same function at fewer places. Conv3_1's grid has a quarter of the places.
+    It holds no parameters: they are a flat float32 vector, which any optimizer can work on.
 
-    Attributes
+    Parameters
     ----------
-    rows, columns
-        Interpolation matrices from block 5 to the grid: (gh, h5) and (gw, w5).
-    stride_px
-        Distance of neighboring cells in network-input pixels.
+    architecture
+        What it is made of.
+    deviations
+        For each group of taps (channels,) standard deviations, divided by which the features
+        have unit variance.
+    learn_sigma, learn_prior_weight
+        Whether the blur's width and the center bias's weight are parameters. Otherwise they
+        stay at 10 network-input pixels and 1.
     """
-
-    rows: Tensor
-    columns: Tensor
-    stride_px: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width of the grid in cells."""
-        return self.rows.shape[0], self.columns.shape[0]
-
-
-def training_grid(
-    input_size: tuple[int, int], features_shape: tuple[int, int], block: int
-) -> TrainingGrid:
-    """Return the grid of `block`'s cells for an input of (width, height) pixels."""
-    width, height = input_size
-    return TrainingGrid(
-        rows=_interpolation(height, features_shape[0], block),
-        columns=_interpolation(width, features_shape[1], block),
-        stride_px=block_stride(block),
-    )
-
-
-def _interpolation(input_px: int, cells: int, block: int) -> Tensor:
-    matrix = interpolation_matrix(grid_in_block(input_px, 5, block), cells)
-    return torch.from_numpy(matrix.astype(np.float32))
-
-
-class ReadoutNetwork(nn.Module):
-    """K readouts with a learned blur each; see `deepgaze2.readout` for the same in NumPy."""
 
     def __init__(
         self,
-        n_models: int,
-        tap_deviation: NDArray[np.float32],
+        architecture: Architecture,
+        deviations: Sequence[NDArray[np.float32]],
         *,
-        layer_norm: bool = False,
-        final_relu: bool = False,
-        dropout: float = 0.0,
-        seed: int = 0,
+        learn_sigma: bool = True,
+        learn_prior_weight: bool = False,
     ) -> None:
-        super().__init__()
-        self.layer_norm = layer_norm
-        self.final_relu = final_relu
-        self.dropout = dropout
-        self.tap_deviation = torch.from_numpy(tap_deviation)
+        self.architecture = architecture
+        self.deviations = tuple(deviations)
+        first, *_ = architecture.widths
+        self.shapes: dict[str, tuple[int, ...]] = {
+            f"first{g}": (first, len(deviation)) for g, deviation in enumerate(deviations)
+        }
+        self.shapes["bias0"] = (first,)
+        for layer, (inputs, outputs) in enumerate(pairwise(architecture.widths), 1):
+            self.shapes[f"weight{layer}"] = (outputs, inputs)
+            self.shapes[f"bias{layer}"] = (outputs,)
+        if learn_sigma:
+            self.shapes["log_sigma_px"] = ()
+        if learn_prior_weight:
+            self.shapes["prior_weight"] = ()
+
+    @property
+    def n_parameters(self) -> int:
+        """Length of the vector of parameters."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def initial(self, seed: int) -> NDArray[np.float32]:
+        """Return parameters to start from, after He et al. (2015)."""
         generator = torch.Generator().manual_seed(seed)
-        sizes = (len(tap_deviation), *WIDTHS)
-        self.weights = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
-            weight = torch.randn(n_models, outputs, inputs, generator=generator)
-            weight *= math.sqrt(2 / inputs)  # He et al. 2015
-            bias = torch.zeros(n_models, outputs)
-            if layer == 0:
-                weight *= 0.3  # taps are correlated, so their sum varies more than He assumes
-            if layer >= len(WIDTHS) - 2:
-                # The two-unit layer dies easily, leaving the bare center bias: around that
-                # bottleneck start with everything positive.
-                weight.abs_()
-                bias += 0.1
-            self.weights.append(nn.Parameter(weight))
-            self.biases.append(nn.Parameter(bias))
-        self.log_sigma_px = nn.Parameter(torch.full((n_models,), math.log(10.0)))
+        widths = self.architecture.widths
+        values = {name: torch.zeros(shape) for name, shape in self.shapes.items()}
+        total = sum(map(len, self.deviations))
+        for name, shape in self.shapes.items():
+            if name.startswith("first"):
+                # Taps are correlated, so their sum varies more than He et al. assume.
+                scale = 0.3 * math.sqrt(2 / total)
+                values[name] = scale * torch.randn(shape, generator=generator)
+            elif name.startswith("weight"):
+                values[name] = math.sqrt(2 / shape[1]) * torch.randn(shape, generator=generator)
+        for layer in range(max(1, len(widths) - 2), len(widths)):
+            # The two-unit layer dies easily, leaving the bare center bias: around that
+            # bottleneck start with everything positive.
+            values[f"weight{layer}"].abs_()
+            values[f"bias{layer}"] += 0.1
+        if "log_sigma_px" in values:
+            values["log_sigma_px"] += math.log(_FIRST_SIGMA_PX)
+        if "prior_weight" in values:
+            values["prior_weight"] += 1
+        flat: NDArray[np.float32] = torch.cat([v.flatten() for v in values.values()]).numpy()
+        return flat
 
-    def forward(self, taps: Tensor, grid: TrainingGrid) -> Tensor:
-        """Return S, (K, gh, gw), from one image's raw taps, (channels, h5, w5)."""
-        channels, height5, width5 = taps.shape
-        n_models, first, _ = self.weights[0].shape
-        features = taps.reshape(channels, -1) / self.tap_deviation[:, None]
-        if self.layer_norm:
-            deviation, mean = torch.std_mean(features, dim=0, correction=0)
-            features = (features - mean) / (deviation.square() + LAYER_NORM_EPSILON).sqrt()
-        features = nn.functional.dropout(features, self.dropout, self.training)
-        x = self.weights[0].reshape(-1, channels) @ features
-        x = x.reshape(n_models, first, height5, width5)
-        x = x + self.biases[0][:, :, None, None]
-        x = torch.relu(grid.rows @ (x @ grid.columns.T)).reshape(n_models, first, -1)
-        last = len(self.weights) - 1
+    def named(self, parameters: Tensor) -> dict[str, Tensor]:
+        """Return the vector's parts by name, as views."""
+        sizes = [math.prod(shape) for shape in self.shapes.values()]
+        parts = torch.split(parameters, sizes)
+        return {
+            name: part.view(shape)
+            for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
+        }
+
+    def saliency(
+        self,
+        parameters: dict[str, Tensor],
+        features: Sequence[Tensor],
+        layout: Layout,
+        kept: Sequence[Tensor] | None = None,
+    ) -> Tensor:
+        """Return S, (gh, gw), nats, on the layout's grid.
+
+        Parameters
+        ----------
+        parameters
+            By name.
+        features
+            For each group its raw taps, (channels, h, w).
+        kept
+            For each group factors of its features, such as dropout's: one for each channel.
+        """
+        x = parameters["bias0"][:, None, None]
+        for g, (taps, (rows, columns)) in enumerate(zip(features, layout.groups, strict=True)):
+            weight = parameters[f"first{g}"]
+            if kept is not None:
+                weight = weight * kept[g]
+            product = self._product(weight, taps, torch.from_numpy(self.deviations[g]))
+            x = x + rows @ (product @ columns.T)
+        shape = x.shape[1:]
+        x = x.flatten(1)
+        last = len(self.architecture.widths) - 1
         for layer in range(1, last + 1):
-            x = torch.baddbmm(self.biases[layer][:, :, None], self.weights[layer], x)
-            if layer < last or self.final_relu:
-                x = torch.relu(x)
-        sigma_cells = self.log_sigma_px.exp() / grid.stride_px
-        height, width = grid.shape
-        output = x.reshape(n_models, height, width)
-        return (
-            _blur_matrices(height, sigma_cells)
-            @ output
-            @ _blur_matrices(width, sigma_cells).transpose(1, 2)
-        )
+            x = self._activation(x)
+            x = torch.addmm(
+                parameters[f"bias{layer}"][:, None], parameters[f"weight{layer}"], x
+            )
+        if self.architecture.final_relu:
+            x = torch.relu(x)
+        sigma_px = self.sigma_px(parameters)
+        vertical, horizontal = (blur_matrix(n, sigma_px / layout.stride_px) for n in shape)
+        return vertical @ x.view(shape) @ horizontal.T
 
-    def readout(self) -> Readout:
-        """Return the parameters for prediction."""
-        return Readout(
-            weights=tuple(_array(weight) for weight in self.weights),
-            biases=tuple(_array(bias) for bias in self.biases),
-            sigma_px=np.exp(_array(self.log_sigma_px)),
-            tap_deviation=self.tap_deviation.numpy(),
-            layer_norm=self.layer_norm,
-            final_relu=self.final_relu,
-        )
+    def _product(self, weight: Tensor, taps: Tensor, deviation: Tensor) -> Tensor:
+        """Apply a first layer, without bias, to the normalized features: (16, h, w).
+
+        Layer normalization subtracts a position's mean and divides by its deviation, which
+        commutes with the matrix product; so the features are not touched.
+        """
+        channels, height, width = taps.shape
+        x = taps.flatten(1)
+        product = (weight / deviation) @ x
+        if self.architecture.layer_norm:
+            mean, norm = _moments(x, deviation)
+            product = (product - weight.sum(1, keepdim=True) * mean) * norm
+        return product.view(-1, height, width)
+
+    def _activation(self, x: Tensor) -> Tensor:
+        if self.architecture.activation == "softplus":
+            return torch.nn.functional.softplus(x)
+        return torch.relu(x)
+
+    def sigma_px(self, parameters: dict[str, Tensor]) -> Tensor:
+        """Return the blur's standard deviation in network-input pixels."""
+        if "log_sigma_px" in parameters:
+            return parameters["log_sigma_px"].exp()
+        return torch.tensor(_FIRST_SIGMA_PX)
+
+    def prior_weight(self, parameters: dict[str, Tensor]) -> Tensor:
+        """Return the factor of the center bias's log density."""
+        return parameters.get("prior_weight", torch.ones(()))
 
 
-def _array(parameter: Tensor) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = parameter.detach().numpy().copy()
-    return array
+def _moments(x: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each position's mean and inverse deviation across channels of unit variance."""
+    with torch.no_grad():
+        scale = 1 / (deviation * len(deviation))
+        mean = scale @ x
+        squares = (scale / deviation) @ x.square()
+        variance = (squares - mean.square()).clamp(min=0)
+        return mean, (variance + LAYER_NORM_EPSILON).rsqrt()
 
 
-def _blur_matrices(cells: int, sigma_cells: Tensor) -> Tensor:
-    """Return (K, cells, cells) Gaussian blurs, edges replicated; see `grid.blur_matrix`."""
-    reaches = torch.clamp(torch.ceil(4 * sigma_cells.detach()), min=1)
-    reach = int(reaches.max())
+def blur_matrix(cells: int, sigma_cells: Tensor) -> Tensor:
+    """Return the (cells, cells) Gaussian blur, edges replicated; see `grid.blur_matrix`."""
+    reach = max(1, math.ceil(4 * float(sigma_cells.detach())))
     offsets = torch.arange(-reach, reach + 1)
-    kernels = torch.exp(-0.5 * (offsets / sigma_cells[:, None]) ** 2)
-    kernels = torch.where(offsets.abs() <= reaches[:, None], kernels, 0)
-    kernels = kernels / kernels.sum(1, keepdim=True)
+    kernel = torch.exp(-0.5 * (offsets / sigma_cells) ** 2)
+    kernel = kernel / kernel.sum()
     targets = (torch.arange(cells)[:, None] + offsets).clamp(0, cells - 1)
-    shape = (len(sigma_cells), cells, len(offsets))
-    blank = kernels.new_zeros(len(sigma_cells), cells, cells)
-    return blank.scatter_add(2, targets.expand(shape), kernels[:, None, :].expand(shape))
+    return kernel.new_zeros(cells, cells).scatter_add(1, targets, kernel.expand(targets.shape))
+
+
+def readout_of(network: ReadoutNetwork, vectors: Sequence[NDArray[np.float32]]) -> Readout:
+    """Return trained parameter vectors as one mixture for prediction."""
+    named = [network.named(torch.from_numpy(vector)) for vector in vectors]
+
+    def stacked(name: str) -> NDArray[np.float32]:
+        return np.stack([parameters[name].numpy() for parameters in named])
+
+    architecture = network.architecture
+    layers = range(1, len(architecture.widths))
+    first = [stacked(f"first{g}") for g in range(len(architecture.groups))]
+    return Readout(
+        architecture=architecture,
+        weights=(np.concatenate(first, axis=2), *(stacked(f"weight{n}") for n in layers)),
+        biases=tuple(stacked(f"bias{n}") for n in (0, *layers)),
+        sigma_px=np.stack([network.sigma_px(p).numpy() for p in named]),
+        prior_weight=np.stack([network.prior_weight(p).numpy() for p in named]),
+        tap_deviation=np.concatenate(network.deviations),
+    )
+
+
+def parameters_of(network: ReadoutNetwork, readout: Readout, k: int) -> NDArray[np.float32]:
+    """Return the k-th readout of a mixture as a vector to go on training from."""
+    first = np.split(
+        readout.weights[0][k], np.cumsum([len(d) for d in network.deviations])[:-1], axis=1
+    )
+    values: dict[str, NDArray[np.float32]] = {f"first{g}": w for g, w in enumerate(first)}
+    values |= {f"weight{n}": w[k] for n, w in enumerate(readout.weights) if n}
+    values |= {f"bias{n}": b[k] for n, b in enumerate(readout.biases)}
+    values["log_sigma_px"] = np.log(readout.sigma_px[k])
+    values["prior_weight"] = readout.prior_weight[k]
+    return np.concatenate([np.ravel(values[name]) for name in network.shapes]).astype(np.float32)

@@ -1,29 +1,69 @@
-"""Training from a data set to a model folder: features, folds, fit, card."""
+"""The whole procedure: pretraining, cross-validated fine-tuning, packaging (section 2.2)."""
 
-import platform
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deepgaze2.backbone import Backbone
 from deepgaze2.card import OWN_CENTER_BIAS, Card, write_model
 from deepgaze2.center_bias import CenterBias
-from deepgaze2.data.splits import image_folds
+from deepgaze2.data.splits import group_folds, near_duplicates
 from deepgaze2.data.table import Dataset
-from deepgaze2.engines import create_engine
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import CachedFeatures, cache_features, tap_deviations
-from deepgaze2.grid import cell_centers_px
+from deepgaze2.features import View, cache_features, tap_deviations
 from deepgaze2.image_files import image_files
-from deepgaze2.train.fit import FitSettings, TrainingImage, fit, grid_cells
-from deepgaze2.train.network import ReadoutNetwork, training_grid
+from deepgaze2.readout import Readout
+from deepgaze2.train.curves import CurveDrawing
+from deepgaze2.train.fit import Curve, Fit, FitSettings
+from deepgaze2.train.network import ReadoutNetwork, parameters_of, readout_of
+from deepgaze2.train.objective import Objective
+from deepgaze2.train.preparation import PreparedImages, prepare_images
+from deepgaze2.train.recipes import Recipe
+from deepgaze2.train.record import training_record
+from deepgaze2.train.runs import Run, train_all
+
+CHECKPOINTS = "checkpoints"
+_MOST_PRIOR_FIXATIONS = 200_000  # more do not change a center bias, and mouse samples are millions
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained model to go on from: its readouts and where they are from."""
+
+    readout: Readout
+    name: str
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What cross-validated training leads to.
+
+    Attributes
+    ----------
+    fits
+        Of each part of the cross-validation, one for each seed.
+    gains
+        (n_images,) mean information gain of each image, by the first of the readouts that have not
+        seen it, in bits per fixation over the center bias of the other parts.
+    start_gains
+        The same before fine-tuning.
+    pretraining
+        Curves of the pretraining, by name.
+    """
+
+    network: ReadoutNetwork
+    fits: tuple[tuple[Fit, ...], ...]
+    folds: NDArray[np.intp]
+    gains: NDArray[np.float64]
+    start_gains: NDArray[np.float64]
+    pretraining: dict[str, Curve]
 
 
 def train_model(
@@ -32,157 +72,310 @@ def train_model(
     folder: Path,
     *,
     name: str,
+    recipe: Recipe,
+    pretrain: Dataset | None = None,
+    start: Start | None = None,
     center_bias: str | None = None,
     n_folds: int = 10,
-    layer_norm: bool = False,
-    final_relu: bool = False,
     normalize_over: Path | None = None,
-    longer_side_px: int = 512,
-    settings: FitSettings | None = None,
-) -> Card:
+    seed: int = 0,
+) -> tuple[Card, Trained]:
     """Train a cross-validated mixture on a data set and write its model folder.
 
-    Each readout's images see the center bias of the *other* folds' fixations as their prior,
+    Each readout's images see the center bias of the *other* parts' fixations as their prior,
     in training as in scoring. Images without fixations are left out.
 
     Parameters
     ----------
-    dataset
-        First fixations dropped and all fixations inside their images.
+    dataset, pretrain
+        To fine-tune and to pretrain on: first fixations dropped and all fixations inside their
+        images. Images of the second that are also in a part of the first, or nearly, are not
+        seen by the readouts that predict that part.
     folder
-        Where the model goes; the checkpoint lies in it while training.
-    layer_norm, final_relu
-        Switches of the readout; see `Readout`. The paper's text has the second, not the first.
-    normalize_over
-        Folder of images over which each channel gets unit variance; None takes the training
-        images (the paper took ImageNet's).
+        Where the model goes; checkpoints lie in it while training.
+    start
+        Go on from this model's readouts instead of from random numbers.
     center_bias
         The packaged center bias that the model takes when a prediction names none; None
         estimates it from all fixations of the data set.
+    n_folds
+        Parts of the cross-validation.
+    normalize_over
+        Folder of images over which each channel gets unit variance; None takes the training
+        images (the paper took ImageNet's).
 
     Returns
     -------
     Card
         The model's card, without scores.
+    Trained
+        The readouts and their gains.
 
     Raises
     ------
     DataError
         If there are fewer images with fixations than folds.
     """
-    settings = settings or FitSettings()
     began = time.monotonic()
-    dataset = dataset.select(np.diff(dataset.offsets) > 0)
-    folds = _folds(dataset, n_folds, settings.seed)
+    dataset = _with_fixations(dataset)
     own_center_bias = _center_bias(dataset) if center_bias is None else None
-    engine = create_engine(backbone)
-    paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
-    features = cache_features(paths, backbone, engine, longer_side_px=longer_side_px)
-    reference = features
-    if normalize_over is not None:
-        reference = cache_features(
-            image_files(normalize_over), backbone, engine, longer_side_px=longer_side_px
-        )
-    deviation = tap_deviations(backbone.vgg, reference)
-    images = _training_images(dataset, features, folds, settings.grid_block)
-    network = ReadoutNetwork(
-        n_folds,
-        deviation,
-        layer_norm=layer_norm,
-        final_relu=final_relu,
-        dropout=settings.dropout,
-        seed=settings.seed,
+    trained = cross_validate(
+        dataset,
+        backbone,
+        folder,
+        recipe=recipe,
+        pretrain=pretrain,
+        start=start,
+        n_folds=n_folds,
+        normalize_over=normalize_over,
+        seed=seed,
     )
-    checkpoint = folder / "checkpoint.pt"
-    curve = fit(network, backbone.vgg, images, settings, checkpoint)
     ids = np.array(dataset.stimuli.ids)
     card = Card(
         name=name,
-        description=_description(backbone.vgg.name, layer_norm),
+        description=_description(backbone, recipe, pretrain, start),
         license="MIT",
         network=backbone.vgg.name,
         backbone_checksum=backbone.checksum,
-        layer_norm=layer_norm,
-        final_relu=final_relu,
-        longer_side_px=longer_side_px,
+        architecture=recipe.architecture,
+        longer_side_px=recipe.longer_side_px,
         center_bias=center_bias or OWN_CENTER_BIAS,
-        folds=tuple(tuple(ids[folds == k].tolist()) for k in range(n_folds)),
-        training=_record(dataset, settings, curve, time.monotonic() - began),
+        folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(n_folds)),
+        training=training_record(
+            dataset, recipe, trained.fits, trained.pretraining, time.monotonic() - began,
+            pretrain=pretrain, start=start and start.name, seed=seed,
+        ),
     )
-    card = write_model(folder, card, network.readout(), own_center_bias)
-    checkpoint.unlink()
-    return card
+    vectors = [fit.parameters for fits in trained.fits for fit in fits]
+    card = write_model(folder, card, readout_of(trained.network, vectors), own_center_bias)
+    for checkpoint in (folder / CHECKPOINTS).glob("*.pt"):
+        checkpoint.unlink()
+    (folder / CHECKPOINTS).rmdir()
+    return card, trained
 
 
-def _folds(dataset: Dataset, n_folds: int, seed: int) -> NDArray[np.intp]:
-    if (n_images := len(dataset.stimuli)) < n_folds:
-        raise DataError(
-            f"{dataset.name}: {n_folds} folds, but only {n_images} images have fixations; use"
-            " fewer folds (--folds), at least 2, or add images"
+def cross_validate(
+    dataset: Dataset,
+    backbone: Backbone,
+    folder: Path,
+    *,
+    recipe: Recipe,
+    pretrain: Dataset | None = None,
+    start: Start | None = None,
+    n_folds: int = 10,
+    normalize_over: Path | None = None,
+    seed: int = 0,
+) -> Trained:
+    """Train the readouts of all parts and score each on its own part; see `train_model`."""
+    dataset = _with_fixations(dataset)
+    paths = _paths(dataset)
+    others = _paths(pretrain) if pretrain is not None else []
+    groups = near_duplicates([*paths, *others])
+    folds = _folds(dataset, groups[: len(paths)], n_folds, seed)
+    mirrored = recipe.finetuning.mirrored
+    prepared = prepare_images(
+        dataset, fold_center_biases(dataset, folds), folds, backbone, recipe, mirrored=mirrored
+    )
+    network = ReadoutNetwork(
+        recipe.architecture,
+        _deviations(recipe, backbone, prepared, normalize_over, start),
+        learn_sigma=recipe.learn_sigma,
+        learn_prior_weight=recipe.learn_prior_weight,
+    )
+    starts = _starts(network, start, n_folds, recipe.n_seeds, seed)
+    pretraining: dict[str, Curve] = {}
+    if pretrain is not None:
+        starts, pretraining = _pretrained(
+            pretrain, groups[len(paths) :], groups[: len(paths)], folds, prepared, starts,
+            network, backbone, recipe, folder, seed,
         )
-    return image_folds(n_images, n_folds, seed)
+    runs = {
+        key: Run(
+            _run_name("finetuning", key),
+            network,
+            prepared.training_set(folds != key[0], folds == key[0]),
+            begin,
+            replace(recipe.finetuning, seed=_seed(seed, key)),
+        )
+        for key, begin in starts.items()
+    }
+    found = train_all(
+        list(runs.values()),
+        folder / CHECKPOINTS,
+        description="fine-tuning",
+        on_epoch=CurveDrawing(folder, pretraining),
+    )
+    fits = tuple(
+        tuple(found[runs[k, s].name] for s in range(recipe.n_seeds)) for k in range(n_folds)
+    )
+    firsts = [row[0].parameters for row in fits]
+    begins = [starts[k, 0] for k in range(n_folds)]
+    return Trained(
+        network=network,
+        fits=fits,
+        folds=folds,
+        gains=_gains(network, prepared, folds, firsts, recipe.finetuning),
+        start_gains=_gains(network, prepared, folds, begins, recipe.finetuning),
+        pretraining=pretraining,
+    )
+
+
+_Key = tuple[int, int]  # number of the part, number of the seed
+_Starts = dict[_Key, NDArray[np.float32]]
+
+
+def _run_name(stage: str, key: _Key) -> str:
+    return f"{stage}-fold{key[0] + 1}-seed{key[1] + 1}"
+
+
+def _seed(seed: int, key: _Key) -> int:
+    """Return a seed of its own for each readout."""
+    return (seed * 1000 + key[1]) * 1000 + key[0]
+
+
+def _starts(
+    network: ReadoutNetwork, start: Start | None, n_folds: int, n_seeds: int, seed: int
+) -> _Starts:
+    keys = [(k, s) for k in range(n_folds) for s in range(n_seeds)]
+    if start is None:
+        return {key: network.initial(_seed(seed, key)) for key in keys}
+    n_models = start.readout.n_models
+    return {
+        key: parameters_of(network, start.readout, number % n_models)
+        for number, key in enumerate(keys)
+    }
+
+
+def _pretrained(
+    pretrain: Dataset,
+    pretrain_groups: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    folds: NDArray[np.intp],
+    prepared: PreparedImages,
+    starts: _Starts,
+    network: ReadoutNetwork,
+    backbone: Backbone,
+    recipe: Recipe,
+    folder: Path,
+    seed: int,
+) -> tuple[_Starts, dict[str, Curve]]:
+    """Train on the other data set first, never on an image like those of the own part.
+
+    Where no image is in both sets, one pretraining serves all parts.
+    """
+    usable = np.diff(pretrain.offsets) > 0
+    pretrain, pretrain_groups = pretrain.select(usable), pretrain_groups[usable]
+    everywhere = np.zeros(len(pretrain.stimuli), np.intp)
+    images = prepare_images(pretrain, [_center_bias(pretrain)], everywhere, backbone, recipe)
+    shared = bool(np.isin(pretrain_groups, groups).any())
+    settings = recipe.pretraining
+    runs: dict[_Key, Run] = {}
+    for (k, s), begin in starts.items():
+        if k and not shared:
+            continue
+        unseen = ~np.isin(pretrain_groups, groups[folds == k])
+        # Stopped by the other data set, as the paper's was; never by the part itself.
+        sets = images.training_set(unseen)
+        sets = replace(sets, held_out=prepared.training_set(folds != k).seen)
+        runs[k, s] = Run(
+            _run_name("pretraining", (k, s)),
+            network,
+            sets,
+            begin,
+            replace(settings, seed=_seed(seed, (k, s))),
+        )
+    found = train_all(
+        list(runs.values()),
+        folder / CHECKPOINTS,
+        description="pretraining",
+        on_epoch=CurveDrawing(folder),
+    )
+    curves = {name: fit.curve for name, fit in found.items()}
+    return {
+        (k, s): found[runs[k if shared else 0, s].name].parameters for k, s in starts
+    }, curves
+
+
+def _gains(
+    network: ReadoutNetwork,
+    prepared: PreparedImages,
+    folds: NDArray[np.intp],
+    vectors: Sequence[NDArray[np.float32]],
+    settings: FitSettings,
+) -> NDArray[np.float64]:
+    import torch
+
+    objective = Objective(network, prepared.images, grid_block=settings.grid_block)
+    gains = np.empty(len(folds))
+    for k, vector in enumerate(vectors):
+        part = np.flatnonzero(folds == k)
+        gains[part] = objective.information_gains(torch.from_numpy(vector), part.tolist())
+    return gains
+
+
+def _with_fixations(dataset: Dataset) -> Dataset:
+    return dataset.select(np.diff(dataset.offsets) > 0)
+
+
+def _paths(dataset: Dataset) -> list[Path]:
+    return [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
+
+
+def _folds(
+    dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int
+) -> NDArray[np.intp]:
+    if (n_images := len(np.unique(groups))) < n_folds:
+        raise DataError(
+            f"{dataset.name}: {n_folds} folds, but only {n_images} different images have"
+            " fixations; use fewer folds (--folds), at least 2, or add images"
+        )
+    return group_folds(groups, n_folds, seed)
+
+
+def _deviations(
+    recipe: Recipe,
+    backbone: Backbone,
+    prepared: PreparedImages,
+    normalize_over: Path | None,
+    start: Start | None,
+) -> list[NDArray[np.float32]]:
+    groups = recipe.architecture.groups
+    if start is not None:
+        widths = [group.channels(backbone.vgg) for group in groups]
+        return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
+    if normalize_over is None:
+        return [
+            tap_deviations([image.features[g] for image in prepared.images], group.taps)
+            for g, group in enumerate(groups)
+        ]
+    reference = image_files(normalize_over)
+    deviations = []
+    for group in groups:
+        view = View(round(recipe.longer_side_px * group.scale))
+        features = cache_features(reference, backbone, group.taps, view)
+        deviations.append(tap_deviations(features, group.taps))
+    return deviations
 
 
 def _center_bias(dataset: Dataset) -> CenterBias:
+    n = len(dataset.fixations)
+    if n > _MOST_PRIOR_FIXATIONS:
+        chosen = np.zeros(n, bool)
+        chosen[np.random.default_rng(0).permutation(n)[:_MOST_PRIOR_FIXATIONS]] = True
+        dataset = dataset.keep(chosen)
     fitted = fit_center_bias(dataset)
     return center_bias_of(dataset, fitted.bandwidth, fitted.uniform_share, OWN_CENTER_BIAS)
 
 
-def _training_images(
-    dataset: Dataset,
-    features: list[CachedFeatures],
-    folds: NDArray[np.integer],
-    grid_block: int,
-) -> list[TrainingImage]:
-    priors = fold_center_biases(dataset, folds)
-    images = []
-    for i, cached in enumerate(features):
-        fixations = dataset.fixations_on(i)
-        size = int(dataset.stimuli.width[i]), int(dataset.stimuli.height[i])
-        grid = training_grid(cached.input_size, cached.load().shape[1:], grid_block)
-        prior = _prior_at_cells(priors[folds[i]], size, cached.input_size, grid_block)
-        images.append(
-            TrainingImage(
-                features=cached,
-                grid=grid,
-                log_center_bias=torch.from_numpy(prior.ravel()),
-                cells=grid_cells(fixations.x, fixations.y, size, cached.input_size, grid),
-                fold=int(folds[i]),
-            )
-        )
-    return images
-
-
-def _prior_at_cells(
-    prior: CenterBias, size: tuple[int, int], input_size: tuple[int, int], block: int
-) -> NDArray[np.float32]:
-    """Return the prior's log density at the image pixels where the grid's cells lie."""
-    columns, rows = (
-        np.clip(
-            (cell_centers_px(input_px, block) + 0.5) * (image_px / input_px), 0, image_px - 1
-        ).astype(np.intp)
-        for image_px, input_px in zip(size, input_size, strict=True)
-    )
-    return prior.log_density(size[1], size[0])[np.ix_(rows, columns)]
-
-
-def _description(network: str, layer_norm: bool) -> str:
-    if layer_norm:
-        return f"DeepGaze II on {network}, features also normalized across channels"
-    return f"DeepGaze II on {network} as in the paper, without pretraining"
-
-
-def _record(
-    dataset: Dataset, settings: FitSettings, curve: list[float], seconds: float
-) -> dict[str, Any]:
-    return {
-        "data_set": dataset.name,
-        "images": len(dataset.stimuli),
-        "fixations": len(dataset.fixations),
-        "procedure": "Adam, one-cycle schedule, fixed number of epochs; no pretraining",
-        "settings": asdict(settings),
-        "information_gain_on_training_images_bits_by_epoch": [round(bits, 4) for bits in curve],
-        "seconds": round(seconds),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__},
-    }
+def _description(
+    backbone: Backbone, recipe: Recipe, pretrain: Dataset | None, start: Start | None
+) -> str:
+    architecture = recipe.architecture
+    text = f"DeepGaze II on {backbone.vgg.name}"
+    if len(architecture.groups) > 1:
+        text += f", {len(architecture.groups)} groups of features"
+    if architecture.layer_norm:
+        text += ", features also normalized across channels"
+    if pretrain is not None:
+        text += f", pretrained on {pretrain.name}"
+    return text + (f", fine-tuned from {start.name}" if start else "")

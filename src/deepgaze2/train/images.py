@@ -1,0 +1,114 @@
+"""An image with its fixations, ready for the likelihood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgaze2.architecture import Architecture, TapGroup
+from deepgaze2.features import ImageFeatures
+
+
+@dataclass(frozen=True)
+class TrainingImage:
+    """One image, as the network sees it.
+
+    Attributes
+    ----------
+    features
+        The cached features, for each group of taps.
+    log_center_bias
+        (height, width) log prior at the network input's pixels, in nats, up to a constant. It
+        is shared by all images of one size and part.
+    pixels
+        (n_fixations,) the fixations' pixels of the network input, row by row.
+    """
+
+    features: tuple[ImageFeatures, ...]
+    log_center_bias: NDArray[np.float32]
+    pixels: NDArray[np.int32]
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of each group's network input."""
+        return tuple(features.input_size for features in self.features)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the files of its features, which tell what they depend on."""
+        return [path.name for features in self.features for path in features.files.values()]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images for one readout.
+
+    Attributes
+    ----------
+    seen
+        Those that it is trained on.
+    mirrored
+        The same mirrored, or none if they are not wanted.
+    held_out
+        Those it may be stopped by.
+    """
+
+    seen: Sequence[TrainingImage]
+    mirrored: Sequence[TrainingImage] = ()
+    held_out: Sequence[TrainingImage] = ()
+
+
+def fixated_pixels(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    image_size: tuple[int, int],
+    input_size: tuple[int, int],
+) -> NDArray[np.int32]:
+    """Return the number of the network-input pixel that each fixation lies in.
+
+    Parameters
+    ----------
+    x, y
+        (n,) image pixels.
+    image_size, input_size
+        Width and height.
+    """
+    column, row = (
+        np.clip((position * (input_px / image_px)).astype(np.int32), 0, input_px - 1)
+        for position, image_px, input_px in zip((x, y), image_size, input_size, strict=True)
+    )
+    return row * np.int32(input_size[0]) + column
+
+
+def load_features(image: TrainingImage, architecture: Architecture) -> list[Tensor]:
+    """Read an image's features, for each group (channels, h, w), float32."""
+    return [
+        _load_group(features, group)
+        for features, group in zip(image.features, architecture.groups, strict=True)
+    ]
+
+
+def _load_group(features: ImageFeatures, group: TapGroup) -> Tensor:
+    # Half floats are widened by PyTorch, many times faster than by NumPy.
+    stored = {tap: torch.from_numpy(np.array(features.tensor(tap))) for tap in _read(features, group)}
+    channels = [len(stored[_source(tap, stored)]) for tap in group.taps]
+    _, height, width = next(iter(stored.values())).shape
+    taps = torch.empty(sum(channels), height, width)
+    for tap, part in zip(group.taps, torch.split(taps, channels), strict=True):
+        source = _source(tap, stored)
+        part.copy_(stored[source])
+        if source != tap:
+            part.clamp_(min=0)
+    return taps
+
+
+def _read(features: ImageFeatures, group: TapGroup) -> Sequence[str]:
+    """Return the stored tensors that a group needs; a ReLU's may be its convolution's."""
+    return list(dict.fromkeys(_source(tap, features.files) for tap in group.taps))
+
+
+def _source(tap: str, stored: object) -> str:
+    return tap if tap in stored else tap.replace("relu", "conv")  # type: ignore[operator]

@@ -1,0 +1,62 @@
+"""Where an image's features, readout and density lie relative to each other while training."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgaze2.architecture import Architecture
+from deepgaze2.grid import block_stride, image_in_grid, interpolation_matrix, scaled_grid
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Interpolation matrices of one size of network input.
+
+    Attributes
+    ----------
+    groups
+        For each group of taps, from its cells to the readout's: (gh, h) and (gw, w).
+    density
+        From the readout's cells to the network input's pixels, where the density is
+        normalized: (height, gh) and (width, gw).
+    stride_px
+        Distance of the readout's cells in pixels of the network input.
+    """
+
+    groups: tuple[tuple[Tensor, Tensor], ...]
+    density: tuple[Tensor, Tensor]
+    stride_px: int
+
+
+@lru_cache(maxsize=256)  # a data set has few sizes of images
+def layout(
+    architecture: Architecture, sizes: tuple[tuple[int, int], ...], grid_block: int
+) -> Layout:
+    """Return the layout for network inputs of (width, height) `sizes`, one for each group.
+
+    The first group's size is the one that densities have.
+    """
+    groups = []
+    for group, size in zip(architecture.groups, sizes, strict=True):
+        height, width = group.shape(size)
+        groups.append(
+            (
+                _matrix(scaled_grid(sizes[0][1], size[1], group.block, grid_block), height),
+                _matrix(scaled_grid(sizes[0][0], size[0], group.block, grid_block), width),
+            )
+        )
+    rows, columns = groups[0][0].shape[0], groups[0][1].shape[0]
+    width, height = sizes[0]
+    density = (
+        _matrix(image_in_grid(height, height, grid_block), rows),
+        _matrix(image_in_grid(width, width, grid_block), columns),
+    )
+    return Layout(tuple(groups), density, block_stride(grid_block))
+
+
+def _matrix(positions: NDArray[np.float64], cells: int) -> Tensor:
+    return torch.from_numpy(interpolation_matrix(positions, cells).astype(np.float32))

@@ -1,0 +1,53 @@
+"""Recipes: a readout's architecture and how it is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from deepgaze2.architecture import Architecture, TapGroup, paper_architecture
+from deepgaze2.train.fit import FitSettings
+from deepgaze2.vgg import Vgg
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training but the data.
+
+    Attributes
+    ----------
+    architecture
+        What the readouts are made of.
+    pretraining, finetuning
+        How they are trained on each data set.
+    n_seeds
+        Readouts of each part of the cross-validation, from different initial parameters.
+    longer_side_px
+        Longer side of the network input in pixels.
+    learn_sigma, learn_prior_weight
+        Whether the blur's width and the center bias's weight are learned.
+    """
+
+    architecture: Architecture
+    pretraining: FitSettings = field(default_factory=FitSettings)
+    finetuning: FitSettings = field(default_factory=FitSettings)
+    n_seeds: int = 1
+    longer_side_px: int = 512
+    learn_sigma: bool = True
+    learn_prior_weight: bool = False
+
+
+def paper_recipe(vgg: Vgg) -> Recipe:
+    """Return the paper's configuration (section 2): `deepgaze2`."""
+    return Recipe(paper_architecture(vgg))
+
+
+def plus_recipe(vgg: Vgg) -> Recipe:
+    """Return the configuration that explained most on OSIE: `deepgaze2-plus`."""
+    return Recipe(
+        Architecture(
+            (TapGroup(vgg.taps), TapGroup(vgg.taps, scale=0.5)), layer_norm=True, grid_block=3
+        ),
+        finetuning=FitSettings(dropout=0.3),
+    )
+
+
+RECIPES: dict[str, Callable[[Vgg], Recipe]] = {"paper": paper_recipe, "plus": plus_recipe}

@@ -1,0 +1,169 @@
+"""Several readouts trained in parallel processes, with progress."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from deepgaze2.cores import available_cores
+from deepgaze2.errors import DataError
+from deepgaze2.train.fit import Curve, Fit, FitSettings, TrainingSet, fit
+from deepgaze2.train.network import ReadoutNetwork
+
+Curves = dict[str, Curve]
+
+
+@dataclass(frozen=True)
+class Run:
+    """The training of one readout, with all that a process needs for it.
+
+    Attributes
+    ----------
+    name
+        For the checkpoint and the curves.
+    start
+        Parameters to start from.
+    """
+
+    name: str
+    network: ReadoutNetwork
+    images: TrainingSet
+    start: NDArray[np.float32]
+    settings: FitSettings
+
+
+def train_all(
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    description: str,
+    on_epoch: Callable[[Curves], None] = lambda _: None,
+) -> dict[str, Fit]:
+    """Train readouts, as many at once as there are cores; return them by name.
+
+    A matrix product of one image is too small to share: two processes with a thread each do
+    more than one with two. Interrupted, each goes on after its last whole epoch.
+
+    Parameters
+    ----------
+    folder
+        Where the checkpoints go, one for each run.
+    description
+        What is being trained, for the progress bar.
+    on_epoch
+        Called with all curves so far when a run has finished an epoch.
+
+    Raises
+    ------
+    DeepGazeError
+        What a training raises.
+    """
+    workers = min(len(runs), available_cores())
+    context = multiprocessing.get_context("spawn")  # PyTorch does not survive a fork
+    reports: SimpleQueue[tuple[str, Curve] | int] = context.SimpleQueue()
+    threads = max(1, available_cores() // workers)
+    pids: list[int] = []
+    pool = ProcessPoolExecutor(workers, context, _begin, (reports, threads, os.getpid()))
+    try:
+        futures = {run.name: pool.submit(_train, run, folder / f"{run.name}.pt") for run in runs}
+        _watch(futures, runs, reports, pids, description, on_epoch)
+        return {name: future.result() for name, future in futures.items()}
+    except BrokenProcessPool as error:
+        raise DataError(
+            f"{description}: a process was killed (out of memory?); the same command goes on"
+            " after the last whole epoch"
+        ) from error
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for pid in pids:  # an epoch may take minutes: nobody would wait for its end
+            os.kill(pid, signal.SIGTERM)
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _watch(
+    futures: dict[str, "Future[Fit]"],
+    runs: Sequence[Run],
+    reports: "SimpleQueue[tuple[str, Curve] | int]",
+    pids: list[int],
+    description: str,
+    on_epoch: Callable[[Curves], None],
+) -> None:
+    """Show progress until all runs are over or one has failed."""
+    received: Queue[tuple[str, Curve] | int] = Queue()
+    Thread(target=_forward, args=(reports, received), daemon=True).start()
+    curves: Curves = {}
+    epochs = {run.name: run.settings.epochs for run in runs}
+    known = all(n is not None for n in epochs.values())
+    total = sum(n or 0 for n in epochs.values()) if known else None
+    with tqdm(total=total, desc=description, unit="epoch", disable=None) as progress:
+        while True:
+            done = all(future.done() for future in futures.values())
+            try:
+                message = received.get(timeout=0.2)
+            except Empty:
+                if done:
+                    return
+                for future in futures.values():
+                    if future.done():
+                        future.result()  # raises what the run raised
+                continue
+            if isinstance(message, int):
+                pids.append(message)
+                continue
+            name, curve = message
+            before = len(curves[name].training) if name in curves else 0
+            curves[name] = curve
+            progress.update(len(curve.training) - before)
+            if curve.training:
+                progress.set_postfix_str(_last_scores(name, curve))
+                on_epoch(curves)
+
+
+def _forward(
+    reports: "SimpleQueue[tuple[str, Curve] | int]", received: "Queue[tuple[str, Curve] | int]"
+) -> None:
+    """Move reports to a queue that can be read with a timeout."""
+    while True:
+        received.put(reports.get())
+
+
+def _last_scores(name: str, curve: Curve) -> str:
+    held_out = f", {curve.held_out[-1]:.3f} on held-out images" if curve.held_out else ""
+    return f"{name}: {curve.training[-1]:.3f} bits above the center bias{held_out}"
+
+
+_reports: "SimpleQueue[tuple[str, Curve] | int] | None" = None
+_parent = 0
+
+
+def _begin(reports: "SimpleQueue[tuple[str, Curve] | int]", threads: int, parent: int) -> None:
+    """Set up a worker process."""
+    global _reports, _parent  # what a process is told once, when it begins
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
+    torch.set_num_threads(threads)
+    _reports, _parent = reports, parent
+    reports.put(os.getpid())
+
+
+def _train(run: Run, checkpoint: Path) -> Fit:
+    def report(curve: Curve) -> None:
+        if os.getppid() != _parent:
+            os._exit(1)  # the parent was killed: nobody waits for this
+        assert _reports is not None
+        _reports.put((run.name, curve))
+
+    return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
