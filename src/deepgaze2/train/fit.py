@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from deepgaze2.errors import DataError
-from deepgaze2.features import CachedFeatures
+from deepgaze2.features import ImageFeatures
 from deepgaze2.files import written_atomically
 from deepgaze2.train.network import ReadoutNetwork, TrainingGrid
 from deepgaze2.vgg import Vgg
@@ -71,7 +71,7 @@ class TrainingImage:
         The part of the cross-validation that it belongs to: readout `fold` never sees it.
     """
 
-    features: CachedFeatures
+    features: ImageFeatures
     grid: TrainingGrid
     log_center_bias: Tensor
     cells: Tensor
@@ -143,7 +143,7 @@ def fit(
 
 def _accumulate(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage, n_fixations: int) -> float:
     """Add one image's gradients; return the mean gain of the readouts that may see it, bits."""
-    saliency = network(image.features.load_taps(vgg), image.grid)
+    saliency = network(load_taps(image.features, vgg), image.grid)
     log_density = log_densities(saliency, image.log_center_bias)
     likelihood = log_density[:, image.cells].mean(1)
     sees = torch.arange(len(likelihood)) != image.fold
@@ -151,6 +151,12 @@ def _accumulate(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage, n_fixat
     loss.backward()  # type: ignore[no-untyped-call]
     baseline = torch.log_softmax(image.log_center_bias, 0)[image.cells].mean()
     return float((likelihood[sees].mean() - baseline).detach()) / math.log(2)
+
+
+def load_taps(features: ImageFeatures, vgg: Vgg) -> Tensor:
+    """Return the readout's input, (channels, h5, w5)."""
+    stacked = np.concatenate([features.tensor(tap) for tap in vgg.taps])
+    return torch.from_numpy(stacked).float()
 
 
 def log_densities(saliency: Tensor, log_center_bias: Tensor) -> Tensor:
@@ -164,7 +170,8 @@ def _identity(
     """Return what a checkpoint must share with the training that takes it up."""
     digest = hashlib.sha256(network.tap_deviation.numpy().tobytes())
     for image in images:
-        digest.update(f"{image.features.path.name} {image.fold}".encode())
+        names = sorted(f"{tap} {path.name}" for tap, path in image.features.files.items())
+        digest.update(f"{names} {image.fold}".encode())
         digest.update(image.cells.numpy().tobytes())
     return asdict(settings) | {
         "readouts": len(network.log_sigma_px),
@@ -202,7 +209,7 @@ def _resume(path: Path, parts: dict[str, Any], identity: dict[str, Any]) -> list
 def _refuse_dead(network: ReadoutNetwork, vgg: Vgg, image: TrainingImage) -> None:
     network.eval()
     with torch.no_grad():
-        saliency = network(image.features.load_taps(vgg), image.grid).flatten(1)
+        saliency = network(load_taps(image.features, vgg), image.grid).flatten(1)
     dead = (saliency.std(1) < 1e-4).nonzero().flatten().tolist()
     if dead:
         raise DataError(

@@ -15,11 +15,10 @@ from deepgaze2.card import OWN_CENTER_BIAS, Card, write_model
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.splits import image_folds
 from deepgaze2.data.table import Dataset
-from deepgaze2.engines import create_engine
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import CachedFeatures, cache_features, tap_deviations
+from deepgaze2.features import ImageFeatures, View, cache_features, tap_deviations
 from deepgaze2.grid import cell_centers_px
 from deepgaze2.image_files import image_files
 from deepgaze2.train.fit import FitSettings, TrainingImage, fit, grid_cells
@@ -75,15 +74,13 @@ def train_model(
     dataset = dataset.select(np.diff(dataset.offsets) > 0)
     folds = _folds(dataset, n_folds, settings.seed)
     own_center_bias = _center_bias(dataset) if center_bias is None else None
-    engine = create_engine(backbone)
     paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
-    features = cache_features(paths, backbone, engine, longer_side_px=longer_side_px)
+    taps, view = backbone.vgg.taps, View(longer_side_px)
+    features = cache_features(paths, backbone, taps, view)
     reference = features
     if normalize_over is not None:
-        reference = cache_features(
-            image_files(normalize_over), backbone, engine, longer_side_px=longer_side_px
-        )
-    deviation = tap_deviations(backbone.vgg, reference)
+        reference = cache_features(image_files(normalize_over), backbone, taps, view)
+    deviation = tap_deviations(reference, taps)
     images = _training_images(dataset, features, folds, settings.grid_block)
     network = ReadoutNetwork(
         n_folds,
@@ -130,7 +127,7 @@ def _center_bias(dataset: Dataset) -> CenterBias:
 
 def _training_images(
     dataset: Dataset,
-    features: list[CachedFeatures],
+    features: list[ImageFeatures],
     folds: NDArray[np.integer],
     grid_block: int,
 ) -> list[TrainingImage]:
@@ -139,7 +136,8 @@ def _training_images(
     for i, cached in enumerate(features):
         fixations = dataset.fixations_on(i)
         size = int(dataset.stimuli.width[i]), int(dataset.stimuli.height[i])
-        grid = training_grid(cached.input_size, cached.load().shape[1:], grid_block)
+        cells = cached.tensor(next(iter(cached.files))).shape[1:]
+        grid = training_grid(cached.input_size, cells, grid_block)
         prior = _prior_at_cells(priors[folds[i]], size, cached.input_size, grid_block)
         images.append(
             TrainingImage(
