@@ -7,8 +7,8 @@ image, in half precision, and its path is all that the tensor depends on:
 
 below the cache folder. <pixels> are 32 digits of the SHA-256 of the decoded image and its shape,
 <width> and <height> those of the network's input. Which engine computed a tensor is not part of
-it: on the CPU they differ by far less than half precision rounds. `feature_file` says what is in a file,
-`cache_contents` how old ones are removed.
+it: on the CPU they differ by far less than half precision rounds. `feature_file` says what is in
+a file, `cache_contents` how old ones are removed.
 """
 
 import hashlib
