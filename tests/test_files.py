@@ -13,7 +13,7 @@ import pytest
 
 from deepgaze2.cores import available_cores
 from deepgaze2.errors import OutputError
-from deepgaze2.files import cache_directory, locked, sha256_of, written_atomically
+from deepgaze2.files import cache_directory, claimed, locked, sha256_of, written_atomically
 
 
 def test_a_file_appears_whole_in_a_new_folder(tmp_path: Path) -> None:
@@ -153,6 +153,16 @@ def test_a_lock_keeps_others_out_and_goes_with_its_block(tmp_path: Path) -> None
     with pytest.raises(KeyboardInterrupt), locked(path):
         raise KeyboardInterrupt
     assert list(path.parent.iterdir()) == []
+
+
+def test_a_claim_lets_others_in_and_tells_them(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with claimed(path) as first:
+        for _ in range(2):  # an entry that was not the first does not end the claim
+            with claimed(path) as second:
+                assert (first, second) == (True, False)
+        assert path.with_name("file.lock").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from deepgaze2.backbone import Backbone, assemble_backbone
 from deepgaze2.card import Card
 from deepgaze2.center_bias import load_center_bias
 from deepgaze2.engines import create_engine
+from deepgaze2.feature_file import write_feature_map
+from deepgaze2.features import ImageFeatures
 from deepgaze2.model import Model
 from deepgaze2.readout import Readout
 from deepgaze2.vgg import VGG16, VGG19, Vgg
@@ -96,6 +98,18 @@ def tiny_model(n_models: int = 3, engine: str = "ncnn") -> Model:
         engine=create_engine(backbone, engine, threads=1),
         _engine_thread=ThreadPoolExecutor(1),
     )
+
+
+def write_features(
+    folder: Path, name: str, vgg: Vgg, stacked: NDArray[np.floating], size: tuple[int, int]
+) -> ImageFeatures:
+    """Features of an image as the cache keeps them, from VGG's distinct taps on one grid."""
+    files = {}
+    parts = np.split(stacked.astype(np.float16), len(vgg.stored_taps()))
+    for tap, part in zip(vgg.stored_taps(), parts, strict=True):
+        files[tap] = folder / tap / f"{name}.npy"
+        write_feature_map(files[tap], part)
+    return ImageFeatures(files, size)
 
 
 def write_photos(folder: Path, sizes: list[tuple[int, int]], seed: int = 0) -> list[Path]:

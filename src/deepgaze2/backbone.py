@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from deepgaze2.errors import WeightsError
+from deepgaze2.errors import ModelError, WeightsError
 from deepgaze2.files import cache_directory, written_atomically
 from deepgaze2.vgg import NETWORKS, Vgg
 
@@ -50,6 +50,23 @@ class Backbone:
     input_mean: NDArray[np.float32]
     checksum: str
     origin: str = ""
+
+    def with_taps(self, taps: tuple[str, ...]) -> "Backbone":
+        """Return the same weights, read at other layers, whose names are checked.
+
+        Raises
+        ------
+        ModelError
+            If a tap is no layer of the second block or a later one.
+        """
+        layers = [name[4:] for name in self.vgg.conv_names() if not name.startswith("conv1_")]
+        known = {f"{kind}{layer}" for kind in ("conv", "relu") for layer in layers}
+        if unknown := [tap for tap in taps if tap not in known]:
+            raise ModelError(
+                f"{unknown[0]}: {self.vgg.name} has no such layer to read features from; give"
+                f" convB_L or reluB_L, B_L one of {', '.join(layers)}"
+            )
+        return replace(self, vgg=replace(self.vgg, taps=taps))
 
 
 def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source: str) -> Backbone:

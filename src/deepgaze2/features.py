@@ -1,113 +1,287 @@
 """The backbone's features of a set of images, computed once and kept on disk.
 
-The backbone is frozen, so training never needs it again: one file per image, named by what it
-depends on (the image's bytes, the backbone, the input's size), half floats.
+The backbone is frozen, so training never needs it again. One file holds one tapped tensor of one
+image, in half precision, and its path is all that the tensor depends on:
+
+    features/<network>-<checksum>/<longer side>px[-mirrored]/<tap>/<pixels>-<width>x<height>.npy
+
+below the cache folder. <pixels> are 32 digits of the SHA-256 of the decoded image and its shape,
+<width> and <height> those of the network's input. Which engine computed a tensor is not part of
+it: on the CPU they differ by far less than half precision rounds. `feature_file` says what is in
+a file, `cache_contents` how old ones are removed.
 """
 
 import hashlib
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from deepgaze2.backbone import Backbone
-from deepgaze2.engines import Engine
-from deepgaze2.files import cache_directory, written_atomically
+from deepgaze2.cache_contents import remove_leftovers
+from deepgaze2.cores import available_cores
+from deepgaze2.engines import Engine, create_engine
+from deepgaze2.errors import DataError, ModelError
+from deepgaze2.feature_file import read_feature_map, verify, write_feature_map
+from deepgaze2.files import cache_directory, claimed
 from deepgaze2.network_input import network_input, network_size
-from deepgaze2.stimulus import read_stimulus
-from deepgaze2.vgg import Vgg
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from deepgaze2.stimulus import Stimulus, read_stimulus
 
 
 @dataclass(frozen=True)
-class CachedFeatures:
+class View:
+    """How the network sees an image.
+
+    Attributes
+    ----------
+    longer_side_px
+        Longer side of the network input in pixels.
+    mirrored
+        Whether left and right are swapped.
+    """
+
+    longer_side_px: int = 512
+    mirrored: bool = False
+
+
+@dataclass(frozen=True)
+class ImageFeatures:
     """Features of one image.
 
     Attributes
     ----------
-    path
-        A .npy file: the distinct tapped tensors, stacked along channels, float16.
+    files
+        Where each tensor is stored, by tap. A ReLU's may be missing if its convolution's is there.
     input_size
         Width and height of the network input in pixels.
     """
 
-    path: Path
+    files: dict[str, Path]
     input_size: tuple[int, int]
 
-    def load(self) -> NDArray[np.float16]:
-        """Return the (channels, h5, w5) tensor of the distinct taps."""
-        features: NDArray[np.float16] = np.load(self.path)
+    def tensor(self, tap: str) -> NDArray[np.float16]:
+        """Return a tap, (channels, h, w), read-only.
+
+        A stored one is mapped into memory, which holds a file open: copy those that you keep. A
+        ReLU behind a stored convolution is computed.
+
+        Raises
+        ------
+        DataError
+            If the file was damaged or removed since `cache_features` returned.
+        """
+        if tap in self.files:
+            return read_feature_map(self.files[tap])
+        features = np.maximum(read_feature_map(self.files[_convolution(tap)]), np.float16(0))
+        features.flags.writeable = False
         return features
-
-    def load_tap(self, vgg: Vgg, tap: str) -> NDArray[np.float16]:
-        """Return one of the distinct taps, (channels, h5, w5); only this part of it is read."""
-        ends = np.cumsum(_stored_widths(vgg))
-        place = vgg.stored_taps().index(tap)
-        start = ends[place - 1] if place else 0
-        return np.array(np.load(self.path, mmap_mode="r")[start : ends[place]])
-
-    def load_taps(self, vgg: Vgg) -> "Tensor":
-        """Return the readout's input, (channels, h5, w5), as float32."""
-        import torch
-
-        stacked = torch.from_numpy(self.load()).float()
-        tensors = torch.split(stacked, _stored_widths(vgg))
-        by_name = dict(zip(vgg.stored_taps(), tensors, strict=True))
-        return torch.cat(
-            [
-                by_name[tap] if tap in by_name else by_name[tap.replace("relu", "conv")].relu()
-                for tap in vgg.taps
-            ]
-        )
 
 
 def cache_features(
-    paths: list[Path], backbone: Backbone, engine: Engine, *, longer_side_px: int
-) -> list[CachedFeatures]:
+    paths: list[Path],
+    backbone: Backbone,
+    taps: tuple[str, ...],
+    view: View = View(),
+    *,
+    engine: Engine | None = None,
+) -> list[ImageFeatures]:
     """Compute what is not yet cached, with progress, and return every image's features.
 
-    Interrupted, it goes on where it was: a file appears under its name only when whole.
+    Interrupted or killed, it goes on where it was. Several processes may fill the same cache at
+    once: each computes the images that no other is at. Damaged files are reported on stderr
+    and computed anew.
+
+    Parameters
+    ----------
+    paths
+        Image files.
+    taps
+        Layers of the second block or later ones: `convB_L` or `reluB_L`. A convolution and its
+        own ReLU are stored as one tensor.
+    engine
+        Made for `backbone.with_taps(taps)`. None takes the fastest here, made only if anything
+        is missing, and for what is missing.
+
+    Raises
+    ------
+    StimulusError
+        If an image cannot be read; all are read before anything is computed.
+    ModelError
+        If there is no such tap, or a feature is too large for half precision (65504).
+    OutputError
+        If the cache cannot be written, as when the disk is full.
     """
-    folder = cache_directory() / "features" / f"{backbone.checksum[:16]}-{longer_side_px}px"
-    cached = []
-    for path in tqdm(paths, desc="features", unit="image", disable=None):
-        stimulus = read_stimulus(path)
-        size = network_size(stimulus.width, stimulus.height, longer_side_px=longer_side_px)
-        digest = hashlib.sha256(stimulus.pixels.tobytes()).hexdigest()
-        target = folder / f"{digest}-{size[0]}x{size[1]}.npy"  # the bytes leave the shape open
-        if not target.exists():
-            stored = engine.stored_features(network_input(stimulus.pixels, size))
-            with written_atomically(target) as temporary:
-                np.save(temporary, np.concatenate(stored).astype(np.float16))
-        cached.append(CachedFeatures(target, size))
-    return cached
+    store = _Store(_folder(backbone, view), view, backbone.with_taps(taps).vgg.stored_taps())
+    found = []
+    with ThreadPoolExecutor(available_cores()) as pool:
+        each = pool.map(lambda path: store.find(store.key(read_stimulus(path))), paths)
+        for one in tqdm(each, "cached features", len(paths), unit="image", disable=None):
+            found.append(one)
+            for path in one.damaged:
+                tqdm.write(f"note: {path}: is damaged; it is computed anew", file=sys.stderr)
+    features = [one.features for one in found]
+    waiting = {i: paths[i] for i, one in enumerate(found) if one.missing}
+    if waiting:
+        remove_leftovers()
+        computed = store.taps
+        if engine is None:
+            missing = {tap for one in found for tap in one.missing}
+            computed = tuple(tap for tap in store.taps if tap in missing)
+            engine = _fastest_engine(backbone.with_taps(computed))
+        for i, completed in _completed(waiting, store, engine, computed):
+            features[i] = completed
+    return features
 
 
-def _stored_widths(vgg: Vgg) -> list[int]:
-    shapes = vgg.conv_shapes()
-    return [shapes[name.replace("relu", "conv")][0] for name in vgg.stored_taps()]
+def _folder(backbone: Backbone, view: View) -> Path:
+    network = f"{backbone.vgg.name}-{backbone.checksum[:16]}"
+    seen = f"{view.longer_side_px}px{'-mirrored' if view.mirrored else ''}"
+    return cache_directory() / "features" / network / seen
 
 
-def tap_deviations(vgg: Vgg, images: list[CachedFeatures]) -> NDArray[np.float32]:
+def _convolution(tap: str) -> str:
+    return tap.replace("relu", "conv")
+
+
+def _fastest_engine(backbone: Backbone) -> Engine:
+    if find_spec("torch"):
+        import torch
+
+        if torch.cuda.is_available():
+            return create_engine(backbone, device="cuda")
+    return create_engine(backbone)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Where an image's tensors are or are to be, which of them are not, and damaged files."""
+
+    features: ImageFeatures
+    missing: tuple[str, ...]
+    damaged: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class _Key:
+    """What the names of an image's files are made of, and the size of the network's input."""
+
+    name: str
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Store:
+    """The files of one backbone and view, and the distinct tensors wanted."""
+
+    folder: Path
+    view: View
+    taps: tuple[str, ...]
+
+    def key(self, stimulus: Stimulus) -> _Key:
+        size = network_size(
+            stimulus.width, stimulus.height, longer_side_px=self.view.longer_side_px
+        )
+        digest = hashlib.sha256(str(stimulus.pixels.shape).encode())  # the bytes leave it open
+        digest.update(stimulus.pixels.tobytes())
+        return _Key(f"{digest.hexdigest()[:32]}-{size[0]}x{size[1]}", size)
+
+    def find(self, key: _Key) -> _Found:
+        files, missing, damaged = {}, [], []
+        for tap in self.taps:
+            for name in sorted({tap, _convolution(tap)}):  # a ReLU can be had from either
+                path = self.folder / name / f"{key.name}.npy"
+                if not path.exists():
+                    continue
+                try:
+                    verify(path)
+                except DataError:
+                    damaged.append(path)
+                else:
+                    files[name] = path
+                    break
+            else:
+                files[tap] = path
+                missing.append(tap)
+        return _Found(ImageFeatures(files, key.size), tuple(missing), tuple(damaged))
+
+    def input(self, stimulus: Stimulus, key: _Key) -> NDArray[np.float32]:
+        pixels = stimulus.pixels[:, ::-1] if self.view.mirrored else stimulus.pixels
+        return network_input(pixels, key.size)
+
+
+def _completed(
+    waiting: dict[int, Path], store: _Store, engine: Engine, computed: tuple[str, ...]
+) -> Iterator[tuple[int, ImageFeatures]]:
+    """Compute what images lack, those at which another process is last."""
+    queue = deque((i, False) for i in waiting)
+    with tqdm(total=len(waiting), desc="features", unit="image", disable=None) as progress:
+        while queue:
+            i, insist = queue.popleft()
+            stimulus = read_stimulus(waiting[i])
+            key = store.key(stimulus)
+            with claimed(store.folder / key.name) as ours:
+                if not (ours or insist):
+                    queue.append((i, True))
+                    continue
+                found = store.find(key)  # others may have been here meanwhile
+                if found.missing:
+                    tensors = engine.stored_features(store.input(stimulus, key))
+                    for tap, tensor in zip(computed, tensors, strict=True):
+                        if tap in found.missing:
+                            write_feature_map(found.features.files[tap], _half(tensor, tap))
+            yield i, found.features
+            progress.update()
+
+
+def _half(features: NDArray[np.float32], tap: str) -> NDArray[np.float16]:
+    with np.errstate(over="ignore"):  # what overflows is infinite, which is refused next
+        half = features.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ModelError(
+            f"{tap}: reaches {np.abs(features).max():.6g}, too much for half precision (65504);"
+            " leave this layer out"
+        )
+    return half
+
+
+def tap_deviations(images: Sequence[ImageFeatures], taps: Sequence[str]) -> NDArray[np.float32]:
     """Return each tapped channel's standard deviation over all positions of a set of images.
 
-    Dividing by it gives the unit variance of section 2.1. A channel that never changes has
-    deviation zero; it is returned as one, so that dividing leaves it alone.
-    """
-    import torch
+    Dividing by it gives the unit variance of section 2.1; see `channel_deviations`.
 
-    channels = sum(vgg.tap_widths())
-    total, squares = torch.zeros(channels).double(), torch.zeros(channels).double()
-    count = 0
-    for image in images:
-        taps = image.load_taps(vgg).flatten(1).double()
-        total += taps.sum(1)
-        squares += taps.square().sum(1)
-        count += taps.shape[1]
-    deviation = (squares / count - (total / count).square()).clamp(min=0).sqrt()
-    return torch.where(deviation > 1e-6, deviation, 1).float().numpy()
+    Parameters
+    ----------
+    images
+        At least one.
+    taps
+        Layers that `cache_features` was asked for.
+
+    Returns
+    -------
+    float32 array, shape (channels of all taps,)
+        In the order of the taps.
+    """
+    deviations = [channel_deviations(image.tensor(tap) for image in images) for tap in taps]
+    return np.concatenate(deviations).astype(np.float32)
+
+
+def channel_deviations(features: Iterable[NDArray[np.floating]]) -> NDArray[np.float64]:
+    """Return each channel's standard deviation over all positions of (channels, h, w) arrays.
+
+    A channel that never changes gets a one, so that dividing leaves it alone.
+    """
+    count, total, squares = 0, np.float64(0), np.float64(0)
+    for one in features:
+        values = one.reshape(len(one), -1).astype(np.float64)
+        count += values.shape[1]
+        total = total + values.sum(axis=1)
+        squares = squares + np.square(values, out=values).sum(axis=1)
+    deviation = np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
+    return np.where(deviation > 1e-6, deviation, 1)

@@ -66,19 +66,34 @@ def locked(path: Path) -> Iterator[None]:
     OSError
         If the lock cannot be created.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f"{path.name}.lock")
-    with lock.open("ab") as stream:
-        if not _lock(stream, lock):
+    with claimed(path) as ours:
+        if not ours:
             raise OutputError(
                 f"{path}: is being written by another process; wait until it is done and"
                 " run this again"
             )
+        yield
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Tell a block whether it is alone with a path, as `locked` does, and enter it either way.
+
+    Raises
+    ------
+    OSError
+        If the lock cannot be created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f"{path.name}.lock")
+    with lock.open("ab") as stream:
+        ours = _lock(stream, lock)
         try:
-            yield
+            yield ours
         finally:
-            with suppress(OSError):  # Windows refuses, and keeps an empty file
-                lock.unlink()
+            if ours:
+                with suppress(OSError):  # Windows refuses, and keeps an empty file
+                    lock.unlink()
 
 
 def _lock(stream: IO[bytes], lock: Path) -> bool:

@@ -16,8 +16,8 @@ class Vgg:
         one tuple per block; between blocks a 2×2 max-pooling with stride 2 in ceil mode.
     taps
         Names of the feature maps that the readout sees, in the order of its input channels:
-        `convB_L` before and `reluB_L` after the ReLU of convolution L of block B. All are
-        taken from the last block, so they share one grid.
+        `convB_L` before and `reluB_L` after the ReLU of convolution L of block B. A readout's
+        are all of the last block, so they share one grid.
     """
 
     name: str

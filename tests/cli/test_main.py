@@ -16,7 +16,7 @@ from deepgaze2.cli import cli, main
 from tiny import card_of, random_backbone, random_readout
 
 PROGRAM = Path(sys.executable).with_name("deepgaze2")
-COMMANDS = ("predict", "info", "train", "evaluate", "weights")
+COMMANDS = ("predict", "info", "train", "evaluate", "weights", "cache")
 
 
 @dataclass(frozen=True)

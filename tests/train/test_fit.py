@@ -6,14 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 import reference
 from deepgaze2.errors import DataError
-from deepgaze2.features import CachedFeatures
-from deepgaze2.train.fit import FitSettings, TrainingImage, fit, grid_cells, log_densities
+from deepgaze2.features import ImageFeatures
+from deepgaze2.train.fit import (
+    FitSettings,
+    TrainingImage,
+    fit,
+    grid_cells,
+    load_taps,
+    log_densities,
+)
 from deepgaze2.train.network import ReadoutNetwork, training_grid
-from tiny import NARROW16
+from tiny import NARROW16, write_features
 
 CHANNELS = sum(NARROW16.tap_widths())
 SIZE = (96, 64)  # network input; 6 by 4 cells of block 5
@@ -28,13 +36,12 @@ def made_up(folder: Path, n_images: int = 12, n_folds: int = 3) -> list[Training
         features = rng.normal(0, 1, (24, 4, 6))
         row, column = rng.integers(4), rng.integers(6)
         features[2, row, column] += 30
-        np.save(folder / f"{i}.npy", features.astype(np.float16))
         grid = training_grid(SIZE, (4, 6), 3)
         x = np.clip(16 * column + 7.5 + rng.normal(0, 3, 20), 0, 95)
         y = np.clip(16 * row + 7.5 + rng.normal(0, 3, 20), 0, 63)
         images.append(
             TrainingImage(
-                features=CachedFeatures(folder / f"{i}.npy", SIZE),
+                features=write_features(folder, str(i), NARROW16, features, SIZE),
                 grid=grid,
                 log_center_bias=torch.from_numpy(rng.normal(0, 0.3, 24 * 16)).float(),
                 cells=grid_cells(x, y, SIZE, SIZE, grid),
@@ -61,7 +68,7 @@ def test_what_is_readable_is_learned_and_generalizes(tmp_path: Path) -> None:
     network.eval()
     gains = []
     for image in images:  # each by the readout that has not seen it
-        taps = image.features.load_taps(NARROW16)
+        taps = load_taps(image.features, NARROW16)
         with torch.no_grad():
             found = log_densities(network(taps, image.grid), image.log_center_bias)
         baseline = torch.log_softmax(image.log_center_bias, 0)
@@ -76,7 +83,7 @@ def test_the_first_epochs_gain_is_in_bits_over_the_center_bias(tmp_path: Path) -
     readout = replace(network.readout(), sigma_px=np.full(2, 1e-3, np.float32))
     bits, counts = [], []
     for image in images:
-        taps = image.features.load_taps(NARROW16).numpy().astype(np.float64)
+        taps = load_taps(image.features, NARROW16).numpy().astype(np.float64)
         y, x = ((4 * np.arange(n) + 1.5 - 7.5) / 16 for n in (16, 24))
         features = reference.resample(taps, y, x)
         prior = image.log_center_bias.numpy().astype(np.float64)
@@ -122,20 +129,20 @@ def test_interrupted_and_taken_up_it_ends_the_same(
     whole = new_network()
     curve = fit(whole, NARROW16, images, settings, tmp_path / "whole.pt")
 
-    left = images_before_the_stop
-    load = CachedFeatures.load
+    left = images_before_the_stop * len(NARROW16.taps)
+    load = ImageFeatures.tensor
 
-    def stop(self: CachedFeatures) -> object:
+    def stop(self: ImageFeatures, tap: str) -> NDArray[np.float16]:
         nonlocal left
         if left == 0:
             raise KeyboardInterrupt
         left -= 1
-        return load(self)
+        return load(self, tap)
 
-    monkeypatch.setattr(CachedFeatures, "load", stop)
+    monkeypatch.setattr(ImageFeatures, "tensor", stop)
     with pytest.raises(KeyboardInterrupt):
         fit(new_network(), NARROW16, images, settings, tmp_path / "stopped.pt")
-    monkeypatch.setattr(CachedFeatures, "load", load)
+    monkeypatch.setattr(ImageFeatures, "tensor", load)
     resumed = new_network()
     torch.rand(7)  # what else happens to the global generator must not matter
     assert fit(resumed, NARROW16, images, settings, tmp_path / "stopped.pt") == curve

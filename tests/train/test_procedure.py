@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from deepgaze2.backbone import Backbone
 from deepgaze2.card import CENTER_BIAS_FILE, READOUT_FILE, Card, read_card, read_center_bias
@@ -13,7 +14,7 @@ from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
-from deepgaze2.features import CachedFeatures
+from deepgaze2.features import ImageFeatures
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.procedure import train_model
 from tiny import random_backbone, write_photos
@@ -90,28 +91,28 @@ def test_fewer_images_than_folds_are_refused_before_anything_is_computed(
     assert not (tmp_path / "cache").exists()
 
 
-@pytest.mark.parametrize("images_before_the_stop", [3, 7, 12])
+@pytest.mark.parametrize("tensors_before_the_stop", [3, 35, 70])
 def test_interrupted_and_taken_up_the_model_is_the_same(
     dataset: Dataset,
     backbone: Backbone,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    images_before_the_stop: int,
+    tensors_before_the_stop: int,
 ) -> None:
     settings = replace(SETTINGS, dropout=0.2)
     train(dataset, backbone, tmp_path / "whole", settings=settings)
-    left = images_before_the_stop
-    load_taps = CachedFeatures.load_taps
+    left = tensors_before_the_stop
+    tensor = ImageFeatures.tensor
 
-    def stop(self: CachedFeatures, vgg: Any) -> Any:
+    def stop(self: ImageFeatures, tap: str) -> NDArray[np.float16]:
         nonlocal left
         if left == 0:
             raise KeyboardInterrupt
         left -= 1
-        return load_taps(self, vgg)
+        return tensor(self, tap)
 
     with monkeypatch.context() as patch:
-        patch.setattr(CachedFeatures, "load_taps", stop)
+        patch.setattr(ImageFeatures, "tensor", stop)
         with pytest.raises(KeyboardInterrupt):
             train(dataset, backbone, tmp_path / "stopped", settings=settings)
     assert not (tmp_path / "stopped" / READOUT_FILE).exists()

@@ -9,7 +9,17 @@ import click
 from deepgaze2.errors import DeepGazeError
 from deepgaze2.stimulus import printable
 
-_COMMANDS = ("predict", "info", "train", "evaluate", "figures", "export", "data", "weights")
+_COMMANDS = (
+    "predict",
+    "info",
+    "train",
+    "evaluate",
+    "figures",
+    "export",
+    "data",
+    "weights",
+    "cache",
+)
 
 
 class _Commands(click.Group):

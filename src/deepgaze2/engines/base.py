@@ -29,7 +29,8 @@ class Engine(Protocol):
         Returns
         -------
         tuple of arrays
-            One (channels, ceil(h/16), ceil(w/16)) array per name in `Vgg.stored_taps()`.
+            One per name in `Vgg.stored_taps()`: (channels, ceil(h/s), ceil(w/s)), s being 2 in
+            block 2 and doubling from block to block, 16 in block 5.
         """
         ...
 

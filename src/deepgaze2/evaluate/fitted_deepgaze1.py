@@ -14,7 +14,7 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.engines import create_engine
 from deepgaze2.evaluate.once import Once
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import cache_features
+from deepgaze2.features import View, cache_features
 from deepgaze2.grid import block_stride
 from deepgaze2.network_input import network_input, network_size
 from deepgaze2.rivals.alexnet import MIN_SIDE_PX, read_alexnet
@@ -93,16 +93,20 @@ class FittedDeepGaze1:
     @cached_property
     def _vgg_layers(self) -> Callable[[int], Layer]:
         dataset, backbone = self._dataset, find_backbone(_VGG)
+        engine = None
+        if self._engine != "auto":
+            engine = create_engine(backbone.with_taps((_VGG_TAP,)), self._engine)
         cached = cache_features(
             [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))],
             backbone,
-            create_engine(backbone, self._engine),
-            longer_side_px=_LONGER_SIDE_PX,
+            (_VGG_TAP,),
+            View(_LONGER_SIDE_PX),
+            engine=engine,
         )
         stride = block_stride(len(backbone.vgg.blocks))
 
         def layer(i: int) -> Layer:
-            responses = cached[i].load_tap(backbone.vgg, _VGG_TAP)
+            responses = cached[i].tensor(_VGG_TAP)
             return Layer(responses, cached[i].input_size, stride, (stride - 1) / 2)
 
         return layer

@@ -18,6 +18,7 @@ from scipy.special import log_softmax
 
 from deepgaze2.cores import available_cores, single_threaded_blas
 from deepgaze2.evaluate.kde import blur_matrix
+from deepgaze2.features import channel_deviations
 from deepgaze2.grid import block_stride, cell_centers_px, interpolation_matrix
 
 SPARSITY = 0.001
@@ -175,7 +176,7 @@ def fit_deepgaze1(images: Sequence[TrainingImage], *, sparsity: float = SPARSITY
     -------
     DeepGaze1
     """
-    deviation = _deviations(images)
+    deviation = channel_deviations(image.layer.responses for image in images)
     samples = [_Sample(image) for image in images]
     n_fixations = sum(sample.n_fixations for sample in samples)
     start = np.append(1e-3 * np.ones(len(deviation)), np.log(_START_SIGMA_PX / _STRIDE_PX))
@@ -205,16 +206,3 @@ def _penalty(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
     norm = float(np.sqrt(np.square(weights).sum() + 1e-12))
     ratio = float(magnitude.sum()) / norm
     return ratio, weights / magnitude / norm - ratio * weights / norm**2
-
-
-def _deviations(images: Sequence[TrainingImage]) -> NDArray[np.float64]:
-    """Return each channel's standard deviation over all positions; one where it never changes."""
-    count, total, squares = 0, np.float64(0), np.float64(0)
-    for image in images:
-        responses = image.layer.responses.astype(np.float64)
-        responses = responses.reshape(len(responses), -1)
-        count += responses.shape[1]
-        total = total + responses.sum(axis=1)
-        squares = squares + np.square(responses).sum(axis=1)
-    deviation = np.sqrt(np.maximum(squares / count - np.square(total / count), 0))
-    return np.where(deviation > 1e-6, deviation, 1)
