@@ -27,9 +27,7 @@ def cell_centers_px(input_px: int, block: int) -> NDArray[np.float64]:
     return stride * np.arange(float(block_size(input_px, block))) + (stride - 1) / 2
 
 
-def scaled_grid(
-    input_px: int, scaled_px: int, block: int, grid_block: int
-) -> NDArray[np.float64]:
+def scaled_grid(input_px: int, scaled_px: int, block: int, grid_block: int) -> NDArray[np.float64]:
     """Return, for each cell of the readout's grid, its coordinate among a block's cells.
 
     The grid is that of block `grid_block` of a network input of `input_px`; the other block

@@ -93,7 +93,9 @@ def load_features(image: TrainingImage, architecture: Architecture) -> list[Tens
 
 def _load_group(features: ImageFeatures, group: TapGroup) -> Tensor:
     # Half floats are widened by PyTorch, many times faster than by NumPy.
-    stored = {tap: torch.from_numpy(np.array(features.tensor(tap))) for tap in _read(features, group)}
+    stored = {
+        tap: torch.from_numpy(np.array(features.tensor(tap))) for tap in _read(features, group)
+    }
     channels = [len(stored[_source(tap, stored)]) for tap in group.taps]
     _, height, width = next(iter(stored.values())).shape
     taps = torch.empty(sum(channels), height, width)

@@ -125,9 +125,7 @@ class ReadoutNetwork:
         last = len(self.architecture.widths) - 1
         for layer in range(1, last + 1):
             x = self._activation(x)
-            x = torch.addmm(
-                parameters[f"bias{layer}"][:, None], parameters[f"weight{layer}"], x
-            )
+            x = torch.addmm(parameters[f"bias{layer}"][:, None], parameters[f"weight{layer}"], x)
         if self.architecture.final_relu:
             x = torch.relu(x)
         sigma_px = self.sigma_px(parameters)

@@ -193,9 +193,7 @@ class _SumOfFunctions:
         self._sfo = Sfo(self._subfunction, start.double().numpy(), n_batches, seed=seed)
         self._epochs = 0
 
-    def _subfunction(
-        self, x: NDArray[np.float64], i: int
-    ) -> tuple[float, NDArray[np.float64]]:
+    def _subfunction(self, x: NDArray[np.float64], i: int) -> tuple[float, NDArray[np.float64]]:
         assert self._evaluate is not None
         value, gradient = self._evaluate(torch.from_numpy(x.astype(np.float32)), i)
         self._values.append(value)

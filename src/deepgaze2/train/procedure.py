@@ -142,8 +142,14 @@ def train_model(
         center_bias=center_bias or OWN_CENTER_BIAS,
         folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(n_folds)),
         training=training_record(
-            dataset, recipe, trained.fits, trained.pretraining, time.monotonic() - began,
-            pretrain=pretrain, start=start and start.name, seed=seed,
+            dataset,
+            recipe,
+            trained.fits,
+            trained.pretraining,
+            time.monotonic() - began,
+            pretrain=pretrain,
+            start=start and start.name,
+            seed=seed,
         ),
     )
     vectors = [fit.parameters for fits in trained.fits for fit in fits]
@@ -186,8 +192,17 @@ def cross_validate(
     pretraining: dict[str, Curve] = {}
     if pretrain is not None:
         starts, pretraining = _pretrained(
-            pretrain, groups[len(paths) :], groups[: len(paths)], folds, prepared, starts,
-            network, backbone, recipe, folder, seed,
+            pretrain,
+            groups[len(paths) :],
+            groups[: len(paths)],
+            folds,
+            prepared,
+            starts,
+            network,
+            backbone,
+            recipe,
+            folder,
+            seed,
         )
     runs = {
         key: Run(
@@ -291,9 +306,7 @@ def _pretrained(
         on_epoch=CurveDrawing(folder),
     )
     curves = {name: fit.curve for name, fit in found.items()}
-    return {
-        (k, s): found[runs[k if shared else 0, s].name].parameters for k, s in starts
-    }, curves
+    return {(k, s): found[runs[k if shared else 0, s].name].parameters for k, s in starts}, curves
 
 
 def _gains(
@@ -321,9 +334,7 @@ def _paths(dataset: Dataset) -> list[Path]:
     return [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
 
 
-def _folds(
-    dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int
-) -> NDArray[np.intp]:
+def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
     if (n_images := len(np.unique(groups))) < n_folds:
         raise DataError(
             f"{dataset.name}: {n_folds} folds, but only {n_images} different images have"
