@@ -39,3 +39,7 @@ class OutputError(DeepGazeError):
 
 class DownloadError(DeepGazeError):
     """A file cannot be fetched, or what came is not the file that was meant."""
+
+
+class OptimizationError(DeepGazeError):
+    """A function cannot be minimized, or its parameters are not of the shape they should be."""
