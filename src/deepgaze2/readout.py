@@ -110,6 +110,11 @@ class _Coarse:
     rows: FloatArray
     columns: FloatArray
 
+    def on_grid(self, k: int) -> FloatArray:
+        """Return the k-th product interpolated, (16, gh, gw)."""
+        interpolated: FloatArray = self.rows @ (self.products[k] @ self.columns)
+        return interpolated
+
 
 def saliency(
     readout: Readout,
@@ -139,8 +144,9 @@ def saliency(
 
     def one(k: int) -> FloatArray:
         # (16, h, w) -> (16, gh, gw); the wide product comes last, on contiguous rows.
-        hidden = sum(group.rows @ (group.products[k] @ group.columns) for group in coarse)
-        assert not isinstance(hidden, int)
+        hidden = coarse[0].on_grid(k)
+        for group in coarse[1:]:
+            hidden += group.on_grid(k)
         output = _pointwise(readout, k, hidden.reshape(len(hidden), -1))
         sigma_cells = float(readout.sigma_px[k]) / stride
         blurred: FloatArray = _blur(height, sigma_cells) @ output.reshape(height, width)
@@ -194,12 +200,12 @@ def _pointwise(readout: Readout, k: int, hidden: FloatArray) -> FloatArray:
     """Apply all behind the first layer's product to its interpolated (16, n) outputs: (n,)."""
     apply = _rectified if readout.architecture.activation == "relu" else _softened
     weights, biases = [w[k] for w in readout.weights], [b[k][:, None] for b in readout.biases]
-    if len(weights) == 1:
-        output = hidden[0] + biases[0][0]
-    else:
-        output = np.empty(hidden.shape[1], np.float32)
+    output: FloatArray = hidden[0] + biases[0][0]
+    if len(weights) > 1:
         apply(weights, biases, hidden, output)
-    return np.maximum(output, 0) if readout.architecture.final_relu else output
+    if readout.architecture.final_relu:
+        np.maximum(output, 0, out=output)
+    return output
 
 
 def _rectified(

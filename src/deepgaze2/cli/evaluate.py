@@ -72,13 +72,14 @@ def evaluate(
     evaluation = evaluate_all(models, open_ready(source, table), engine=engine)
     click.echo(as_text(evaluation.report))
     if output:
-        _write(evaluation, output)
+        write_report(evaluation, output)
     if update_card:
         folder = find_model(models[0])
         write_card(folder, replace(read_card(folder), scores=card_scores(evaluation.report)))
 
 
-def _write(evaluation: "Evaluation", folder: Path) -> None:
+def write_report(evaluation: "Evaluation", folder: Path) -> None:
+    """Write report.html, scores.json and per_image.csv, and say where they are."""
     from deepgaze2.evaluate.gold_curve import gold_curve
     from deepgaze2.evaluate.html_report import write_html_report
     from deepgaze2.evaluate.score_files import write_csv, write_json

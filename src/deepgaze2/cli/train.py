@@ -1,40 +1,68 @@
-"""`deepgaze2 train`: from a data set to a model folder."""
+"""`deepgaze2 train`: from data sets to a model folder and a report."""
 
 import shlex
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from deepgaze2.backbone import find_backbone
+from deepgaze2.card import find_model, read_card, read_readout, write_card
 from deepgaze2.center_bias import PACKAGED
 from deepgaze2.cli.dataset_source import as_typed, open_ready, table_options
+from deepgaze2.cli.evaluate import as_text, card_scores, write_report
 from deepgaze2.errors import ModelError
+
+if TYPE_CHECKING:
+    from deepgaze2.backbone import Backbone
+    from deepgaze2.card import Card
+    from deepgaze2.data.table import Dataset
+    from deepgaze2.train.procedure import Start, Trained
+    from deepgaze2.train.recipes import Recipe
+
+_RECIPES = ("plus", "paper")
+_OPTIMIZERS = ("adam", "lbfgs", "sfo")
 
 
 @click.command()
-@click.argument("source")
+@click.option("--finetune", "source", required=True, metavar="SOURCE", help="Data set to train on.")
+@click.option(
+    "--pretrain",
+    metavar="SOURCE",
+    help="Data set to train on before, such as mouse traces: osie-mouse-amt:FOLDER.",
+)
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, help="Model folder."
+)
+@click.option(
+    "--from",
+    "start",
+    metavar="MODEL",
+    help="Go on from this model's readouts, `default` or a folder: for few images.",
+)
+@click.option(
+    "--recipe",
+    type=click.Choice(_RECIPES),
+    help="The paper's configuration, or the one that explains more.  [default: plus]",
 )
 @click.option("--name", help="The model's name; the folder's by default.")
 @click.option("--backbone", default="vgg16", show_default=True, help="vgg16, vgg19 or a file.")
 @click.option(
     "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
 )
-@click.option("--epochs", default=6, show_default=True, type=click.IntRange(1))
 @click.option(
-    "--learning-rate", default=3e-3, show_default=True, help="Peak of Adam's one-cycle schedule."
+    "--seeds", type=click.IntRange(1), help="Readouts of each part.  [default: the recipe's]"
+)
+@click.option("--epochs", type=click.IntRange(1), help="Of fine-tuning.  [default: the recipe's]")
+@click.option(
+    "--stop-as-paper",
+    is_flag=True,
+    help="Stop each readout by the score on its held-out part instead (section 2.2).",
 )
 @click.option(
-    "--dropout",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 0.95),
-    help="Share of features dropped.",
-)
-@click.option(
-    "--layer-norm", is_flag=True, help="Normalize features across channels (not in the paper)."
+    "--optimizer", type=click.Choice(_OPTIMIZERS), help="Of fine-tuning.  [default: adam]"
 )
 @click.option("--final-relu", is_flag=True, help="A ReLU after the last layer too.")
 @click.option(
@@ -51,53 +79,127 @@ from deepgaze2.errors import ModelError
 @table_options
 def train(
     source: str,
+    pretrain: str | None,
     output: Path,
+    start: str | None,
+    recipe: str | None,
     name: str | None,
     backbone: str,
     folds: int,
-    epochs: int,
-    learning_rate: float,
-    dropout: float,
-    layer_norm: bool,
-    final_relu: bool,
     center_bias: str | None,
     normalize_over: Path | None,
     seed: int,
-    **table: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
 ) -> None:
-    """Train a cross-validated readout on the data set SOURCE.
+    """Train a cross-validated model on a data set, package it, and say how good it is.
 
-    SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
-    and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
+    A SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
+    and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names. Options for
+    tables go with --finetune.
 
-    Interrupted, the same command goes on after the last whole epoch. Needs PyTorch:
+    While it runs, curves.svg in the model folder shows the scores so far. Interrupted, the same
+    command goes on after the last whole epoch, to the same result. Needs PyTorch:
     pip install 'deepgaze2[train]'.
     """
+    _require_torch()
+    from deepgaze2.train.procedure import train_model
+
+    if start and recipe:
+        raise ModelError("--recipe: a model that goes on from another keeps its configuration")
+    own = ("seeds", "epochs", "stop_as_paper", "optimizer", "final_relu")
+    wanted = {key: options.pop(key) for key in own}
+    began = _start(start) if start else None
+    weights = find_backbone(began[0].network if began else backbone)
+    dataset = open_ready(source, options)
+    card, trained = train_model(
+        dataset,
+        weights,
+        output,
+        name=name or output.resolve().name,
+        recipe=_recipe(weights, recipe, began[0] if began else None, wanted),
+        pretrain=open_ready(pretrain, {}) if pretrain else None,
+        start=began[1] if began else None,
+        center_bias=center_bias,
+        n_folds=folds,
+        normalize_over=normalize_over,
+        seed=seed,
+    )
+    click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
+    if start:
+        _compare_with_start(trained, start)
+    _report(card, output, dataset)
+    click.echo(
+        "score it on other images with: "
+        f"deepgaze2 evaluate {shlex.quote(str(output))} {as_typed(source, options)}"
+    )
+
+
+def _require_torch() -> None:
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModelError(
             "training needs PyTorch, which is not installed; run: pip install 'deepgaze2[train]'"
         ) from error
-    from deepgaze2.train.fit import FitSettings
-    from deepgaze2.train.procedure import train_model
 
-    card = train_model(
-        open_ready(source, table),
-        find_backbone(backbone),
-        output,
-        name=name or output.resolve().name,
-        center_bias=center_bias,
-        n_folds=folds,
-        layer_norm=layer_norm,
-        final_relu=final_relu,
-        normalize_over=normalize_over,
-        settings=FitSettings(
-            epochs=epochs, learning_rate=learning_rate, dropout=dropout, seed=seed
-        ),
-    )
-    click.echo(f"{card.name}: {len(card.folds)} readouts in {output}")
+
+def _start(model: str) -> "tuple[Card, Start]":
+    from deepgaze2.train.procedure import Start
+
+    folder = find_model(model)
+    card = read_card(folder)
+    return card, Start(read_readout(folder, card), card.name)
+
+
+def _recipe(
+    backbone: "Backbone", name: str | None, start: "Card | None", wanted: Mapping[str, Any]
+) -> "Recipe":
+    """Return a recipe with what the user wants otherwise."""
+    from deepgaze2.train.recipes import RECIPES, continued_recipe
+
+    recipe = continued_recipe(start) if start else RECIPES[name or "plus"](backbone.vgg)
+    finetuning = recipe.finetuning
+    if (epochs := wanted["epochs"]) is not None:
+        finetuning = replace(finetuning, epochs=epochs)
+    if wanted["stop_as_paper"]:
+        finetuning = replace(finetuning, epochs=None)
+    if optimizer := wanted["optimizer"]:
+        finetuning = replace(finetuning, optimizer=optimizer)
+        if optimizer != "adam":
+            finetuning = replace(finetuning, dropout=0.0, mirrored=False)
+    architecture = recipe.architecture
+    if wanted["final_relu"]:
+        architecture = replace(architecture, final_relu=True)
+    n_seeds = wanted["seeds"] or recipe.n_seeds
+    return replace(recipe, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
+
+
+def _compare_with_start(trained: "Trained", start: str) -> None:
+    """Say whether fine-tuning was of use on images that it did not see."""
+    import numpy as np
+
+    from deepgaze2.evaluate.intervals import bootstrap_interval
+
+    difference = trained.gains - trained.start_gains
+    low, high = bootstrap_interval(difference, np.ones_like(difference))
     click.echo(
-        "score it on unseen images with: "
-        f"deepgaze2 evaluate {shlex.quote(str(output))} {as_typed(source, table)}"
+        f"on images not trained on, each readout gains {difference.mean():+.3f} bits/fixation"
+        f" ({low:+.3f} to {high:+.3f}) over {start} with the same center bias"
     )
+    if low <= 0:
+        click.echo(
+            f"warning: {len(difference)} images are too few to beat {start} for sure; either"
+            f" record more, or use {start} with your center bias:"
+            " deepgaze2 data center-bias, then predict --center-bias FILE",
+            err=True,
+        )
+
+
+def _report(card: "Card", folder: Path, dataset: "Dataset") -> None:
+    """Score the model's images by the readouts that have not seen them."""
+    from deepgaze2.evaluate.evaluation import evaluate
+
+    evaluation = evaluate([str(folder)], dataset)
+    click.echo(as_text(evaluation.report))
+    write_report(evaluation, folder / "report")
+    write_card(folder, replace(card, scores=card_scores(evaluation.report)))

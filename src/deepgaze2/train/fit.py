@@ -84,10 +84,22 @@ class Curve:
 
 @dataclass(frozen=True)
 class Fit:
-    """A trained readout: its parameters and its curve."""
+    """A trained readout.
+
+    Attributes
+    ----------
+    parameters
+        The network's vector.
+    curve
+        How it was trained.
+    start_gains, gains
+        Information gain of each held-out image before and after, bits per fixation.
+    """
 
     parameters: NDArray[np.float32]
     curve: Curve
+    start_gains: NDArray[np.float64]
+    gains: NDArray[np.float64]
 
 
 def fit(
@@ -125,7 +137,12 @@ def fit(
         loop.save(checkpoint, identity, curve)
         report(curve)
     _refuse_dead(loop.training, loop.best)
-    return Fit(loop.best.numpy(), curve)
+    return Fit(
+        parameters=loop.best.numpy(),
+        curve=curve,
+        start_gains=loop.held_out_gains(torch.from_numpy(start)),
+        gains=loop.held_out_gains(loop.best),
+    )
 
 
 def _is_over(curve: Curve, settings: FitSettings) -> bool:
@@ -183,7 +200,7 @@ class _Loop:
                 parameters, batches[i], dropout=self._settings.dropout, generator=dropout
             )
             # Minibatches with more fixations count for more.
-            weight = objective.n_fixations[batches[i]].sum() / share
+            weight = float(objective.n_fixations[batches[i]].sum() / share)
             gradient = gradient * weight
             if self._settings.towards_start:
                 gradient += 2 * self._settings.towards_start * (parameters - self._start)
@@ -193,16 +210,20 @@ class _Loop:
         parameters = self._optimizer.parameters
         held_out = curve.held_out
         if self._settings.epochs is None:
-            everything = range(len(self._held_out.images))
-            gains = self._held_out.information_gains(parameters, everything)
+            gains = self.held_out_gains(parameters)
             held_out += (float(np.average(gains, weights=self._held_out.n_fixations)),)
         if self._settings.epochs is not None or best_epoch(held_out) == number:
             self.best = parameters
         return Curve(
-            (*curve.training, (self._baseline - value) / math.log(2)),
+            (*curve.training, float(self._baseline - value) / math.log(2)),
             held_out,
             (*curve.passes, self._optimizer.passes),
         )
+
+    def held_out_gains(self, parameters: Tensor) -> NDArray[np.float64]:
+        """Return the information gain of each held-out image, bits per fixation."""
+        everything = range(len(self._held_out.images))
+        return self._held_out.information_gains(parameters, everything)
 
     def save(self, path: Path, identity: dict[str, Any], curve: Curve) -> None:
         """Write the state after an epoch."""

@@ -53,7 +53,7 @@ class TrainingSet:
     mirrored
         The same mirrored, or none if they are not wanted.
     held_out
-        Those it may be stopped by.
+        Those that it is scored on, and may be stopped by.
     """
 
     seen: Sequence[TrainingImage]

@@ -138,7 +138,7 @@ class ReadoutNetwork:
         Layer normalization subtracts a position's mean and divides by its deviation, which
         commutes with the matrix product; so the features are not touched.
         """
-        channels, height, width = taps.shape
+        _, height, width = taps.shape
         x = taps.flatten(1)
         product = (weight / deviation) @ x
         if self.architecture.layer_norm:

@@ -31,7 +31,7 @@ class Objective:
     def value_and_gradient(
         self,
         parameters: Tensor,
-        batch: Sequence[int],
+        batch: Sequence[int] | NDArray[np.integer],
         *,
         dropout: float = 0.0,
         generator: torch.Generator | None = None,
@@ -39,15 +39,13 @@ class Objective:
         """Return the mean over the fixations on some images and its gradient."""
         leaf = parameters.detach().float().requires_grad_()
         kept = self._kept(dropout, generator) if dropout else None
-        n_fixations = int(self.n_fixations[list(batch)].sum())
-        value = 0.0
+        n_fixations = int(self.n_fixations[batch].sum())
+        value, gradient = 0.0, torch.zeros_like(leaf)
         for i in batch:
             # Image by image, so that an image's activations stay near the cache.
             loss = self._loss(self.network.named(leaf), i, kept) / n_fixations
-            loss.backward()  # type: ignore[no-untyped-call]
+            gradient += torch.autograd.grad(loss, leaf)[0]
             value += float(loss.detach())
-        gradient = leaf.grad
-        assert gradient is not None
         return value, gradient
 
     def _kept(self, dropout: float, generator: torch.Generator | None) -> list[Tensor]:

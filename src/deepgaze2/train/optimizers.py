@@ -183,18 +183,21 @@ class _Lbfgs:
         self._passes = state["passes"]
 
 
+def _before_an_epoch(_: Tensor, i: int) -> tuple[float, Tensor]:
+    raise RuntimeError(f"minibatch {i} is evaluated outside an epoch")
+
+
 class _SumOfFunctions:
     same_batches = True
 
     def __init__(self, start: Tensor, n_batches: int, seed: int) -> None:
         self._n_batches = n_batches
-        self._evaluate: Evaluate | None = None
+        self._evaluate: Evaluate = _before_an_epoch
         self._values: list[float] = []
         self._sfo = Sfo(self._subfunction, start.double().numpy(), n_batches, seed=seed)
         self._epochs = 0
 
     def _subfunction(self, x: NDArray[np.float64], i: int) -> tuple[float, NDArray[np.float64]]:
-        assert self._evaluate is not None
         value, gradient = self._evaluate(torch.from_numpy(x.astype(np.float32)), i)
         self._values.append(value)
         return value, gradient.double().numpy()

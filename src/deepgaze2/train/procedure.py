@@ -1,10 +1,8 @@
 """The whole procedure: pretraining, cross-validated fine-tuning, packaging (section 2.2)."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +19,8 @@ from deepgaze2.features import View, cache_features, tap_deviations
 from deepgaze2.image_files import image_files
 from deepgaze2.readout import Readout
 from deepgaze2.train.curves import CurveDrawing
-from deepgaze2.train.fit import Curve, Fit, FitSettings
+from deepgaze2.train.fit import Curve, Fit
 from deepgaze2.train.network import ReadoutNetwork, parameters_of, readout_of
-from deepgaze2.train.objective import Objective
 from deepgaze2.train.preparation import PreparedImages, prepare_images
 from deepgaze2.train.recipes import Recipe
 from deepgaze2.train.record import training_record
@@ -148,7 +145,7 @@ def train_model(
             trained.pretraining,
             time.monotonic() - began,
             pretrain=pretrain,
-            start=start and start.name,
+            start=start.name if start else None,
             seed=seed,
         ),
     )
@@ -223,14 +220,15 @@ def cross_validate(
     fits = tuple(
         tuple(found[runs[k, s].name] for s in range(recipe.n_seeds)) for k in range(n_folds)
     )
-    firsts = [row[0].parameters for row in fits]
-    begins = [starts[k, 0] for k in range(n_folds)]
+    gains, start_gains = np.empty((2, len(folds)))
+    for k, (first, *_) in enumerate(fits):
+        gains[folds == k], start_gains[folds == k] = first.gains, first.start_gains
     return Trained(
         network=network,
         fits=fits,
         folds=folds,
-        gains=_gains(network, prepared, folds, firsts, recipe.finetuning),
-        start_gains=_gains(network, prepared, folds, begins, recipe.finetuning),
+        gains=gains,
+        start_gains=start_gains,
         pretraining=pretraining,
     )
 
@@ -289,9 +287,10 @@ def _pretrained(
         if k and not shared:
             continue
         unseen = ~np.isin(pretrain_groups, groups[folds == k])
-        # Stopped by the other data set, as the paper's was; never by the part itself.
         sets = images.training_set(unseen)
-        sets = replace(sets, held_out=prepared.training_set(folds != k).seen)
+        if settings.epochs is None:
+            # By the score on the other data set, as the paper's; never by the part itself.
+            sets = replace(sets, held_out=prepared.training_set(folds != k).seen)
         runs[k, s] = Run(
             _run_name("pretraining", (k, s)),
             network,
@@ -307,23 +306,6 @@ def _pretrained(
     )
     curves = {name: fit.curve for name, fit in found.items()}
     return {(k, s): found[runs[k if shared else 0, s].name].parameters for k, s in starts}, curves
-
-
-def _gains(
-    network: ReadoutNetwork,
-    prepared: PreparedImages,
-    folds: NDArray[np.intp],
-    vectors: Sequence[NDArray[np.float32]],
-    settings: FitSettings,
-) -> NDArray[np.float64]:
-    import torch
-
-    objective = Objective(network, prepared.images, grid_block=settings.grid_block)
-    gains = np.empty(len(folds))
-    for k, vector in enumerate(vectors):
-        part = np.flatnonzero(folds == k)
-        gains[part] = objective.information_gains(torch.from_numpy(vector), part.tolist())
-    return gains
 
 
 def _with_fixations(dataset: Dataset) -> Dataset:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deepgaze2.architecture import Architecture, TapGroup, paper_architecture
+from deepgaze2.card import Card
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.vgg import Vgg
 
@@ -47,6 +48,19 @@ def plus_recipe(vgg: Vgg) -> Recipe:
             (TapGroup(vgg.taps), TapGroup(vgg.taps, scale=0.5)), layer_norm=True, grid_block=3
         ),
         finetuning=FitSettings(dropout=0.3),
+        learn_prior_weight=True,
+    )
+
+
+def continued_recipe(card: Card) -> Recipe:
+    """Return how to go on from a trained model's readouts with few images.
+
+    Few steps, small ones, and a pull back to where they start.
+    """
+    return Recipe(
+        card.architecture,
+        finetuning=FitSettings(epochs=4, learning_rate=1e-3, dropout=0.3, towards_start=0.01),
+        longer_side_px=card.longer_side_px,
     )
 
 

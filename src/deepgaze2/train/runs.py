@@ -19,7 +19,8 @@ from tqdm import tqdm
 
 from deepgaze2.cores import available_cores
 from deepgaze2.errors import DataError
-from deepgaze2.train.fit import Curve, Fit, FitSettings, TrainingSet, fit
+from deepgaze2.train.fit import Curve, Fit, FitSettings, fit
+from deepgaze2.train.images import TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
 
 Curves = dict[str, Curve]
@@ -163,7 +164,7 @@ def _train(run: Run, checkpoint: Path) -> Fit:
     def report(curve: Curve) -> None:
         if os.getppid() != _parent:
             os._exit(1)  # the parent was killed: nobody waits for this
-        assert _reports is not None
-        _reports.put((run.name, curve))
+        if _reports is not None:
+            _reports.put((run.name, curve))
 
     return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
