@@ -3,8 +3,8 @@
 It minimizes a sum of N functions, normally the loss on each of N fixed minibatches. For each one
 it keeps a quadratic model around the point where that one was evaluated last, with a curvature
 from the history of its gradients; an iteration evaluates one function, renews its model, and takes
-a Newton step on the sum of all models. So it costs as many gradients as stochastic gradient
-descent, has no learning rate to tune, and in the end converges faster than linearly.
+a Newton step on the sum of all models. So it steps as often as stochastic gradient descent, has
+no learning rate to tune, and needs fewer gradients than L-BFGS on all data.
 
 Use it where the functions are smooth, always give the same answer at the same place (no dropout
 and no augmentation that is drawn anew), where the data make 25 to 100 minibatches, and where
