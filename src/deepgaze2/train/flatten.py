@@ -61,10 +61,13 @@ def _leaves(parameters: Parameters, name: str) -> Iterator[tuple[str, NDArray[np
         for index, part in enumerate(parameters):
             yield from _leaves(part, f"{name}[{index}]")
     else:
-        try:
-            yield name, np.asarray(parameters, np.float64)
-        except (TypeError, ValueError) as error:
-            raise OptimizationError(f"parameters{name} is not an array of numbers") from error
+        leaf = np.asarray(parameters)
+        if leaf.dtype.kind not in "iuf":
+            raise OptimizationError(
+                f"parameters{name} is of type {type(parameters).__name__}; "
+                "an array of real numbers is wanted"
+            )
+        yield name, leaf.astype(np.float64)
 
 
 def _check_shapes(

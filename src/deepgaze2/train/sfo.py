@@ -3,8 +3,8 @@
 It minimizes a sum of N functions, normally the loss on each of N fixed minibatches. For each one
 it keeps a quadratic model around the point where that one was evaluated last, with a curvature
 from the history of its gradients; an iteration evaluates one function, renews its model, and takes
-a Newton step on the sum of all models. So it costs as many gradients as stochastic gradient
-descent, has no learning rate to tune, and converges like L-BFGS does on the full data.
+a Newton step on the sum of all models. So it steps as often as stochastic gradient descent, has
+no learning rate to tune, and needs fewer gradients than L-BFGS on all data.
 
 Use it where the functions are smooth, always give the same answer at the same place (no dropout
 and no augmentation that is drawn anew), where the data make 25 to 100 minibatches, and where
@@ -34,7 +34,7 @@ from deepgaze2.train.sfo_models import SubfunctionModels
 from deepgaze2.train.sfo_settings import SfoSettings
 from deepgaze2.train.sfo_subspace import NEGLIGIBLE, FloatArray, Subspace
 
-Subfunction = Callable[[FloatArray, int], tuple[float, FloatArray]]
+Subfunction = Callable[[FloatArray, int], tuple[float, NDArray[np.floating[Any]]]]
 SfoState = dict[str, NDArray[Any] | float | int | str]
 
 _SMALLEST_STEP_SCALE = 1e-5
@@ -109,8 +109,8 @@ class Sfo:
     Raises
     ------
     OptimizationError
-        If `x0` is not a finite vector; from `step` and `optimize`, if a subfunction is not
-        finite where it is evaluated first, or a gradient is not of the shape of `x0`.
+        If `x0` is not a finite vector, or N is 0; from `step` and `optimize`, if a subfunction is
+        not finite where it is evaluated first, or a gradient is not of the shape of `x0`.
 
     Examples
     --------
@@ -129,6 +129,8 @@ class Sfo:
         seed: int = 0,
         settings: SfoSettings | None = None,
     ) -> None:
+        if n_subfunctions < 1:
+            raise OptimizationError("there is no subfunction to minimize")
         self._f_df = f_df
         self._settings = settings or SfoSettings()
         self._rng = np.random.default_rng(seed)
@@ -195,12 +197,12 @@ class Sfo:
         settings = SfoSettings(**json.loads(str(state["settings"])))
         sfo = cls(f_df, state["x"], len(state["counts"]), settings=settings)
         sfo._rng.bit_generator.state = json.loads(str(state["rng"]))
-        sfo._x_previous = np.array(state["x_previous"])
-        sfo._z = np.array(state["z"])
+        sfo._x_previous = np.asarray(state["x_previous"]).copy()
+        sfo._z = np.asarray(state["z"]).copy()
         sfo._subspace.rank = len(state["basis"])
         sfo._subspace.basis[: sfo._subspace.rank] = state["basis"]
         sfo._models = SubfunctionModels(
-            **{name: np.array(state[name], order="C") for name in sfo._models.arrays()}
+            **{name: np.asarray(state[name]).copy() for name in sfo._models.arrays()}
         )
         numbers = asdict(sfo._progress)
         sfo._progress = _Progress(**{name: type(n)(state[name]) for name, n in numbers.items()})
@@ -259,7 +261,7 @@ class Sfo:
 
     def _evaluate(self, x: FloatArray, j: int) -> _Evaluation:
         result = self._f_df(x.copy(), j)
-        value, gradient = float(result[0]), np.array(result[1], np.float64)
+        value, gradient = float(result[0]), np.asarray(result[1], np.float64).copy()
         if gradient.shape != x.shape:
             raise OptimizationError(
                 f"the gradient of subfunction {j} has shape {gradient.shape}; "
@@ -372,7 +374,7 @@ class Sfo:
 
 
 def _vector(x0: ArrayLike) -> FloatArray:
-    x = np.array(x0, np.float64)
+    x = np.asarray(x0, np.float64).copy()
     if x.ndim != 1 or not x.size or not np.isfinite(x).all():
         raise OptimizationError("x0 must be a vector of finite numbers, not empty")
     return x

@@ -78,8 +78,8 @@ class SubfunctionModels:
         offsets = z - self.positions
         weighted = self.weights * self._along_directions(offsets)
         low_rank: FloatArray = weighted.ravel() @ self.directions.reshape(-1, len(z))
-        isotropic: FloatArray = self.floors @ offsets
-        return self.gradients.sum(0) + isotropic + low_rank
+        gradient: FloatArray = self.gradients.sum(0) + self.floors @ offsets + low_rank
+        return gradient
 
     def sum_hessian(self) -> FloatArray:
         """Return the Hessian (K, K) of the models' sum."""
