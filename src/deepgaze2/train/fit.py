@@ -34,6 +34,8 @@ class FitSettings:
     epochs
         Passes over the images; None stops as the paper does, by the score on held-out images,
         and keeps the best epoch's parameters.
+    most_epochs
+        Where the paper's rule ends at the latest.
     learning_rate
         Adam's.
     images_per_batch
@@ -55,6 +57,7 @@ class FitSettings:
 
     optimizer: OptimizerName = "adam"
     epochs: int | None = 6
+    most_epochs: int = LAST_EPOCH
     learning_rate: float = 3e-3
     images_per_batch: int = 10
     dropout: float = 0.0
@@ -148,7 +151,7 @@ def fit(
 def _is_over(curve: Curve, settings: FitSettings) -> bool:
     if settings.epochs is not None:
         return len(curve.training) >= settings.epochs
-    return should_stop(curve.held_out)
+    return should_stop(curve.held_out, settings.most_epochs)
 
 
 class _Loop:

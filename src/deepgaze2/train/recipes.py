@@ -52,6 +52,9 @@ def plus_recipe(vgg: Vgg) -> Recipe:
     )
 
 
+CONTINUED = FitSettings(epochs=4, learning_rate=1e-3, dropout=0.3, towards_start=0.01)
+
+
 def continued_recipe(card: Card) -> Recipe:
     """Return how to go on from a trained model's readouts with few images.
 
@@ -59,8 +62,9 @@ def continued_recipe(card: Card) -> Recipe:
     """
     return Recipe(
         card.architecture,
-        finetuning=FitSettings(epochs=4, learning_rate=1e-3, dropout=0.3, towards_start=0.01),
+        finetuning=CONTINUED,
         longer_side_px=card.longer_side_px,
+        learn_prior_weight=True,
     )
 
 

@@ -8,7 +8,7 @@ _COMPARED = 3
 _LAG = 5
 
 
-def should_stop(scores: Sequence[float]) -> bool:
+def should_stop(scores: Sequence[float], last_epoch: int = LAST_EPOCH) -> bool:
     """Tell whether training ends after the last of these epochs.
 
     From the 20th epoch on, the scores of the last three epochs are compared with those five
@@ -18,9 +18,11 @@ def should_stop(scores: Sequence[float]) -> bool:
     ----------
     scores
         One for each epoch so far, larger being better. The first is the first epoch's.
+    last_epoch
+        The epoch after which training ends in any case.
     """
     epoch = len(scores)
-    if epoch >= LAST_EPOCH:
+    if epoch >= last_epoch:
         return True
     if epoch < FIRST_EPOCH:
         return False
