@@ -3,9 +3,9 @@
     python benchmarks/optimizers.py ../shared/data/osie [--passes 20]
 
 One readout learns nine tenths of the images from the same parameters with each optimizer; after
-each pass it is scored on the tenth part. A line search evaluates several times in an iteration, so
-scores are listed by passes over the images spent, not by iterations. Adam is shown with its one-cycle
-schedule, which must know the number of passes beforehand, and with a constant rate.
+each pass it is scored on the tenth part. A line search evaluates several times in an iteration,
+so scores are listed by passes over the images spent, not by iterations. Adam has a constant rate:
+its one-cycle schedule, with which models are trained, must know the number of passes beforehand.
 """
 
 import argparse
