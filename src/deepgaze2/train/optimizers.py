@@ -24,6 +24,7 @@ minibatches is what is minimized."""
 _WARM_UP = 0.2  # of the steps
 _FIRST_RATE, _LAST_RATE = 1 / 25, 1 / 2500  # of the largest
 _LBFGS_HISTORY = 10
+_MOST_EVALUATIONS = 25  # of an iteration's line search
 
 
 class Optimizer(Protocol):
@@ -140,7 +141,11 @@ class _Lbfgs:
     def __init__(self, start: Tensor, n_batches: int) -> None:
         self._x = torch.nn.Parameter(start.clone())
         self._lbfgs = torch.optim.LBFGS(
-            [self._x], max_iter=1, history_size=_LBFGS_HISTORY, line_search_fn="strong_wolfe"
+            [self._x],
+            max_iter=1,
+            max_eval=1 + _MOST_EVALUATIONS,  # else one, which ends the search where it began
+            history_size=_LBFGS_HISTORY,
+            line_search_fn="strong_wolfe",
         )
         self._n_batches = n_batches
         self._passes = 0
