@@ -249,9 +249,9 @@ class _Loop:
             return Curve()
         try:
             state = torch.load(path, weights_only=True)
+            found = dict(state["identity"])
         except Exception as error:  # torch raises many kinds on a damaged file
             raise DataError(f"{path}: damaged checkpoint; remove it to begin anew") from error
-        found = state.get("identity", {})
         if differing := sorted(key for key in identity if found.get(key) != identity[key]):
             raise DataError(
                 f"{path}: from a training with other {', '.join(differing)}; "
