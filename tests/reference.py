@@ -79,13 +79,13 @@ def resample(maps: Array, y_positions: ArrayLike, x_positions: ArrayLike) -> Arr
 def cell_centers(input_px: int, block: int) -> Array:
     """Coordinates of a block's cells on its network input: stride times i, plus (stride - 1)/2."""
     stride = 2 ** (block - 1)
-    return np.arange(-(-input_px // stride)) * stride + (stride - 1) / 2
+    return np.asarray(np.arange(-(-input_px // stride)) * stride + (stride - 1) / 2)
 
 
-def among_cells(input_px: Array, block: int) -> Array:
+def among_cells(input_px: ArrayLike, block: int) -> Array:
     """Fractional indices among a block's cells of coordinates on its network input."""
     stride = 2 ** (block - 1)
-    return (input_px - (stride - 1) / 2) / stride
+    return np.asarray((np.asarray(input_px, np.float64) - (stride - 1) / 2) / stride)
 
 
 def aligned(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import reference
-from deepgaze2.architecture import Architecture, paper_architecture
+from deepgaze2.architecture import Activation, Architecture, paper_architecture
 from deepgaze2.readout import saliency
 from deepgaze2.vgg import Vgg
 from tiny import (
@@ -141,7 +141,7 @@ def test_a_position_without_activity_survives_layer_normalization() -> None:
 
 @pytest.mark.parametrize("activation", ["relu", "softplus"])
 @pytest.mark.parametrize("layer_norm", [False, True])
-def test_vggs_2560_channels_keep_their_precision(layer_norm: bool, activation: str) -> None:
+def test_vggs_2560_channels_keep_their_precision(layer_norm: bool, activation: Activation) -> None:
     wide = Vgg("wide", ((3,), (3,), (3,), (3,), (512,) * 3), NARROW16.taps)
     architecture = replace(PAPER16, layer_norm=layer_norm, activation=activation)
     taps = random_taps((64, 48), vgg=wide)

@@ -2,134 +2,166 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
-import reference
 from deepgaze2.errors import DataError
 from deepgaze2.features import ImageFeatures
-from deepgaze2.train.fit import (
-    FitSettings,
-    TrainingImage,
-    fit,
-    grid_cells,
-    load_taps,
-    log_densities,
-)
-from deepgaze2.train.network import ReadoutNetwork, training_grid
-from tiny import NARROW16, write_features
+from deepgaze2.train.fit import Curve, Fit, FitSettings, fit
+from deepgaze2.train.images import TrainingImage, TrainingSet
+from deepgaze2.train.objective import Objective
+from deepgaze2.train.optimizers import OPTIMIZERS, OptimizerName
+from deepgaze2.train.stopping import best_epoch, should_stop
+from tiny import ARCHITECTURES, PAPER16
+from training_images import divided, made_up, new_network
 
-CHANNELS = sum(NARROW16.tap_widths())
-SIZE = (96, 64)  # network input; 6 by 4 cells of block 5
-SETTINGS = FitSettings(epochs=6, learning_rate=2e-2, images_per_step=3, dropout=0.1)
+SETTINGS = FitSettings(epochs=6, learning_rate=2e-2, images_per_batch=3, dropout=0.1)
+SHORT = replace(SETTINGS, epochs=2)
 
 
-def made_up(folder: Path, n_images: int = 12, n_folds: int = 3) -> list[TrainingImage]:
-    """Noise with one conspicuous cell of block 5, at which all fixations lie."""
-    rng = np.random.default_rng(0)
-    images = []
-    for i in range(n_images):
-        features = rng.normal(0, 1, (24, 4, 6))
-        row, column = rng.integers(4), rng.integers(6)
-        features[2, row, column] += 30
-        grid = training_grid(SIZE, (4, 6), 3)
-        x = np.clip(16 * column + 7.5 + rng.normal(0, 3, 20), 0, 95)
-        y = np.clip(16 * row + 7.5 + rng.normal(0, 3, 20), 0, 63)
-        images.append(
-            TrainingImage(
-                features=write_features(folder, str(i), NARROW16, features, SIZE),
-                grid=grid,
-                log_center_bias=torch.from_numpy(rng.normal(0, 0.3, 24 * 16)).float(),
-                cells=grid_cells(x, y, SIZE, SIZE, grid),
-                fold=i % n_folds,
-            )
-        )
-    return images
+@pytest.fixture
+def images(tmp_path: Path) -> TrainingSet:
+    """Six images to train on, mirrored too, and three to score on."""
+    return divided(made_up(tmp_path / "images", 9), folder=tmp_path / "mirrored")
 
 
-def new_network(n_models: int = 3, dropout: float = 0.1) -> ReadoutNetwork:
-    return ReadoutNetwork(n_models, np.ones(CHANNELS, np.float32), dropout=dropout)
+def run(
+    images: TrainingSet, settings: FitSettings, checkpoint: Path, start: int = 0, **options: Any
+) -> Fit:
+    network = options.pop("network", new_network())
+    return fit(network, images, network.initial(start), settings, checkpoint, **options)
 
 
-def parameters(network: ReadoutNetwork) -> dict[str, bytes]:
-    return {name: p.detach().numpy().tobytes() for name, p in network.named_parameters()}
+def assert_same(one: Fit, other: Fit) -> None:
+    assert one.parameters.tobytes() == other.parameters.tobytes()
+    assert one.curve == other.curve
+    assert one.gains.tobytes() == other.gains.tobytes()
+    assert one.start_gains.tobytes() == other.start_gains.tobytes()
 
 
 def test_what_is_readable_is_learned_and_generalizes(tmp_path: Path) -> None:
-    images = made_up(tmp_path)
+    images, gains = made_up(tmp_path, 12), []
+    for part in range(3):
+        found = run(divided(images, part), SETTINGS, tmp_path / f"{part}.pt", start=part)
+        assert len(found.curve.training) == len(found.curve.passes) == SETTINGS.epochs
+        assert found.curve.held_out == ()
+        assert found.curve.training[-1] > found.curve.training[0]
+        gains.append(found.gains.mean() - found.start_gains.mean())
+        assert found.gains.mean() > 1.5
+    assert np.mean(gains) > 0.3
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_every_architecture_learns(tmp_path: Path, kind: str) -> None:
+    images = divided(made_up(tmp_path, 6, ARCHITECTURES[kind]))
+    network = new_network(ARCHITECTURES[kind], learn_prior_weight=True)
+    settings = replace(SETTINGS, epochs=10, dropout=0)
+    found = run(images, settings, tmp_path / "checkpoint.pt", network=network)
+    before = Objective(network, images.seen, grid_block=3).information_gains(
+        torch.from_numpy(network.initial(0)), range(len(images.seen))
+    )
+    assert found.curve.training[-1] > before.mean() + 0.2
+
+
+def test_gains_are_the_held_out_images(images: TrainingSet, tmp_path: Path) -> None:
     network = new_network()
-    curve = fit(network, NARROW16, images, SETTINGS, tmp_path / "checkpoint.pt")
-    assert len(curve) == SETTINGS.epochs
-    assert curve[-1] > curve[0] + 1
-    network.eval()
-    gains = []
-    for image in images:  # each by the readout that has not seen it
-        taps = load_taps(image.features, NARROW16)
-        with torch.no_grad():
-            found = log_densities(network(taps, image.grid), image.log_center_bias)
-        baseline = torch.log_softmax(image.log_center_bias, 0)
-        gains.append(float((found[image.fold] - baseline)[image.cells].mean()))
-    assert np.mean(gains) / np.log(2) > 1
+    found = run(images, SHORT, tmp_path / "checkpoint.pt")
+    objective = Objective(network, images.held_out, grid_block=3)
+    for vector, gains in ((found.parameters, found.gains), (network.initial(0), found.start_gains)):
+        expected = objective.information_gains(torch.from_numpy(vector), range(3))
+        np.testing.assert_allclose(gains, expected, atol=1e-6)
+    nothing = replace(images, held_out=())
+    assert len(run(nothing, SHORT, tmp_path / "other.pt").gains) == 0
 
 
-def test_the_first_epochs_gain_is_in_bits_over_the_center_bias(tmp_path: Path) -> None:
-    """With a learning rate of next to nothing it is the untrained network's own gain."""
-    images = made_up(tmp_path, n_images=4, n_folds=2)
-    network = new_network(2, dropout=0)
-    readout = replace(network.readout(), sigma_px=np.full(2, 1e-3, np.float32))
-    bits, counts = [], []
-    for image in images:
-        taps = load_taps(image.features, NARROW16).numpy().astype(np.float64)
-        y, x = ((4 * np.arange(n) + 1.5 - 7.5) / 16 for n in (16, 24))
-        features = reference.resample(taps, y, x)
-        prior = image.log_center_bias.numpy().astype(np.float64)
-        k = 1 - image.fold  # of two readouts, the one that trains on it
-        saliency = reference.gaussian_blur(reference.one_saliency(readout, k, features), 10 / 4)
-        density = saliency.ravel() + prior
-        gain = density - logsumexp(density) - (prior - logsumexp(prior))
-        bits.append(gain[image.cells.numpy()].mean() / np.log(2))
-        counts.append(len(image.cells))
-    settings = FitSettings(epochs=1, learning_rate=1e-9, images_per_step=4)
-    curve = fit(network, NARROW16, images, settings, tmp_path / "checkpoint.pt")
-    assert curve[0] == pytest.approx(np.average(bits, weights=counts), abs=1e-4)
-
-
-def test_a_readout_never_sees_its_own_fold(tmp_path: Path) -> None:
-    images = [replace(image, fold=1) for image in made_up(tmp_path)]
-    network = new_network(3)
-    start = {name: p.detach().clone() for name, p in network.named_parameters()}
-    fit(network, NARROW16, images, replace(SETTINGS, epochs=2), tmp_path / "checkpoint.pt")
-    for name, parameter in network.named_parameters():
-        assert torch.equal(parameter[1], start[name][1]), name
-        assert not torch.equal(parameter[0], start[name][0]), name
-        assert not torch.equal(parameter[2], start[name][2]), name
-
-
-def test_the_same_seed_gives_the_same_readouts(tmp_path: Path) -> None:
-    images = made_up(tmp_path)
-    results = []
-    for i, seed in enumerate((0, 0, 1)):
-        network = new_network()
-        settings = replace(SETTINGS, epochs=2, seed=seed)
-        curve = fit(network, NARROW16, images, settings, tmp_path / f"{i}.pt")
-        results.append((curve, parameters(network)))
-    assert results[0] == results[1] != results[2]
-
-
-@pytest.mark.parametrize("images_before_the_stop", [12, 17, 24])
-def test_interrupted_and_taken_up_it_ends_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images_before_the_stop: int
+def test_the_first_epochs_gain_is_in_bits_over_the_center_bias(
+    images: TrainingSet, tmp_path: Path
 ) -> None:
-    images = made_up(tmp_path)
-    settings = replace(SETTINGS, epochs=3)
-    whole = new_network()
-    curve = fit(whole, NARROW16, images, settings, tmp_path / "whole.pt")
+    """With a learning rate of next to nothing it is the untrained network's own gain."""
+    settings = FitSettings(epochs=1, learning_rate=1e-9, images_per_batch=4)
+    found = run(images, settings, tmp_path / "checkpoint.pt")
+    objective = Objective(new_network(), images.seen, grid_block=3)
+    start = torch.from_numpy(new_network().initial(0))
+    gains = objective.information_gains(start, range(len(images.seen)))
+    expected = np.average(gains, weights=objective.n_fixations)
+    assert found.curve.training[0] == pytest.approx(expected, abs=1e-4)
 
-    left = images_before_the_stop * len(NARROW16.taps)
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_held_out_images_change_nothing_but_their_scores(
+    images: TrainingSet, tmp_path: Path, optimizer: OptimizerName
+) -> None:
+    settings = FitSettings(optimizer, epochs=2, images_per_batch=3)
+    found = run(images, settings, tmp_path / "0.pt")
+    other = run(replace(images, held_out=()), settings, tmp_path / "1.pt")
+    assert found.parameters.tobytes() == other.parameters.tobytes()
+    assert found.curve == other.curve
+
+
+def test_the_same_seed_gives_the_same_readout(images: TrainingSet, tmp_path: Path) -> None:
+    settings = replace(SHORT, mirrored=True)
+    same, again = (run(images, settings, tmp_path / f"{i}.pt") for i in range(2))
+    assert_same(same, again)
+    other = run(images, replace(settings, seed=1), tmp_path / "2.pt")
+    assert other.parameters.tobytes() != same.parameters.tobytes()
+    elsewhere = run(images, settings, tmp_path / "3.pt", start=1)
+    assert elsewhere.parameters.tobytes() != same.parameters.tobytes()
+
+
+def test_mirrored_images_are_seen_only_if_wanted(images: TrainingSet, tmp_path: Path) -> None:
+    bare = replace(images, mirrored=())
+    with_and_without = [
+        run(some, SHORT, tmp_path / f"{i}.pt").parameters.tobytes()
+        for i, some in enumerate((images, bare))
+    ]
+    assert with_and_without[0] == with_and_without[1]
+    mirrored = run(images, replace(SHORT, mirrored=True), tmp_path / "2.pt")
+    assert mirrored.parameters.tobytes() != with_and_without[0]
+    swapped = TrainingSet(images.mirrored, images.seen, images.held_out)
+    other = run(swapped, replace(SHORT, mirrored=True), tmp_path / "3.pt")
+    assert mirrored.parameters.tobytes() != other.parameters.tobytes()
+    with pytest.raises(DataError, match="mirrored"):
+        run(bare, replace(SHORT, mirrored=True), tmp_path / "4.pt")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_pull_keeps_parameters_near_their_start(
+    images: TrainingSet, tmp_path: Path, optimizer: OptimizerName
+) -> None:
+    """And it is in the values that optimizers see, but not in the curves."""
+    start = new_network().initial(0)
+    distances, gains = [], []
+    for strength in (0.0, 3.0):
+        settings = FitSettings(
+            optimizer, epochs=8, images_per_batch=3, learning_rate=2e-2, towards_start=strength
+        )
+        found = run(images, settings, tmp_path / f"{strength}.pt")
+        distances.append(np.linalg.norm(found.parameters - start))
+        gains.append(found.curve.training)
+    assert distances[0] > 3 * distances[1] > 0
+    if optimizer == "lbfgs":  # no step that its line search takes is worse, with the pull
+        assert gains[0][0] == pytest.approx(gains[1][0], abs=1e-6)
+        assert (np.diff(gains[1]) > 0).all()
+
+
+@pytest.mark.parametrize("tensors_before_the_stop", [0, 13, 40, 61, 90])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_interrupted_and_taken_up_it_ends_the_same(
+    images: TrainingSet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    optimizer: OptimizerName,
+    tensors_before_the_stop: int,
+) -> None:
+    settings = FitSettings(optimizer, epochs=None, most_epochs=4, images_per_batch=3)
+    if optimizer == "adam":
+        settings = replace(settings, dropout=0.2, mirrored=True)
+    whole = run(images, settings, tmp_path / "whole.pt")
+    left = tensors_before_the_stop
     load = ImageFeatures.tensor
 
     def stop(self: ImageFeatures, tap: str) -> NDArray[np.float16]:
@@ -139,74 +171,179 @@ def test_interrupted_and_taken_up_it_ends_the_same(
         left -= 1
         return load(self, tap)
 
-    monkeypatch.setattr(ImageFeatures, "tensor", stop)
-    with pytest.raises(KeyboardInterrupt):
-        fit(new_network(), NARROW16, images, settings, tmp_path / "stopped.pt")
-    monkeypatch.setattr(ImageFeatures, "tensor", load)
-    resumed = new_network()
-    torch.rand(7)  # what else happens to the global generator must not matter
-    assert fit(resumed, NARROW16, images, settings, tmp_path / "stopped.pt") == curve
-    assert parameters(resumed) == parameters(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageFeatures, "tensor", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(images, settings, tmp_path / "stopped.pt")
+    torch.rand(7)  # what else happens to the global generators must not matter
+    np.random.rand(7)  # noqa: NPY002
+    assert_same(run(images, settings, tmp_path / "stopped.pt"), whole)
 
 
-@pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"epochs": 3}, {"seed": 5}])
-def test_a_checkpoint_of_other_settings_is_refused(
-    tmp_path: Path, change: dict[str, float]
+def test_a_finished_training_is_not_done_again(images: TrainingSet, tmp_path: Path) -> None:
+    reports: list[Curve] = []
+    checkpoint = tmp_path / "checkpoint.pt"
+    found = run(images, SHORT, checkpoint, report=reports.append)
+    assert [len(curve.training) for curve in reports] == [0, 1, 2]
+    assert reports[-1] == found.curve
+    again = run(images, SHORT, checkpoint, report=reports.append)
+    assert [len(curve.training) for curve in reports[3:]] == [2]
+    assert_same(found, again)
+
+
+def held_out_scores(images: TrainingSet, parameters: NDArray[np.float32]) -> float:
+    objective = Objective(new_network(), images.held_out, grid_block=3)
+    gains = objective.information_gains(torch.from_numpy(parameters), range(len(images.held_out)))
+    return float(np.average(gains, weights=objective.n_fixations))
+
+
+def test_the_papers_rule_keeps_the_best_epoch(tmp_path: Path) -> None:
+    """A large learning rate overfits four images until the rule stops it."""
+    images = divided(made_up(tmp_path / "images", 6))
+    settings = FitSettings(epochs=None, learning_rate=5e-2, images_per_batch=2)
+    found = run(images, settings, tmp_path / "checkpoint.pt")
+    scores = found.curve.held_out
+    assert 20 <= len(scores) < 800
+    assert should_stop(scores)
+    assert not any(should_stop(scores[:n]) for n in range(len(scores)))
+    best = best_epoch(scores)
+    assert best < len(scores) - 1
+    assert held_out_scores(images, found.parameters) == pytest.approx(scores[best], abs=1e-5)
+    counts = [len(image.pixels) for image in images.held_out]
+    assert np.average(found.gains, weights=counts) == pytest.approx(scores[best], abs=1e-5)
+
+    # The same parameters as those of a training that ends with that epoch.
+    until = replace(settings, most_epochs=best + 1)
+    ended = run(images, until, tmp_path / "ended.pt")
+    assert ended.parameters.tobytes() == found.parameters.tobytes()
+
+
+def test_a_number_of_epochs_keeps_the_last(images: TrainingSet, tmp_path: Path) -> None:
+    settings = FitSettings(epochs=3, learning_rate=1.0, images_per_batch=3)  # ever worse
+    found = run(images, settings, tmp_path / "checkpoint.pt")
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert found.parameters.tobytes() == state["optimizer"]["x"].numpy().tobytes()
+
+
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "learning rate": ({"settings": replace(SHORT, learning_rate=1e-3)}, "learning_rate"),
+    "epochs": ({"settings": replace(SHORT, epochs=3)}, "epochs"),
+    "seed": ({"settings": replace(SHORT, seed=5)}, "seed"),
+    "optimizer": ({"settings": replace(SHORT, optimizer="lbfgs", dropout=0)}, "optimizer"),
+    "start": ({"start": 1}, "start"),
+    "architecture": (
+        {"network": new_network(replace(PAPER16, layer_norm=True))},
+        "architecture",
+    ),
+    "blur": ({"network": new_network(learn_sigma=False)}, "parameters, start"),
+    "deviations": ({"network": new_network(deviation=2)}, "images"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_of_another_training_is_refused(
+    images: TrainingSet, tmp_path: Path, change: str
 ) -> None:
-    images, checkpoint = made_up(tmp_path), tmp_path / "checkpoint.pt"
-    settings = replace(SETTINGS, epochs=2)
-    fit(new_network(), NARROW16, images, settings, checkpoint)
-    with pytest.raises(DataError, match=r"checkpoint\.pt.*from a training with other"):
-        fit(new_network(), NARROW16, images, replace(settings, **change), checkpoint)  # type: ignore[arg-type]
+    checkpoint = tmp_path / "checkpoint.pt"
+    run(images, SHORT, checkpoint)
+    options, what = CHANGES[change]
+    settings = options.get("settings", SHORT)
+    others = {key: value for key, value in options.items() if key != "settings"}
+    with pytest.raises(DataError, match=rf"checkpoint\.pt: .*with other .*{what}.*;") as caught:
+        run(images, settings, checkpoint, **others)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_of_another_network_or_data_is_refused(tmp_path: Path) -> None:
-    images, checkpoint = made_up(tmp_path), tmp_path / "checkpoint.pt"
-    settings = replace(SETTINGS, epochs=2)
-    fit(new_network(), NARROW16, images, settings, checkpoint)
-    normalized = new_network()
-    normalized.layer_norm = True
-    for network, some, what in (
-        (normalized, images, "layer_norm"),
-        (new_network(), images[:5], "images_and_features"),
-        (new_network(4), images, "readouts"),
-    ):
-        with pytest.raises(DataError, match=f"with other {what};"):
-            fit(network, NARROW16, some, settings, checkpoint)
-    checkpoint.write_bytes(b"not a checkpoint")
-    with pytest.raises(DataError, match="damaged"):
-        fit(new_network(), NARROW16, images, settings, checkpoint)
+@pytest.mark.parametrize("part", ["seen", "mirrored", "held_out"])
+@pytest.mark.parametrize("change", ["fewer", "fixations", "prior", "features"])
+def test_a_checkpoint_of_other_images_is_refused(
+    images: TrainingSet, tmp_path: Path, part: str, change: str
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    run(images, SHORT, checkpoint)
+    first, *rest = getattr(images, part)
+    changed = {
+        "fewer": [],
+        "fixations": [replace(first, pixels=first.pixels[::-1])],
+        "prior": [replace(first, log_center_bias=first.log_center_bias + 1)],
+        "features": [replace(first, features=rest[0].features)],
+    }[change]
+    with pytest.raises(DataError, match="with other images;"):
+        run(replace(images, **{part: [*changed, *rest]}), SHORT, checkpoint)
 
 
-def test_a_dead_readout_is_refused_by_its_number(tmp_path: Path) -> None:
-    network = new_network(3)
-    with torch.no_grad():
-        network.biases[2][1] = -1e4  # nothing passes its two-unit layer
-    with pytest.raises(DataError, match=r"readouts \[1\] predict the bare center bias"):
-        fit(
-            network,
-            NARROW16,
-            made_up(tmp_path),
-            replace(SETTINGS, epochs=1, learning_rate=1e-4),
-            tmp_path / "checkpoint.pt",
+def moved(images: TrainingSet, old: Path, new: Path) -> TrainingSet:
+    """The same images with their features in another place."""
+
+    def one(image: TrainingImage) -> TrainingImage:
+        features = tuple(
+            replace(f, files={tap: new / path.relative_to(old) for tap, path in f.files.items()})
+            for f in image.features
         )
+        return replace(image, features=features)
+
+    return TrainingSet(*(list(map(one, part)) for part in (images.seen, (), images.held_out)))
 
 
-@pytest.mark.parametrize("block", [2, 3])
-def test_fixations_belong_to_the_nearest_cell(block: int) -> None:
-    rng = np.random.default_rng(0)
-    (width, height), input_size = (150, 101), (75, 51)
-    x, y = rng.uniform(0, width, 300), rng.uniform(0, height, 300)
-    grid = training_grid(input_size, (4, 5), block)
-    stride = 2 ** (block - 1)
-    cell_x = stride * np.arange(grid.shape[1]) + (stride - 1) / 2
-    cell_y = stride * np.arange(grid.shape[0]) + (stride - 1) / 2
-    at_x = (np.floor(x) + 0.5) * 75 / width - 0.5  # the pixel's center in the network input
-    at_y = (np.floor(y) + 0.5) * 51 / height - 0.5
-    found_y, found_x = np.divmod(
-        grid_cells(x, y, (width, height), input_size, grid).numpy(), grid.shape[1]
-    )
-    nearest_x = np.abs(at_x[:, None] - cell_x).min(1)
-    nearest_y = np.abs(at_y[:, None] - cell_y).min(1)
-    np.testing.assert_allclose(np.abs(cell_x[found_x] - at_x), nearest_x, atol=1e-9)
-    np.testing.assert_allclose(np.abs(cell_y[found_y] - at_y), nearest_y, atol=1e-9)
+def test_features_of_another_network_are_other_images_and_those_of_a_moved_cache_are_not(
+    images: TrainingSet, tmp_path: Path
+) -> None:
+    """The files' names tell the images alone; the folders above them are network and view."""
+    checkpoint, old = tmp_path / "checkpoint.pt", tmp_path / "images"
+    images = replace(images, mirrored=())
+    found = run(images, SHORT, checkpoint)
+    with pytest.raises(DataError, match="with other images;"):
+        run(moved(images, old / "0", old / "another network"), SHORT, checkpoint)
+    new = tmp_path / "disk" / "cache"
+    new.parent.mkdir()
+    old.rename(new)
+    assert_same(run(moved(images, old, new), SHORT, checkpoint), found)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_a_damaged_checkpoint_is_refused_in_a_line(
+    images: TrainingSet, tmp_path: Path, content: bytes | None
+) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    run(images, SHORT, checkpoint)
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(DataError, match=r"checkpoint\.pt: damaged.*remove it") as caught:
+        run(images, SHORT, checkpoint)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("state", [{}, [], {"identity": 3}, {"identity": {"seed": 0}}, 7])
+def test_so_is_a_file_of_something_else(images: TrainingSet, tmp_path: Path, state: object) -> None:
+    checkpoint = tmp_path / "checkpoint.pt"
+    torch.save(state, checkpoint)
+    with pytest.raises(DataError, match=r"checkpoint\.pt: .*remove it"):
+        run(images, SHORT, checkpoint)
+
+
+def test_a_dead_readout_is_refused(images: TrainingSet, tmp_path: Path) -> None:
+    network = new_network()
+    start = network.initial(0)
+    network.named(torch.from_numpy(start))["bias2"][:] = -1e4  # nothing passes the two units
+    with pytest.raises(DataError, match="bare center bias") as caught:
+        fit(network, images, start, SHORT, tmp_path / "checkpoint.pt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (FitSettings(epochs=None), "800 epochs"),
+        (FitSettings(optimizer="lbfgs", dropout=0.1), "lbfgs needs the same answer"),
+        (FitSettings(optimizer="sfo", mirrored=True), "sfo needs the same answer"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(
+    images: TrainingSet, tmp_path: Path, settings: FitSettings, reason: str
+) -> None:
+    some = replace(images, held_out=()) if settings.epochs is None else images
+    with pytest.raises(DataError, match=reason):
+        run(some, settings, tmp_path / "checkpoint.pt")
+    assert not (tmp_path / "checkpoint.pt").exists()
+    with pytest.raises(DataError, match="no image to train on"):
+        run(replace(images, seen=()), SHORT, tmp_path / "checkpoint.pt")

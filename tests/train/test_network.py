@@ -1,155 +1,230 @@
-"""The trained network is the predicting one, and its gradients are right."""
+"""The trained network is the predicting one, and its gradients are the reference's."""
 
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 import reference
-from deepgaze2.readout import Readout, saliency
-from deepgaze2.train.network import ReadoutNetwork, TrainingGrid, training_grid
-from tiny import NARROW16, random_backbone, random_image, random_readout
+from deepgaze2.architecture import Architecture
+from deepgaze2.grid import blur_matrix as numpy_blur_matrix
+from deepgaze2.readout import saliency
+from deepgaze2.train.layout import Layout, layout
+from deepgaze2.train.network import ReadoutNetwork, blur_matrix, parameters_of, readout_of
+from tiny import ARCHITECTURES, NARROW16, PAPER16, group_sizes, random_readout
+from training_images import double_readout, new_network
 
-CHANNELS = sum(NARROW16.tap_widths())
-
-
-def network_of(readout: Readout) -> ReadoutNetwork:
-    """A network with a given readout's parameters."""
-    network = ReadoutNetwork(
-        readout.n_models,
-        readout.tap_deviation,
-        layer_norm=readout.layer_norm,
-        final_relu=readout.final_relu,
-    )
-    with torch.no_grad():
-        for layer in range(4):
-            network.weights[layer].copy_(torch.from_numpy(readout.weights[layer]))
-            network.biases[layer].copy_(torch.from_numpy(readout.biases[layer]))
-        network.log_sigma_px.copy_(torch.from_numpy(np.log(readout.sigma_px)))
-    return network
+KINDS = pytest.mark.parametrize("kind", ARCHITECTURES)
+Maps = list[dict[str, NDArray[np.float64]]]
 
 
-def in_double(network: ReadoutNetwork, grid: TrainingGrid) -> tuple[ReadoutNetwork, TrainingGrid]:
-    return network.double(), replace(grid, rows=grid.rows.double(), columns=grid.columns.double())
+def random_maps(architecture: Architecture, size: tuple[int, int]) -> Maps:
+    """Every tap by name, for each group of taps."""
+    rng = np.random.default_rng(0)
+    found: Maps = []
+    for group, (width, height) in zip(
+        architecture.groups, group_sizes(architecture, size), strict=True
+    ):
+        shape = -(-height // group.stride_px), -(-width // group.stride_px)
+        named: dict[str, NDArray[np.float64]] = {}
+        for tap in group.taps:
+            conv = tap.replace("relu", "conv")
+            named.setdefault(conv, rng.normal(20, 80, (NARROW16.tap_width(tap), *shape)))
+            named[tap] = named[conv] if tap == conv else np.maximum(named[conv], 0)
+        found.append(named)
+    return found
 
 
-@pytest.mark.parametrize(("layer_norm", "final_relu"), list(product([False, True], repeat=2)))
+def layout_of(architecture: Architecture, size: tuple[int, int]) -> Layout:
+    return layout(architecture, tuple(group_sizes(architecture, size)), architecture.grid_block)
+
+
+def as_tensors(architecture: Architecture, maps: Maps, dtype: torch.dtype) -> list[torch.Tensor]:
+    return [
+        torch.from_numpy(np.concatenate([named[tap] for tap in group.taps])).to(dtype)
+        for group, named in zip(architecture.groups, maps, strict=True)
+    ]
+
+
+def in_double(network: ReadoutNetwork, where: Layout) -> Layout:
+    """Make all that is multiplied with the parameters float64."""
+    network.deviations = tuple(d.astype(np.float64) for d in network.deviations)
+    groups = tuple((rows.double(), columns.double()) for rows, columns in where.groups)
+    return replace(where, groups=groups)
+
+
+def random_vector(network: ReadoutNetwork, seed: int = 1) -> NDArray[np.float64]:
+    """Parameters with a blur and a prior's weight of their own."""
+    rng = np.random.default_rng(seed)
+    return network.initial(seed).astype(np.float64) + rng.normal(0, 0.05, network.n_parameters)
+
+
+def named_arrays(
+    network: ReadoutNetwork, vector: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    return {name: part.numpy() for name, part in network.named(torch.from_numpy(vector)).items()}
+
+
+@KINDS
 @pytest.mark.parametrize("size", [(50, 75), (33, 17), (100, 64)])
-def test_training_on_the_readouts_grid_is_prediction(
-    layer_norm: bool, final_relu: bool, size: tuple[int, int]
-) -> None:
-    readout = random_readout(3, layer_norm=layer_norm, final_relu=final_relu)
-    maps = reference.feature_maps(random_backbone(), random_image(*size))
-    stored = tuple(maps[name].astype(np.float32) for name in NARROW16.stored_taps())
-    taps = torch.from_numpy(np.concatenate([maps[tap] for tap in NARROW16.taps])).float()
-    network = network_of(readout)
-    with torch.no_grad():
-        found = network(taps, training_grid(size, stored[0].shape[1:], block=2)).numpy()
-    np.testing.assert_allclose(found, saliency(readout, NARROW16, stored, size), atol=1e-4)
-    exported = network.readout()
-    for layer in range(4):
-        np.testing.assert_array_equal(exported.weights[layer], readout.weights[layer])
-        np.testing.assert_array_equal(exported.biases[layer], readout.biases[layer])
-    np.testing.assert_allclose(exported.sigma_px, readout.sigma_px, rtol=1e-6)
-    assert (exported.layer_norm, exported.final_relu) == (layer_norm, final_relu)
+def test_training_on_the_readouts_grid_is_prediction(kind: str, size: tuple[int, int]) -> None:
+    architecture = ARCHITECTURES[kind]
+    readout = random_readout(3, architecture)
+    sizes = group_sizes(architecture, size)
+    maps = random_maps(architecture, size)
+    stored = [{tap: tensor.astype(np.float32) for tap, tensor in named.items()} for named in maps]
+    expected = saliency(readout, stored, sizes)
+    cuts = np.cumsum([group.channels(NARROW16) for group in architecture.groups])[:-1]
+    network = ReadoutNetwork(architecture, np.split(readout.tap_deviation, cuts))
+    for k in range(3):
+        vector = torch.from_numpy(parameters_of(network, readout, k))
+        found = network.saliency(
+            network.named(vector),
+            as_tensors(architecture, maps, torch.float32),
+            layout_of(architecture, size),
+        )
+        np.testing.assert_allclose(found.numpy(), expected[k], atol=2e-4)
+
+
+@KINDS
+def test_parameters_and_readouts_are_one(kind: str) -> None:
+    network = new_network(ARCHITECTURES[kind], learn_prior_weight=True, deviation=None)
+    vectors = [random_vector(network, seed).astype(np.float32) for seed in range(3)]
+    readout = readout_of(network, vectors)
+    assert readout.n_models == 3
+    for k, vector in enumerate(vectors):
+        found = parameters_of(network, readout, k)
+        np.testing.assert_allclose(found, vector, atol=1e-6)  # the blur's width by its logarithm
+        for name, part in network.named(torch.from_numpy(vector)).items():
+            if name.startswith(("weight", "bias")):
+                stored = (readout.weights if name[0] == "w" else readout.biases)[int(name[-1])][k]
+                np.testing.assert_array_equal(stored, part.numpy())
+
+
+def test_what_is_not_learned_stays() -> None:
+    network = new_network(learn_sigma=False)
+    assert not {"log_sigma_px", "prior_weight"} & network.shapes.keys()
+    readout = readout_of(network, [network.initial(0)])
+    np.testing.assert_array_equal(readout.sigma_px, [10])
+    np.testing.assert_array_equal(readout.prior_weight, [1])
+    both = new_network(learn_prior_weight=True)
+    assert {"log_sigma_px", "prior_weight"} <= both.shapes.keys()
+    begins = readout_of(both, [both.initial(0)])
+    np.testing.assert_allclose(begins.sigma_px, 10, rtol=1e-6)
+    np.testing.assert_array_equal(begins.prior_weight, [1])
 
 
 def test_exported_parameters_are_a_copy() -> None:
-    network = ReadoutNetwork(2, np.ones(CHANNELS, np.float32))
-    exported = network.readout()
-    before = exported.weights[1].copy()
-    with torch.no_grad():
-        network.weights[1].zero_()
-    np.testing.assert_array_equal(exported.weights[1], before)
+    network = new_network()
+    vector = network.initial(0)
+    readout = readout_of(network, [vector])
+    before = [weights.copy() for weights in readout.weights]
+    vector[:] = 0
+    for weights, copy in zip(readout.weights, before, strict=True):
+        np.testing.assert_array_equal(weights, copy)
 
 
-@pytest.mark.parametrize("block", [2, 3, 4])
-def test_any_training_grid_samples_the_same_function(block: int) -> None:
-    """Cell i of block b lies at 2^(b-1) i + (2^(b-1) - 1)/2; the blur's width is in pixels."""
-    size, stride = (75, 50), 2 ** (block - 1)
-    readout = random_readout(2)
-    raw = np.random.default_rng(0).normal(20, 80, (CHANNELS, 4, 5))
-    grid = training_grid(size, (4, 5), block)
-    with torch.no_grad():
-        found = network_of(readout)(torch.from_numpy(raw).float(), grid).numpy()
+@KINDS
+@pytest.mark.parametrize("grid_block", [2, 3, 4])
+def test_gradients_are_finite_differences_of_the_reference(kind: str, grid_block: int) -> None:
+    """Along a random direction of each part of the parameters, on any grid."""
+    architecture = replace(ARCHITECTURES[kind], grid_block=grid_block)
+    network = new_network(architecture, deviation=None)
+    size, rng = (75, 50), np.random.default_rng(0)
+    sizes, maps = group_sizes(architecture, size), random_maps(architecture, size)
+    where = in_double(network, layout_of(architecture, size))
+    vector = random_vector(network)
+    probe = rng.normal(size=(where.groups[0][0].shape[0], where.groups[0][1].shape[0]))
 
-    height, width = -(-size[1] // stride), -(-size[0] // stride)
-    assert grid.shape == (height, width)
-    y, x = ((stride * np.arange(n) + (stride - 1) / 2 - 7.5) / 16 for n in (height, width))
-    features = reference.resample(raw / readout.tap_deviation[:, None, None], y, x)
-    sharp = replace(readout, sigma_px=np.full(2, 1e-3, np.float32))
-    for k in range(2):
-        unblurred = reference.one_saliency(sharp, k, features)
-        expected = reference.gaussian_blur(unblurred, float(readout.sigma_px[k]) / stride)
-        np.testing.assert_allclose(found[k], expected, atol=1e-4)
+    leaf = torch.from_numpy(vector).requires_grad_()
+    tensors = as_tensors(architecture, maps, torch.float64)
+    loss = (network.saliency(network.named(leaf), tensors, where) * torch.from_numpy(probe)).sum()
+    (gradient,) = torch.autograd.grad(loss, leaf)
 
+    def expected(at: NDArray[np.float64]) -> float:
+        readout = double_readout(network, named_arrays(network, at))
+        return float((reference.saliency(readout, maps, sizes)[0] * probe).sum())
 
-@pytest.mark.parametrize("layer_norm", [False, True])
-def test_gradients_are_finite_differences(layer_norm: bool) -> None:
-    readout = random_readout(2, layer_norm=layer_norm)
-    raw = torch.from_numpy(np.random.default_rng(0).normal(20, 80, (CHANNELS, 4, 5)))
-    network, grid = in_double(network_of(readout), training_grid((75, 50), (4, 5), 3))
-    direction = torch.from_numpy(np.random.default_rng(1).normal(size=(2, *grid.shape)))
-
-    def loss() -> torch.Tensor:
-        weighted: torch.Tensor = network(raw, grid) * direction
-        return weighted.sum()
-
-    loss().backward()  # type: ignore[no-untyped-call]
-    rng = np.random.default_rng(2)
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None
-        flat = parameter.data.reshape(-1)
-        for i in rng.choice(len(flat), min(len(flat), 4), replace=False):
-            step = 1e-6
-            ends = []
-            for sign in (1, -1):
-                flat[i] += sign * step
-                ends.append(float(loss().detach()))
-                flat[i] -= sign * step
-            difference = (ends[0] - ends[1]) / (2 * step)
-            assert float(parameter.grad.reshape(-1)[i]) == pytest.approx(
-                difference, rel=1e-4, abs=1e-6
-            ), name
+    assert float(loss.detach()) == pytest.approx(expected(vector), rel=1e-5)
+    for name, part in named_arrays(network, np.arange(len(vector), dtype=np.float64)).items():
+        direction = np.zeros_like(vector)
+        chosen = part.astype(int).ravel()
+        direction[chosen] = rng.normal(size=len(chosen))
+        ends = [expected(vector + sign * 1e-6 * direction) for sign in (1, -1)]
+        slope = float(gradient.numpy() @ direction)
+        assert slope == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-3, abs=1e-4), name
 
 
-def test_readouts_do_not_touch_each_other() -> None:
-    """A loss on one readout's saliency has no gradient in the others' parameters."""
-    network = network_of(random_readout(3))
-    raw = torch.from_numpy(np.random.default_rng(0).normal(20, 80, (CHANNELS, 4, 5))).float()
-    network(raw, training_grid((75, 50), (4, 5), 3))[1].square().sum().backward()
-    for parameter in network.parameters():
-        assert parameter.grad is not None
-        assert not parameter.grad[[0, 2]].any()
-        assert parameter.grad[1].any()
+@settings(max_examples=50, deadline=None)
+@given(cells=st.integers(1, 60), sigma=st.floats(0.05, 30))
+def test_the_blur_is_the_predicting_one(cells: int, sigma: float) -> None:
+    found = blur_matrix(cells, torch.tensor(sigma, dtype=torch.float64))
+    np.testing.assert_allclose(found.numpy(), numpy_blur_matrix(cells, sigma), atol=1e-12)
 
 
-def test_dropout_is_for_training_only() -> None:
-    network = ReadoutNetwork(1, np.ones(CHANNELS, np.float32), dropout=0.5)
-    raw = torch.rand(CHANNELS, 4, 5)
-    grid = training_grid((75, 50), (4, 5), 3)
-    with torch.no_grad():
-        assert not torch.equal(network(raw, grid), network(raw, grid))
-        network.eval()
-        assert torch.equal(network(raw, grid), network(raw, grid))
+@pytest.mark.parametrize("scale", [1, 300])
+def test_layer_normalization_takes_out_mean_and_variance(scale: float) -> None:
+    """A unit of the first layer sees features of mean 0 and variance 1 at each position."""
+    architecture = Architecture(PAPER16.groups, widths=(1,), layer_norm=True, grid_block=5)
+    network = new_network(architecture, deviation=None)
+    features = np.random.default_rng(0).normal(5, 2, (network.shapes["first0"][1], 4, 5)) * scale
+    normalized = features / network.deviations[0][:, None, None]
+    normalized = (normalized - normalized.mean(0)) / normalized.std(0)
+    values = network.named(torch.zeros(network.n_parameters))
+    values["log_sigma_px"] = torch.tensor(-20.0)
+    tensors = [torch.from_numpy(features).float()]
+    where = layout_of(architecture, (75, 50))
+    for channel in (0, 7, 33):
+        values["first0"] = torch.zeros(1, len(features))
+        values["first0"][0, channel] = 1
+        found = network.saliency(values, tensors, where)
+        np.testing.assert_allclose(found.numpy(), normalized[channel], atol=1e-4)
+    values["first0"] = torch.ones(1, len(features))  # the mean, which is zero now
+    found = network.saliency(values, tensors, where)
+    np.testing.assert_allclose(found.numpy(), 0, atol=1e-3)
 
 
-def test_the_seed_decides_where_training_begins() -> None:
-    first, same, other = (
-        ReadoutNetwork(2, np.ones(CHANNELS, np.float32), seed=seed).readout() for seed in (1, 1, 2)
-    )
-    for layer in range(4):
-        np.testing.assert_array_equal(first.weights[layer], same.weights[layer])
-        assert not np.array_equal(first.weights[layer], other.weights[layer])
-        assert not np.array_equal(first.weights[layer][0], first.weights[layer][1])
+def test_a_dropped_channel_is_a_zero() -> None:
+    """Dropping weights is dropping features, but for a layer's normalization."""
+    network = new_network()
+    size = (75, 50)
+    maps = random_maps(PAPER16, size)
+    values = network.named(torch.from_numpy(network.initial(0)))
+    (features,) = as_tensors(PAPER16, maps, torch.float32)
+    kept = torch.ones(len(features))
+    kept[[3, 17]] = 0
+    where = layout_of(PAPER16, size)
+    found = network.saliency(values, [features], where, [kept])
+    expected = network.saliency(values, [features * kept[:, None, None]], where)
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-4)
+    assert not np.allclose(found, network.saliency(values, [features], where), atol=1e-2)
+
+
+@KINDS
+def test_the_seed_decides_where_training_begins(kind: str) -> None:
+    network = new_network(ARCHITECTURES[kind])
+    first, same, other = (network.initial(seed) for seed in (1, 1, 2))
+    assert first.dtype == np.float32
+    assert first.shape == (network.n_parameters,)
+    np.testing.assert_array_equal(first, same)
+    for name, part in network.named(torch.from_numpy(first)).items():
+        differs = not np.array_equal(part, network.named(torch.from_numpy(other))[name])
+        assert differs == name.startswith(("first", "weight")), name
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_every_readout_begins_alive(seed: int) -> None:
-    network = ReadoutNetwork(10, np.ones(CHANNELS, np.float32), seed=seed)
-    raw = torch.from_numpy(np.random.default_rng(seed).normal(0, 1, (CHANNELS, 12, 16))).float()
-    with torch.no_grad():
-        found = network(raw, training_grid((256, 192), (12, 16), 3))
-    assert (found.flatten(1).std(1) > 1e-3).all()
+@KINDS
+def test_every_readout_begins_alive(kind: str, seed: int) -> None:
+    architecture = ARCHITECTURES[kind]
+    network = new_network(architecture)
+    size, rng = (256, 192), np.random.default_rng(seed)
+    features = [
+        torch.from_numpy(rng.normal(0, 1, (group.channels(NARROW16), *group.shape(own)))).float()
+        for group, own in zip(architecture.groups, group_sizes(architecture, size), strict=True)
+    ]
+    values = network.named(torch.from_numpy(network.initial(seed)))
+    assert network.saliency(values, features, layout_of(architecture, size)).std() > 1e-3
