@@ -55,8 +55,7 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
     from torch.nn import functional
 
     from deepgaze2.backbone import find_backbone
-    from deepgaze2.grid import blur_matrix, grid_in_block, interpolation_matrix
-    from deepgaze2.grid import image_in_readout_grid as in_grid
+    from deepgaze2.grid import blur_matrix, image_in_grid, interpolation_matrix, scaled_grid
     from deepgaze2.readout import LAYER_NORM_EPSILON
 
     backbone = find_backbone(model.card.network)
@@ -67,34 +66,58 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
         )
         for name in model.vgg.conv_names()
     }
-    readout = model.readout
-    deviation = torch.from_numpy(readout.tap_deviation)[:, None, None]
+    readout, architecture = model.readout, model.readout.architecture
+    widths = [group.channels(model.vgg) for group in architecture.groups]
+    deviations = torch.split(torch.from_numpy(readout.tap_deviation)[:, None, None], widths)
     prior = torch.from_numpy(model.center_bias.log_density(SIZE[1], SIZE[0]))
+    activation = functional.softplus if architecture.activation == "softplus" else functional.relu
 
     def matrix(positions: NDArray[np.float64], cells: int) -> torch.Tensor:
         return torch.from_numpy(interpolation_matrix(positions, cells).astype(np.float32))
 
-    def predict(pixels: NDArray[np.uint8]) -> object:
-        size = network_size(SIZE[0], SIZE[1], longer_side_px=model.card.longer_side_px)
+    def feature_maps(pixels: NDArray[np.uint8], size: tuple[int, int]) -> dict[str, torch.Tensor]:
         x = torch.from_numpy(network_input(pixels, size))[None]
         x = x - torch.from_numpy(backbone.input_mean)[:, None, None]
         found: dict[str, torch.Tensor] = {}
-        for block, widths in enumerate(model.vgg.blocks, 1):
+        for block, channels in enumerate(model.vgg.blocks, 1):
             if block > 1:
                 x = functional.max_pool2d(x, 2, ceil_mode=True)
-            for i in range(1, len(widths) + 1):
+            for i in range(1, len(channels) + 1):
                 x = functional.conv2d(x, *layers[f"conv{block}_{i}"], padding=1)
-                found[f"conv{block}_{i}"] = x
+                found[f"conv{block}_{i}"] = x[0]
                 x = functional.relu(x)
-                found[f"relu{block}_{i}"] = x
-        taps = torch.cat([found[tap][0] for tap in model.vgg.taps]) / deviation
-        if readout.layer_norm:
-            spread, mean = torch.std_mean(taps, dim=0, correction=0)
-            taps = (taps - mean) / (spread.square() + LAYER_NORM_EPSILON).sqrt()
-        rows = matrix(grid_in_block(size[1], 5), taps.shape[1])
-        columns = matrix(grid_in_block(size[0], 5), taps.shape[2])
-        features = (rows @ (taps @ columns.T))[None]  # (1, 2560, h2, w2)
+                found[f"relu{block}_{i}"] = x[0]
+        return found
+
+    def on_grid(pixels: NDArray[np.uint8], sizes: list[tuple[int, int]]) -> torch.Tensor:
+        features = []
+        for group, size, deviation in zip(architecture.groups, sizes, deviations, strict=True):
+            found = feature_maps(pixels, size)
+            taps = torch.cat([found[tap] for tap in group.taps]) / deviation
+            if architecture.layer_norm:
+                spread, mean = torch.std_mean(taps, dim=0, correction=0)
+                taps = (taps - mean) / (spread.square() + LAYER_NORM_EPSILON).sqrt()
+            rows, columns = (
+                matrix(scaled_grid(main, own, group.block, architecture.grid_block), cells)
+                for main, own, cells in zip(sizes[0][::-1], size[::-1], taps.shape[1:], strict=True)
+            )
+            features.append(rows @ (taps @ columns.T))
+        return torch.cat(features)[None]  # (1, channels, gh, gw)
+
+    def predict(pixels: NDArray[np.uint8]) -> object:
+        longer = model.card.longer_side_px
+        sizes = [
+            network_size(*SIZE, longer_side_px=round(longer * group.scale))
+            for group in architecture.groups
+        ]
+        features = on_grid(pixels, sizes)
         height, width = features.shape[2:]
+        rows, columns = (
+            matrix(image_in_grid(image_px, input_px, architecture.grid_block), cells)
+            for image_px, input_px, cells in zip(
+                SIZE[::-1], sizes[0][::-1], (height, width), strict=True
+            )
+        )
         logs = []
         for k in range(readout.n_models):
             z = features
@@ -103,17 +126,13 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
                     z, torch.from_numpy(w[k])[..., None, None], torch.from_numpy(b[k])
                 )
                 if layer < len(readout.weights) - 1:
-                    z = functional.relu(z)
-            sigma = float(readout.sigma_px[k]) / 2
+                    z = activation(z)
+            sigma = float(readout.sigma_px[k]) / 2 ** (architecture.grid_block - 1)
             vertical = torch.from_numpy(blur_matrix(height, sigma).astype(np.float32))
             horizontal = torch.from_numpy(blur_matrix(width, sigma).astype(np.float32))
-            s = vertical @ z[0, 0] @ horizontal.T
-            s = (
-                matrix(in_grid(SIZE[1], size[1]), height)
-                @ s
-                @ matrix(in_grid(SIZE[0], size[0]), width).T
-            )
-            logs.append(torch.log_softmax((s + prior).flatten(), 0))
+            s = rows @ (vertical @ z[0, 0] @ horizontal.T) @ columns.T
+            weighted = float(readout.prior_weight[k]) * prior
+            logs.append(torch.log_softmax((s + weighted).flatten(), 0))
         return (torch.logsumexp(torch.stack(logs), 0) - np.log(len(logs))).reshape(SIZE[1], SIZE[0])
 
     def guarded(pixels: NDArray[np.uint8]) -> object:

@@ -1,15 +1,16 @@
 """The whole chain from network input to log density, the slow obvious way, in float64.
 
 Nothing is shared with the package but the descriptions of the data (`Vgg`, `Backbone`,
-`Readout`): every map is brought to conv2_1's grid before the readout sees it.
+`Readout`): every map is brought to the readout's grid before the readout sees it.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepgaze2.backbone import Backbone
 from deepgaze2.readout import Readout
-from deepgaze2.vgg import Vgg
 
 Array = NDArray[np.float64]
 
@@ -75,18 +76,30 @@ def resample(maps: Array, y_positions: ArrayLike, x_positions: ArrayLike) -> Arr
     return np.stack(tall, axis=-2)
 
 
-def readout_grid(input_px: int) -> Array:
-    """Network-input coordinates of conv2_1's cells: 2i + 0.5."""
-    return np.arange(-(-input_px // 2), dtype=np.float64) * 2 + 0.5
+def cell_centers(input_px: int, block: int) -> Array:
+    """Coordinates of a block's cells on its network input: stride times i, plus (stride - 1)/2."""
+    stride = 2 ** (block - 1)
+    return np.arange(-(-input_px // stride)) * stride + (stride - 1) / 2
 
 
-def aligned_features(vgg: Vgg, maps: dict[str, Array], input_size: tuple[int, int]) -> Array:
-    """The tapped maps on conv2_1's grid: (channels, h2, w2). Conv5's cells are at 16i + 7.5."""
-    stride = 2 ** (len(vgg.blocks) - 1)
-    first = (stride - 1) / 2
-    width, height = input_size
-    y, x = ((readout_grid(n) - first) / stride for n in (height, width))
-    return resample(np.concatenate([maps[tap] for tap in vgg.taps]), y, x)
+def among_cells(input_px: Array, block: int) -> Array:
+    """Fractional indices among a block's cells of coordinates on its network input."""
+    stride = 2 ** (block - 1)
+    return (input_px - (stride - 1) / 2) / stride
+
+
+def aligned(
+    maps: Array, block: int, seen: tuple[int, int], grid_block: int, main: tuple[int, int]
+) -> Array:
+    """A block's maps of an input of size `seen` on the grid of the main input: (channels, gh, gw).
+
+    Both inputs show the same image: a place is the same share of both.
+    """
+    positions = []
+    for axis in (1, 0):  # sizes are (width, height)
+        share = (cell_centers(main[axis], grid_block) + 0.5) / main[axis]
+        positions.append(among_cells(share * seen[axis] - 0.5, block))
+    return resample(maps, *positions)
 
 
 def layer_normalized(features: Array) -> Array:
@@ -109,44 +122,63 @@ def gaussian_blur(image: Array, sigma_cells: float) -> Array:
     return along_last_axis(along_last_axis(image).T).T
 
 
-def saliency(readout: Readout, vgg: Vgg, maps: dict[str, Array], size: tuple[int, int]) -> Array:
-    """S of each readout on conv2_1's grid: (K, h2, w2).
+def saliency(
+    readout: Readout, maps: Sequence[dict[str, Array]], sizes: Sequence[tuple[int, int]]
+) -> Array:
+    """S of each readout on the readout's grid, (K, gh, gw).
 
-    Layer normalization is not linear: as the package defines it, it normalizes the features
-    of conv5's positions, before they are brought to the finer grid.
+    `maps` holds the layers by name, and `sizes` the network input's width and height, for each
+    group of taps. Layer normalization is not linear: as the package defines it, it normalizes the
+    features of a group at the group's own positions, before they are brought to the grid.
     """
-    deviation = np.asarray(readout.tap_deviation, np.float64)[:, None, None]
-    normalized = np.concatenate([maps[tap] for tap in vgg.taps]) / deviation
-    if readout.layer_norm:
-        normalized = layer_normalized(normalized)
-    ends = np.cumsum(vgg.tap_widths())[:-1]
-    named = dict(zip(vgg.taps, np.split(normalized, ends), strict=True))
-    features = aligned_features(vgg, named, size)
-    return np.stack([one_saliency(readout, k, features) for k in range(readout.n_models)])
+    architecture = readout.architecture
+    deviations = np.asarray(readout.tap_deviation, np.float64)
+    features, used = [], 0
+    for group, named, size in zip(architecture.groups, maps, sizes, strict=True):
+        taps = np.concatenate([named[tap] for tap in group.taps])
+        taps = taps / deviations[used : used + len(taps), None, None]
+        used += len(taps)
+        if architecture.layer_norm:
+            taps = layer_normalized(taps)
+        block = int(group.taps[0].removeprefix("conv").removeprefix("relu").split("_")[0])
+        features.append(aligned(taps, block, size, architecture.grid_block, sizes[0]))
+    assert used == len(deviations)
+    together = np.concatenate(features)
+    return np.stack([one_saliency(readout, k, together) for k in range(readout.n_models)])
 
 
 def one_saliency(readout: Readout, k: int, features: Array) -> Array:
-    """S of the k-th readout from features on conv2_1's grid."""
+    """S of the k-th readout from all features on the readout's grid."""
     x = features
+    architecture = readout.architecture
     last = len(readout.weights) - 1
     for layer, (weights, biases) in enumerate(zip(readout.weights, readout.biases, strict=True)):
         x = np.einsum("oi,ihw->ohw", weights[k].astype(np.float64), x)
         x = x + biases[k].astype(np.float64)[:, None, None]
-        if layer < last or readout.final_relu:
+        if layer < last and architecture.activation == "softplus":
+            x = np.logaddexp(x, 0)
+        elif layer < last or architecture.final_relu:
             x = np.maximum(x, 0)
-    return gaussian_blur(x[0], float(readout.sigma_px[k]) / 2)
+    return gaussian_blur(x[0], float(readout.sigma_px[k]) / 2 ** (architecture.grid_block - 1))
 
 
-def log_density(maps: Array, log_prior: ArrayLike, input_size: tuple[int, int]) -> Array:
-    """The mixture's log density at image size from (K, h2, w2) saliency maps."""
+def log_density(
+    maps: Array,
+    log_prior: ArrayLike,
+    input_size: tuple[int, int],
+    grid_block: int = 2,
+    prior_weight: ArrayLike | None = None,
+) -> Array:
+    """The mixture's log density at image size from (K, gh, gw) saliency maps."""
     log_prior = np.asarray(log_prior, np.float64)
+    weights = np.ones(len(maps)) if prior_weight is None else np.asarray(prior_weight, np.float64)
     (height, width), (input_width, input_height) = log_prior.shape, input_size
-    # Pixel p's center, in network-input coordinates, then among cells at 2i + 0.5.
-    y = ((np.arange(height) + 0.5) * input_height / height - 0.5 - 0.5) / 2
-    x = ((np.arange(width) + 0.5) * input_width / width - 0.5 - 0.5) / 2
+    # Pixel p's center, in network-input coordinates, then among cells.
+    y = among_cells((np.arange(height) + 0.5) * input_height / height - 0.5, grid_block)
+    x = among_cells((np.arange(width) + 0.5) * input_width / width - 0.5, grid_block)
     mixed = np.full((height, width), -np.inf)
-    for one in maps:
-        unnormalized = resample(one, y, x) + log_prior
+    for one, weight in zip(maps, weights, strict=True):
+        unnormalized = resample(one, y, x) + weight * log_prior
         mixed = np.logaddexp(mixed, unnormalized - log_sum_exp(unnormalized))
     return np.asarray(mixed - np.log(len(maps)))
 

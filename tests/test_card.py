@@ -26,9 +26,12 @@ from deepgaze2.card import (
 )
 from deepgaze2.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
-from tiny import card_of, random_backbone, random_readout
+from tiny import ARCHITECTURES, card_of, random_backbone, random_readout
 
-READOUT = random_readout(3, layer_norm=True, final_relu=True)
+READOUT = replace(
+    random_readout(3, ARCHITECTURES["two scales"]),
+    prior_weight=np.array([0.9, 1, 1.2], np.float32),
+)
 
 
 @pytest.fixture
@@ -53,12 +56,35 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert found == written
     assert replace(found, readout_sha256="") == card
     readout = read_readout(tmp_path / "new" / "folder", found)
-    assert (readout.layer_norm, readout.final_relu, readout.n_models) == (True, True, 3)
+    assert (readout.architecture, readout.n_models) == (READOUT.architecture, 3)
     np.testing.assert_array_equal(readout.sigma_px, READOUT.sigma_px)
+    np.testing.assert_array_equal(readout.prior_weight, READOUT.prior_weight)
     np.testing.assert_array_equal(readout.tap_deviation, READOUT.tap_deviation)
     for layer in range(4):
         np.testing.assert_array_equal(readout.weights[layer], READOUT.weights[layer])
         np.testing.assert_array_equal(readout.biases[layer], READOUT.biases[layer])
+
+
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_every_architecture_is_read_as_it_was_written(tmp_path: Path, kind: str) -> None:
+    readout = random_readout(2, ARCHITECTURES[kind])
+    card = write_model(tmp_path, card_of(readout, random_backbone()), readout)
+    assert read_card(tmp_path) == card
+    found = read_readout(tmp_path, card)
+    assert found.architecture == ARCHITECTURES[kind]
+    assert [w.shape for w in found.weights] == [w.shape for w in readout.weights]
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [None, {}, [], {"groups": []}, {"groups": [{"taps": ["conv5_1"]}], "widths": [1]}, "color"],
+)
+def test_a_card_whose_architecture_is_none_is_named(folder: Path, architecture: object) -> None:
+    if architecture == "color":
+        architecture = json.loads((folder / CARD_FILE).read_text())["architecture"] | {"color": 1}
+    change(folder, architecture=architecture)
+    with pytest.raises(ModelError, match=f"{CARD_FILE}: not a model card"):
+        read_card(folder)
 
 
 def test_the_same_model_gives_the_same_bytes(folder: Path) -> None:
@@ -71,7 +97,7 @@ def test_the_same_model_gives_the_same_bytes(folder: Path) -> None:
 
 def test_a_views_own_values_are_written(tmp_path: Path) -> None:
     """safetensors ignores strides: a slice or transpose would be saved scrambled."""
-    member = READOUT.member(1)
+    member = READOUT.members([1])
     turned = replace(
         member,
         weights=tuple(np.asfortranarray(w) for w in member.weights),

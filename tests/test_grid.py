@@ -11,9 +11,9 @@ from deepgaze2.grid import (
     block_stride,
     blur_matrix,
     cell_centers_px,
-    grid_in_block,
-    image_in_readout_grid,
+    image_in_grid,
     interpolation_matrix,
+    scaled_grid,
 )
 from deepgaze2.vgg import VGG16, VGG19, Vgg
 
@@ -41,7 +41,7 @@ def test_the_documents_examples() -> None:
     np.testing.assert_array_equal(cell_centers_px(64, 2)[:3], [0.5, 2.5, 4.5])
     np.testing.assert_array_equal(cell_centers_px(64, 5)[:3], [7.5, 23.5, 39.5])
     cells = np.arange(block_size(384, 2))
-    np.testing.assert_array_equal(grid_in_block(384, 5), (cells - 3.5) / 8)
+    np.testing.assert_array_equal(scaled_grid(384, 384, 5, 2), (cells - 3.5) / 8)
 
 
 @given(input_px=st.integers(1, 5000), block=st.integers(1, 5))
@@ -52,24 +52,33 @@ def test_sizes_are_those_of_ceil_mode_pooling(input_px: int, block: int) -> None
     assert block_stride(block) == 2 ** (block - 1)
 
 
-@given(input_px=sizes, grid_block=st.integers(2, 5), slope=st.floats(-3, 3))
-def test_a_ramp_over_the_input_stays_where_it_is(
-    input_px: int, grid_block: int, slope: float
+@given(
+    input_px=sizes,
+    scaled_px=sizes,
+    block=st.integers(1, 5),
+    grid_block=st.integers(1, 5),
+    slope=st.floats(-3, 3),
+)
+def test_a_ramp_over_the_image_stays_where_it_is(
+    input_px: int, scaled_px: int, block: int, grid_block: int, slope: float
 ) -> None:
     """Interpolation by the ratio of sizes would stretch it where ceil-mode pooling matters."""
-    coarse, fine = cell_centers_px(input_px, 5), cell_centers_px(input_px, grid_block)
-    matrix = interpolation_matrix(grid_in_block(input_px, 5, grid_block), len(coarse))
+    coarse = (cell_centers_px(scaled_px, block) + 0.5) / scaled_px  # as shares of the image
+    fine = (cell_centers_px(input_px, grid_block) + 0.5) / input_px
+    positions = scaled_grid(input_px, scaled_px, block, grid_block)
     expected = slope * np.clip(fine, coarse[0], coarse[-1]) + 1
-    np.testing.assert_allclose(matrix @ (slope * coarse + 1), expected, atol=1e-9)
+    found = interpolation_matrix(positions, len(coarse)) @ (slope * coarse + 1)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
 
 
-@given(input_px=sizes, image_px=st.integers(1, 3000))
+@given(input_px=sizes, image_px=st.integers(1, 3000), grid_block=st.integers(1, 5))
 def test_image_pixels_and_the_networks_input_cover_the_same_extent(
-    input_px: int, image_px: int
+    input_px: int, image_px: int, grid_block: int
 ) -> None:
     """A position's fraction of the image is its fraction of the network input."""
-    in_grid = image_in_readout_grid(image_px, input_px)
-    input_coordinate = 2 * in_grid + 0.5  # conv2_1's cell i lies at 2i + 0.5
+    in_grid = image_in_grid(image_px, input_px, grid_block)
+    stride = 2 ** (grid_block - 1)
+    input_coordinate = stride * in_grid + (stride - 1) / 2
     fraction = (input_coordinate + 0.5) / input_px
     np.testing.assert_allclose(fraction, (np.arange(image_px) + 0.5) / image_px, atol=1e-12)
 

@@ -1,12 +1,14 @@
 """Narrow VGGs with random weights and readouts to go with them."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.architecture import Architecture, TapGroup, paper_architecture
 from deepgaze2.backbone import Backbone, assemble_backbone
 from deepgaze2.card import Card
 from deepgaze2.center_bias import load_center_bias
@@ -43,55 +45,86 @@ def random_image(width: int, height: int, seed: int = 0) -> NDArray[np.float32]:
     return rng.uniform(0, 255, (3, height, width)).astype(np.float32)
 
 
+PAPER16 = paper_architecture(NARROW16)
+_FIVE, _FOUR = NARROW16.taps, ("conv4_1", "relu4_1", "relu4_3")
+ARCHITECTURES = {
+    "paper": PAPER16,
+    "final relu": replace(PAPER16, final_relu=True),
+    "two scales": Architecture(
+        (TapGroup(_FIVE), TapGroup(_FIVE, scale=0.5)), layer_norm=True, grid_block=3
+    ),
+    "blocks 4 and 5": Architecture((TapGroup(_FOUR), TapGroup(_FIVE)), activation="softplus"),
+    "linear": Architecture((TapGroup(_FIVE, scale=1.5), TapGroup(_FOUR)), widths=(1,)),
+    "three groups": Architecture(
+        (TapGroup(("relu3_2",)), TapGroup(_FOUR, scale=0.7), TapGroup(_FIVE, scale=1.3)),
+        widths=(6, 4, 1),
+        activation="softplus",
+        layer_norm=True,
+        grid_block=4,
+    ),
+}
+"""Of every kind, on `NARROW16`. A group's first scale need not be 1: sizes are what counts."""
+
+
 def random_readout(
-    n_models: int = 3,
-    vgg: Vgg = NARROW16,
-    seed: int = 0,
-    *,
-    layer_norm: bool = False,
-    final_relu: bool = False,
+    n_models: int = 3, architecture: Architecture = PAPER16, vgg: Vgg = NARROW16, seed: int = 0
 ) -> Readout:
     """K readouts whose saliency varies over several nats on random features."""
     rng = np.random.default_rng(seed)
-    widths = (sum(vgg.tap_widths()), 16, 32, 2, 1)
+    channels = sum(group.channels(vgg) for group in architecture.groups)
     weights, biases = [], []
-    for inputs, outputs in pairwise(widths):
+    for inputs, outputs in pairwise((channels, *architecture.widths)):
         scale = np.sqrt(2 / inputs)
         weights.append(rng.normal(0, scale, (n_models, outputs, inputs)).astype(np.float32))
         biases.append(rng.normal(0.3, 0.1, (n_models, outputs)).astype(np.float32))
-    for layer in (2, 3):  # two units and one: keep the bottleneck alive
-        weights[layer] = np.abs(weights[layer])
-    weights[3][:, :, 1] *= -1  # saliency of both signs, so that a final ReLU matters
+    for layer in range(max(1, len(weights) - 2), len(weights)):
+        weights[layer] = np.abs(weights[layer])  # two units and one: keep the bottleneck alive
+    if len(weights) > 1:
+        weights[-1][:, :, 1] *= -1  # saliency of both signs, so that a final ReLU matters
     return Readout(
+        architecture=architecture,
         weights=tuple(weights),
         biases=tuple(biases),
         sigma_px=rng.uniform(2, 7, n_models).astype(np.float32),
-        tap_deviation=rng.uniform(20, 80, widths[0]).astype(np.float32),
-        layer_norm=layer_norm,
-        final_relu=final_relu,
+        prior_weight=np.ones(n_models, np.float32),
+        tap_deviation=rng.uniform(20, 80, channels).astype(np.float32),
     )
 
 
-def card_of(readout: Readout, backbone: Backbone, name: str = "tiny") -> Card:
+def group_sizes(architecture: Architecture, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Width and height of each group's network input, at least a cell of the last block."""
+    return [
+        (max(16, round(size[0] * group.scale)), max(16, round(size[1] * group.scale)))
+        for group in architecture.groups
+    ]
+
+
+def card_of(
+    readout: Readout, backbone: Backbone, name: str = "tiny", n_folds: int | None = None
+) -> Card:
     return Card(
         name=name,
         description="random numbers",
         license="MIT",
         network=backbone.vgg.name,
         backbone_checksum=backbone.checksum,
-        layer_norm=readout.layer_norm,
-        final_relu=readout.final_relu,
+        architecture=readout.architecture,
         longer_side_px=64,
         center_bias="gaussian",
-        folds=tuple((f"{k}.png",) for k in range(readout.n_models)),
+        folds=tuple((f"{k}.png",) for k in range(n_folds or readout.n_models)),
     )
 
 
-def tiny_model(n_models: int = 3, engine: str = "ncnn") -> Model:
-    backbone = random_backbone()
-    readout = random_readout(n_models)
+def tiny_model(
+    n_models: int = 3,
+    engine: str = "ncnn",
+    architecture: Architecture = PAPER16,
+    n_folds: int | None = None,
+) -> Model:
+    backbone = random_backbone().with_taps(architecture.taps)
+    readout = random_readout(n_models, architecture)
     return Model(
-        card=card_of(readout, backbone),
+        card=card_of(readout, backbone, n_folds=n_folds),
         vgg=backbone.vgg,
         readout=readout,
         center_bias=load_center_bias("gaussian"),

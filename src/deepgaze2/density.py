@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.cores import available_cores, single_threaded_blas
-from deepgaze2.grid import image_in_grid
+from deepgaze2.grid import cell_centers_px, image_in_grid, interpolation_matrix
 
 FloatArray = NDArray[np.float32]
 
@@ -79,7 +79,11 @@ def mixture_log_density(
 
 
 def weighted_prior(
-    saliency: FloatArray, prior_weight: FloatArray, center_bias: CenterBias
+    saliency: FloatArray,
+    prior_weight: FloatArray,
+    center_bias: CenterBias,
+    input_size: tuple[int, int],
+    grid_block: int = 2,
 ) -> FloatArray:
     """Add to each S_k what the prior's weight w_k changes: (w_k - 1) log p_baseline.
 
@@ -88,9 +92,16 @@ def weighted_prior(
     """
     if np.all(prior_weight == 1):
         return saliency
-    prior = center_bias.log_density(*saliency.shape[1:])
+    width, height = input_size
+    prior = center_bias.log_density(height, width)
     finite = np.maximum(prior, prior.max() - np.float32(_RANGE_NATS / 2))
-    weighted: FloatArray = saliency + (prior_weight - 1)[:, None, None] * finite
+    rows, columns = (
+        interpolation_matrix(cell_centers_px(px, grid_block), px).astype(np.float32)
+        for px in (height, width)
+    )
+    weighted: FloatArray = saliency + (prior_weight - 1)[:, None, None] * (
+        rows @ finite @ columns.T
+    )
     return weighted
 
 

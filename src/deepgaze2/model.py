@@ -18,7 +18,7 @@ from deepgaze2.center_bias import CenterBias, load_center_bias
 from deepgaze2.density import mixture_log_density, weighted_prior
 from deepgaze2.engines import Engine, create_engine
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.network_input import network_input, network_size, scaled_size
+from deepgaze2.network_input import network_input, network_size
 from deepgaze2.prediction import Prediction
 from deepgaze2.readout import Readout, saliency
 from deepgaze2.stimulus import Stimulus, read_stimulus
@@ -81,29 +81,32 @@ class Model:
         """
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = read_stimulus(source)
-        size = network_size(
-            stimulus.width,
-            stimulus.height,
-            pixels_per_degree=pixels_per_degree,
-            longer_side_px=self.card.longer_side_px,
-        )
+        sizes = self._sizes(stimulus, pixels_per_degree)
         grid_block = self.card.architecture.grid_block
+        own = self._saliency(stimulus, sizes)
+        weighted = weighted_prior(own, self.readout.prior_weight, prior, sizes[0], grid_block)
+        log_prior = prior.log_density(stimulus.height, stimulus.width)
         return Prediction(
-            log_density=mixture_log_density(
-                weighted_prior(self._saliency(stimulus, size), self.readout.prior_weight, prior),
-                prior.log_density(stimulus.height, stimulus.width),
-                size,
-                grid_block,
-            ),
+            log_density=mixture_log_density(weighted, log_prior, sizes[0], grid_block),
             stimulus=stimulus,
             center_bias=prior,
             model=self.card.name,
-            network_input_size=size,
+            network_input_size=sizes[0],
         )
 
-    def _saliency(self, stimulus: Stimulus, size: tuple[int, int]) -> NDArray[np.float32]:
-        groups = self.card.architecture.groups
-        sizes = [scaled_size(size, group.scale) for group in groups]
+    def _sizes(self, stimulus: Stimulus, pixels_per_degree: float | None) -> list[tuple[int, int]]:
+        """Return the network input's width and height for each group of taps, as in training."""
+        return [
+            network_size(
+                stimulus.width,
+                stimulus.height,
+                pixels_per_degree=pixels_per_degree and pixels_per_degree / group.scale,
+                longer_side_px=round(self.card.longer_side_px * group.scale),
+            )
+            for group in self.card.architecture.groups
+        ]
+
+    def _saliency(self, stimulus: Stimulus, sizes: list[tuple[int, int]]) -> NDArray[np.float32]:
         found = {}
         for seen in dict.fromkeys(sizes):
             image = network_input(stimulus.pixels, seen)

@@ -60,11 +60,6 @@ def network_size(
     return max(_MIN_SIDE_PX, round(width * scale)), max(_MIN_SIDE_PX, round(height * scale))
 
 
-def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Return the (width, height) of a second network input, relative to a first one's size."""
-    return max(_MIN_SIDE_PX, round(size[0] * scale)), max(_MIN_SIDE_PX, round(size[1] * scale))
-
-
 def network_input(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
     """Resize a stimulus with antialiasing to the network's size.
 

@@ -2,12 +2,14 @@
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import reference
+from deepgaze2.architecture import TapGroup
 from deepgaze2.backbone import Backbone
 from deepgaze2.density import mixture_log_density
 from deepgaze2.engines import ENGINES, create_engine
@@ -15,7 +17,14 @@ from deepgaze2.engines.ncnn_engine import NcnnEngine
 from deepgaze2.errors import ModelError
 from deepgaze2.readout import saliency
 from deepgaze2.vgg import Vgg
-from tiny import NARROW16, NARROW19, random_backbone, random_image, random_readout
+from tiny import (
+    ARCHITECTURES,
+    NARROW16,
+    NARROW19,
+    random_backbone,
+    random_image,
+    random_readout,
+)
 
 BOTH = pytest.mark.parametrize("engine", ["ncnn", "torch"])
 SIZES = [(50, 75), (33, 17), (16, 16), (17, 49), (95, 16)]  # width, height
@@ -51,9 +60,8 @@ def test_features_are_direct_convolutions(engine: str, vgg: Vgg, size: tuple[int
 
 
 @BOTH
-@pytest.mark.parametrize(
-    ("layer_norm", "final_relu"), [(False, False), (True, False), (False, True)]
-)
+@pytest.mark.parametrize("layer_norm", [False, True])
+@pytest.mark.parametrize("kind", ["paper", "final relu", "blocks 4 and 5"])
 @pytest.mark.parametrize(
     ("vgg", "n_models", "size", "image"),
     [
@@ -66,24 +74,40 @@ def test_features_are_direct_convolutions(engine: str, vgg: Vgg, size: tuple[int
 )
 def test_log_density_is_the_references(
     engine: str,
+    kind: str,
     layer_norm: bool,
-    final_relu: bool,
     vgg: Vgg,
     n_models: int,
     size: tuple[int, int],
     image: tuple[int, int],
 ) -> None:
-    backbone, pixels = random_backbone(vgg, half=True), random_image(*size)
-    readout = random_readout(n_models, vgg, layer_norm=layer_norm, final_relu=final_relu)
+    architecture = replace(ARCHITECTURES[kind], layer_norm=layer_norm)
+    if vgg is NARROW19:  # whose last layer has another name
+        groups = (*architecture.groups[:-1], TapGroup(vgg.taps))
+        architecture = replace(architecture, groups=groups)
+    sizes = [size] * len(architecture.groups)
+    backbone = random_backbone(vgg, half=True).with_taps(architecture.taps)
+    pixels = random_image(*size)
+    readout = random_readout(n_models, architecture, vgg)
     rng = np.random.default_rng(0)
     log_prior = rng.normal(-9, 1, image).astype(np.float32)
 
-    stored = create_engine(backbone, engine, threads=1).stored_features(pixels)
-    found = mixture_log_density(saliency(readout, vgg, stored, size), log_prior, size)
+    tensors = create_engine(backbone, engine, threads=1).stored_features(pixels)
+    stored = dict(zip(backbone.vgg.stored_taps(), tensors, strict=True))
+    found = mixture_log_density(saliency(readout, [stored] * len(sizes), sizes), log_prior, size)
 
     maps = reference.feature_maps(backbone, pixels)
-    expected = reference.log_density(reference.saliency(readout, vgg, maps, size), log_prior, size)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    expected = reference.saliency(readout, [maps] * len(sizes), sizes)
+    np.testing.assert_allclose(found, reference.log_density(expected, log_prior, size), atol=1e-4)
+
+
+@BOTH
+@pytest.mark.parametrize("kind", ARCHITECTURES)
+def test_layers_of_any_block_are_direct_convolutions(engine: str, kind: str) -> None:
+    backbone = random_backbone(half=True).with_taps(ARCHITECTURES[kind].taps)
+    image = random_image(50, 75)
+    found = create_engine(backbone, engine, threads=1).stored_features(image)
+    assert_same_features(found, expected_features(backbone, image))
 
 
 @pytest.mark.parametrize("vgg", [NARROW16, ONE_AND_FIVE, THREE], ids=lambda vgg: vgg.name)

@@ -194,6 +194,7 @@ class _Loop:
         mirror = drawn.random(self._n_batches) < 0.5
         dropout = torch.Generator().manual_seed(self._settings.seed * 1009 + number)
         share = self.training.n_fixations.sum() / self._n_batches
+        values: dict[int, float] = {}  # of each minibatch, where it is met first
 
         def evaluate(parameters: Tensor, i: int) -> tuple[float, Tensor]:
             objective = self.training
@@ -204,12 +205,15 @@ class _Loop:
             )
             # Minibatches with more fixations count for more.
             weight = float(objective.n_fixations[batches[i]].sum() / share)
-            gradient = gradient * weight
-            if self._settings.towards_start:
-                gradient += 2 * self._settings.towards_start * (parameters - self._start)
-            return value * weight, gradient
+            value, gradient = value * weight, gradient * weight
+            values.setdefault(i, value)
+            if strength := self._settings.towards_start:
+                away = parameters - self._start
+                value += strength * float(away @ away)
+                gradient += 2 * strength * away
+            return value, gradient
 
-        value = self._optimizer.epoch(evaluate)
+        self._optimizer.epoch(evaluate)
         parameters = self._optimizer.parameters
         held_out = curve.held_out
         if self._settings.epochs is None:
@@ -217,8 +221,13 @@ class _Loop:
             held_out += (float(np.average(gains, weights=self._held_out.n_fixations)),)
         if self._settings.epochs is not None or best_epoch(held_out) == number:
             self.best = parameters
+        if values:
+            mean = sum(values.values()) / len(values)
+            gain = float(self._baseline - mean) / math.log(2)
+        else:  # the optimizer had done more than an epoch's work before
+            gain = curve.training[-1]
         return Curve(
-            (*curve.training, float(self._baseline - value) / math.log(2)),
+            (*curve.training, gain),
             held_out,
             (*curve.passes, self._optimizer.passes),
         )
@@ -261,6 +270,8 @@ def _refuse_unfit(settings: FitSettings, images: TrainingSet) -> None:
             f"to stop by the paper's rule (at most {LAST_EPOCH} epochs), images must be held out;"
             " give a number of epochs"
         )
+    if settings.mirrored and len(images.mirrored) != len(images.seen):
+        raise DataError("each image is wanted mirrored too, but not all are there mirrored")
     noisy = settings.dropout or settings.mirrored
     if settings.optimizer != "adam" and noisy:
         raise DataError(

@@ -11,6 +11,8 @@ from torch import Tensor
 from deepgaze2.architecture import Architecture, TapGroup
 from deepgaze2.features import ImageFeatures
 
+_CACHE_DEPTH = 4  # network, view, layer, image
+
 
 @dataclass(frozen=True)
 class TrainingImage:
@@ -38,8 +40,9 @@ class TrainingImage:
 
     @property
     def names(self) -> list[str]:
-        """Names of the files of its features, which tell what they depend on."""
-        return [path.name for features in self.features for path in features.files.values()]
+        """Paths of its features in the cache, which tell what they depend on."""
+        files = [path for features in self.features for path in features.files.values()]
+        return ["/".join(path.parts[-_CACHE_DEPTH:]) for path in files]
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ class Optimizer(Protocol):
         """Evaluations so far, in passes over all minibatches."""
         ...
 
-    def epoch(self, evaluate: Evaluate) -> float:
-        """Go through the minibatches once; return the mean value met on the way."""
+    def epoch(self, evaluate: Evaluate) -> None:
+        """Go through the minibatches once."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -113,17 +113,14 @@ class _Adam:
     def passes(self) -> float:
         return self._steps / self._n_batches
 
-    def epoch(self, evaluate: Evaluate) -> float:
-        total = 0.0
+    def epoch(self, evaluate: Evaluate) -> None:
         for i in range(self._n_batches):
             if self._total is not None:
                 rate = self._rate * one_cycle(self._steps, self._total)
                 self._adam.param_groups[0]["lr"] = rate
-            value, self._x.grad = evaluate(self._x.detach(), i)
+            _, self._x.grad = evaluate(self._x.detach(), i)
             self._adam.step()
             self._steps += 1
-            total += value
-        return total / self._n_batches
 
     def state(self) -> dict[str, Any]:
         return {"x": self._x.detach(), "adam": self._adam.state_dict(), "steps": self._steps}
@@ -156,18 +153,14 @@ class _Lbfgs:
     def passes(self) -> float:
         return self._passes
 
-    def epoch(self, evaluate: Evaluate) -> float:
-        values = []
-
+    def epoch(self, evaluate: Evaluate) -> None:
         def closure() -> Tensor:
             self._passes += 1
             parts = [evaluate(self._x.detach(), i) for i in range(self._n_batches)]
             self._x.grad = torch.stack([gradient for _, gradient in parts]).mean(0)
-            values.append(sum(value for value, _ in parts) / self._n_batches)
-            return torch.tensor(values[-1])
+            return torch.tensor(sum(value for value, _ in parts) / self._n_batches)
 
         self._lbfgs.step(closure)  # type: ignore[no-untyped-call]
-        return values[0]
 
     def state(self) -> dict[str, Any]:
         return {
@@ -193,13 +186,11 @@ class _SumOfFunctions:
     def __init__(self, start: Tensor, n_batches: int, seed: int) -> None:
         self._n_batches = n_batches
         self._evaluate: Evaluate = _before_an_epoch
-        self._values: list[float] = []
         self._sfo = Sfo(self._subfunction, start.double().numpy(), n_batches, seed=seed)
         self._epochs = 0
 
     def _subfunction(self, x: NDArray[np.float64], i: int) -> tuple[float, NDArray[np.float64]]:
         value, gradient = self._evaluate(torch.from_numpy(x.astype(np.float32)), i)
-        self._values.append(value)
         return value, gradient.double().numpy()
 
     @property
@@ -210,12 +201,11 @@ class _SumOfFunctions:
     def passes(self) -> float:
         return self._sfo.n_evaluations / self._n_batches
 
-    def epoch(self, evaluate: Evaluate) -> float:
-        self._evaluate, self._values = evaluate, []
+    def epoch(self, evaluate: Evaluate) -> None:
+        self._evaluate = evaluate
         self._epochs += 1
         while self._sfo.n_evaluations < self._epochs * self._n_batches:
             self._sfo.step()
-        return sum(self._values) / max(len(self._values), 1)
 
     def state(self) -> dict[str, Any]:
         stored = {

@@ -211,12 +211,11 @@ def cross_validate(
         )
         for key, begin in starts.items()
     }
+    drawing = CurveDrawing(folder, pretraining)
     found = train_all(
-        list(runs.values()),
-        folder / CHECKPOINTS,
-        description="fine-tuning",
-        on_epoch=CurveDrawing(folder, pretraining),
+        list(runs.values()), folder / CHECKPOINTS, description="fine-tuning", on_epoch=drawing
     )
+    drawing({name: fit.curve for name, fit in found.items()}, last=True)
     fits = tuple(
         tuple(found[runs[k, s].name] for s in range(recipe.n_seeds)) for k in range(n_folds)
     )
@@ -279,9 +278,16 @@ def _pretrained(
     usable = np.diff(pretrain.offsets) > 0
     pretrain, pretrain_groups = pretrain.select(usable), pretrain_groups[usable]
     everywhere = np.zeros(len(pretrain.stimuli), np.intp)
-    images = prepare_images(pretrain, [_center_bias(pretrain)], everywhere, backbone, recipe)
-    shared = bool(np.isin(pretrain_groups, groups).any())
     settings = recipe.pretraining
+    images = prepare_images(
+        pretrain,
+        [_center_bias(pretrain)],
+        everywhere,
+        backbone,
+        recipe,
+        mirrored=settings.mirrored,
+    )
+    shared = bool(np.isin(pretrain_groups, groups).any())
     runs: dict[_Key, Run] = {}
     for (k, s), begin in starts.items():
         if k and not shared:
@@ -298,13 +304,12 @@ def _pretrained(
             begin,
             replace(settings, seed=_seed(seed, (k, s))),
         )
+    drawing = CurveDrawing(folder)
     found = train_all(
-        list(runs.values()),
-        folder / CHECKPOINTS,
-        description="pretraining",
-        on_epoch=CurveDrawing(folder),
+        list(runs.values()), folder / CHECKPOINTS, description="pretraining", on_epoch=drawing
     )
     curves = {name: fit.curve for name, fit in found.items()}
+    drawing(curves, last=True)
     return {(k, s): found[runs[k if shared else 0, s].name].parameters for k, s in starts}, curves
 
 

@@ -77,13 +77,13 @@ def train_all(
     """
     workers = min(len(runs), available_cores())
     context = multiprocessing.get_context("spawn")  # PyTorch does not survive a fork
-    reports: SimpleQueue[tuple[str, Curve] | int] = context.SimpleQueue()
+    reports: SimpleQueue[tuple[str, Curve]] = context.SimpleQueue()
     threads = max(1, available_cores() // workers)
-    pids: list[int] = []
-    pool = ProcessPoolExecutor(workers, context, _begin, (reports, threads, os.getpid()))
+    others = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(workers, context, _begin, (reports, threads))
     try:
         futures = {run.name: pool.submit(_train, run, folder / f"{run.name}.pt") for run in runs}
-        _watch(futures, runs, reports, pids, description, on_epoch)
+        _watch(futures, runs, reports, description, on_epoch)
         return {name: future.result() for name, future in futures.items()}
     except BrokenProcessPool as error:
         raise DataError(
@@ -92,8 +92,9 @@ def train_all(
         ) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
-        for pid in pids:  # an epoch may take minutes: nobody would wait for its end
-            os.kill(pid, signal.SIGTERM)
+        for process in multiprocessing.active_children():
+            if process not in others:  # an epoch may take minutes: nobody would wait for its end
+                process.terminate()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
@@ -102,13 +103,12 @@ def train_all(
 def _watch(
     futures: dict[str, "Future[Fit]"],
     runs: Sequence[Run],
-    reports: "SimpleQueue[tuple[str, Curve] | int]",
-    pids: list[int],
+    reports: "SimpleQueue[tuple[str, Curve]]",
     description: str,
     on_epoch: Callable[[Curves], None],
 ) -> None:
     """Show progress until all runs are over or one has failed."""
-    received: Queue[tuple[str, Curve] | int] = Queue()
+    received: Queue[tuple[str, Curve]] = Queue()
     Thread(target=_forward, args=(reports, received), daemon=True).start()
     curves: Curves = {}
     epochs = {run.name: run.settings.epochs for run in runs}
@@ -118,7 +118,7 @@ def _watch(
         while True:
             done = all(future.done() for future in futures.values())
             try:
-                message = received.get(timeout=0.2)
+                name, curve = received.get(timeout=0.2)
             except Empty:
                 if done:
                     return
@@ -126,10 +126,6 @@ def _watch(
                     if future.done():
                         future.result()  # raises what the run raised
                 continue
-            if isinstance(message, int):
-                pids.append(message)
-                continue
-            name, curve = message
             before = len(curves[name].training) if name in curves else 0
             curves[name] = curve
             progress.update(len(curve.training) - before)
@@ -139,7 +135,7 @@ def _watch(
 
 
 def _forward(
-    reports: "SimpleQueue[tuple[str, Curve] | int]", received: "Queue[tuple[str, Curve] | int]"
+    reports: "SimpleQueue[tuple[str, Curve]]", received: "Queue[tuple[str, Curve]]"
 ) -> None:
     """Move reports to a queue that can be read with a timeout."""
     while True:
@@ -151,18 +147,24 @@ def _last_scores(name: str, curve: Curve) -> str:
     return f"{name}: {curve.training[-1]:.3f} bits above the center bias{held_out}"
 
 
-_reports: "SimpleQueue[tuple[str, Curve] | int] | None" = None
-_parent = 0
+_reports: "SimpleQueue[tuple[str, Curve]] | None" = None
 
 
-def _begin(reports: "SimpleQueue[tuple[str, Curve] | int]", threads: int, parent: int) -> None:
+def _begin(reports: "SimpleQueue[tuple[str, Curve]]", threads: int) -> None:
     """Set up a worker process."""
-    global _reports, _parent  # what a process is told once, when it begins
+    global _reports  # what a process is told once, when it begins
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
     torch.set_num_threads(threads)
     _keep_memory()
-    _reports, _parent = reports, parent
-    reports.put(os.getpid())
+    _reports = reports
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this process when the parent was killed: nobody waits for its results."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _keep_memory() -> None:
@@ -179,8 +181,6 @@ def _keep_memory() -> None:
 
 def _train(run: Run, checkpoint: Path) -> Fit:
     def report(curve: Curve) -> None:
-        if os.getppid() != _parent:
-            os._exit(1)  # the parent was killed: nobody waits for this
         if _reports is not None:
             _reports.put((run.name, curve))
 
