@@ -13,6 +13,7 @@ _COMMANDS = (
     "predict",
     "info",
     "train",
+    "ablation",
     "evaluate",
     "figures",
     "export",
