@@ -23,11 +23,10 @@ from deepgaze2.prediction import Prediction
 from deepgaze2.regions import Region, parse_region, region_shares
 from deepgaze2.serve import frames
 from deepgaze2.serve.layers import layers
+from deepgaze2.serve.limits import UNDER_WAY
 from deepgaze2.serve.options import FORMATS, Options
 from deepgaze2.serve.problems import ProblemError
 from deepgaze2.stimulus import Stimulus, read_stimulus
-
-UNDER_WAY = 2
 
 
 def main() -> None:
