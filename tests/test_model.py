@@ -66,7 +66,9 @@ def test_a_prediction_says_where_it_comes_from(model: Model, photos: list[Path])
 def test_paths_images_and_arrays_are_one(model: Model, photos: list[Path]) -> None:
     by_path = model.predict(photos[0]).log_density
     image = Image.open(photos[0])
-    sources: list[ImageSource] = [str(photos[0]), image, np.asarray(image)]
+    content = photos[0].read_bytes()
+    sources: list[ImageSource] = [str(photos[0]), image, np.asarray(image), content]
+    sources.append(read_stimulus(content))
     for source in sources:
         np.testing.assert_array_equal(model.predict(source).log_density, by_path)
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections import deque
@@ -128,6 +129,8 @@ class Dispatcher:
             stdin=PIPE,
             stdout=PIPE,
             limit=_PIPE_BYTES,
+            # Otherwise glibc keeps memory for each thread that ever was, and there are many.
+            env={"MALLOC_ARENA_MAX": "2", **os.environ},
         )
         settings = {"models": self._models, "max_pixels": self._limits.pixels}
         try:

@@ -236,7 +236,7 @@ def _ok(description: str, schema: str) -> Json:
 def _problems(names: Sequence[str]) -> Json:
     """Return the responses for problems; those of one status share a response."""
     responses: Json = {}
-    for problem in sorted((PROBLEMS[name] for name in set(names)), key=lambda p: p.status):
+    for problem in (problem for name, problem in PROBLEMS.items() if name in names):
         value = {
             "type": f"/problems/{problem.name}",
             "title": problem.title,

@@ -81,8 +81,7 @@ def run(
         url = _url(listener)
         announce(url)
         if open_browser:
-            page = url if token is None else f"{url}#token={token}"
-            threading.Thread(target=webbrowser.open, args=(page,), daemon=True).start()
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         _run_quietly(server, listener)
     if failures:
         raise ServeError(failures[0])
