@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
+from deepgaze2.regions import Region
 from live_server import LiveServer
 
 PATIENCE_MS = 60_000  # on a busy machine
@@ -174,3 +175,9 @@ class PageDriver:
 
     def alert(self) -> Locator:
         return self.page.locator("[role=alert]:visible")
+
+
+def as_region(region: dict[str, Any]) -> Region:
+    """One of the page's regions as the library's."""
+    x, y, width, height = (100 * region[key] for key in ("x", "y", "width", "height"))
+    return Region(region["name"], x, y, width, height, percent=True)

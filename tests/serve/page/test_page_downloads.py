@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 
 import deepgaze2
 from deepgaze2.plot import overlay
-from deepgaze2.regions import Region, region_shares
-from page_driver import PageDriver
+from deepgaze2.regions import region_shares
+from page_driver import PageDriver, as_region
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -30,13 +30,6 @@ def shown(page: PageDriver, examples: dict[str, Path]) -> PageDriver:
     return page
 
 
-def region_of(page: PageDriver) -> Region:
-    """The page's only region."""
-    [region] = page.regions()
-    sides = [100 * region[key] for key in ("x", "y", "width", "height")]
-    return Region(region["name"], *sides, percent=True)
-
-
 def test_the_log_density_is_the_librarys_bit_by_bit(
     shown: PageDriver, prediction: deepgaze2.Prediction
 ) -> None:
@@ -45,16 +38,11 @@ def test_the_log_density_is_the_librarys_bit_by_bit(
     np.testing.assert_array_equal(saved, prediction.log_density)
 
 
-def test_the_json_file_has_the_regions(
-    shown: PageDriver, prediction: deepgaze2.Prediction
-) -> None:
+def test_the_json_file_has_the_regions(shown: PageDriver, prediction: deepgaze2.Prediction) -> None:
     shown.drag((0.31, 0.32), (0.73, 0.94))
     shown.drag((0.8, 0.1), (1.5, 0.3))
     saved = json.loads(shown.download("JSON"))
-    regions = [
-        Region(region["name"], *(100 * region[key] for key in ("x", "y", "width", "height")), True)
-        for region in shown.regions()
-    ]
+    regions = [as_region(region) for region in shown.regions()]
     for entry, share in zip(saved["regions"], region_shares(prediction, regions), strict=True):
         assert entry["name"] == share.name
         assert entry["share"] == pytest.approx(share.share, rel=1e-6)
@@ -62,9 +50,7 @@ def test_the_json_file_has_the_regions(
     assert saved["model"] == "deepgaze2-plus"
 
 
-def test_the_png_file_is_what_is_shown(
-    shown: PageDriver, prediction: deepgaze2.Prediction
-) -> None:
+def test_the_png_file_is_what_is_shown(shown: PageDriver, prediction: deepgaze2.Prediction) -> None:
     saved = Image.open(io.BytesIO(shown.download("PNG")))
     assert saved.size == (1200, 900)
     expected = Image.fromarray(overlay(prediction)).resize(saved.size, Image.Resampling.BICUBIC)
@@ -85,7 +71,7 @@ def test_the_svg_panel_has_contours_and_numbers(
     shown.settle()
     root = ElementTree.fromstring(shown.download("SVG"))
     texts = [text.text or "" for text in root.iter(f"{SVG}text")]
-    [share] = region_shares(prediction, [region_of(shown)])
+    [share] = region_shares(prediction, [as_region(*shown.regions())])
     assert "<Face> & 'mask'" in texts
     for value in (share.share, share.center_bias_share):
         assert f"{100 * value:.1f}%" in texts

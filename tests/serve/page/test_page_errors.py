@@ -1,5 +1,7 @@
 """What goes wrong is said in words, and can be tried again; a token is asked for."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -71,7 +73,7 @@ def test_a_page_without_its_server_says_so(page: PageDriver) -> None:
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> "pytest.Generator[LiveServer]":
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     stderr = tmp_path_factory.mktemp("guarded") / "stderr.txt"
     with serving(stderr, environment={"DEEPGAZE2_TOKEN": "open sesame"}) as live:
         live.wait_until_ready()
@@ -105,14 +107,6 @@ def test_without_a_token_the_page_says_so(open_page: OpenPage, guarded: LiveServ
     expect(page.alert()).to_contain_text("The bearer token is missing or wrong")
 
 
-def test_the_token_is_taken_from_the_address(open_page: OpenPage, guarded: LiveServer) -> None:
-    page = open_page(guarded)
-    page.page.goto("about:blank")
-    page.open("/#token=open%20sesame")
-    expect(page.page.locator("#examples button")).to_have_count(6)
-    assert page.page.url == f"{guarded.url}/"
-
-
 def test_a_portrait_photo_stands_upright(page: PageDriver, tmp_path: Path) -> None:
     lying = Image.new("RGB", (120, 80), "blue")
     lying.paste("yellow", (0, 0, 60, 80))
@@ -120,7 +114,7 @@ def test_a_portrait_photo_stands_upright(page: PageDriver, tmp_path: Path) -> No
     exif[0x0112] = 6  # to be turned clockwise by 90 degrees
     lying.save(tmp_path / "phone.jpg", exif=exif)
     page.upload(tmp_path / "phone.jpg")
-    expect(page.page.locator(".fact").first).to_have_text("80 × 120 px")
+    expect(page.page.locator(".fact").first).to_have_text(re.compile("80 . 120 px"))
     page.show("Image")
     picture = page.picture()
     assert picture.shape[0] > picture.shape[1]

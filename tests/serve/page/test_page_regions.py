@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 import deepgaze2
-from deepgaze2.regions import Region, RegionShare, region_shares
+from deepgaze2.regions import RegionShare, region_shares
 from live_server import LiveServer
-from page_driver import PHONE, OpenPage, PageDriver
+from page_driver import PHONE, OpenPage, PageDriver, as_region
 
 EXACT = 1e-3  # of a share, as shown
 
@@ -26,8 +26,7 @@ def prediction(model: deepgaze2.Model, examples: dict[str, Path]) -> deepgaze2.P
 
 
 def expected(prediction: deepgaze2.Prediction, region: dict[str, Any]) -> RegionShare:
-    sides = [100 * region[key] for key in ("x", "y", "width", "height")]
-    [share] = region_shares(prediction, [Region("", *sides, percent=True)])
+    [share] = region_shares(prediction, [as_region(region)])
     return share
 
 
@@ -209,7 +208,7 @@ def test_variants_are_compared_by_the_same_regions(
             share.center_bias_share, abs=EXACT
         )
         assert float(ratio.removeprefix("ratio ")) == pytest.approx(share.ratio, rel=0.02)
-    points = float(difference.split("\n")[0].replace("−", "-"))
+    points = float(difference.split("\n")[0].replace("\N{MINUS SIGN}", "-"))
     assert points / 100 == pytest.approx(shares[1].share - shares[0].share, abs=2 * EXACT)
     page.screenshot("compare")
     # The other pane edits the same region.

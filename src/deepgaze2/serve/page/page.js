@@ -11,7 +11,6 @@ import { fetchModels } from "./server.js";
 import { changed, imageById, onChange, shownImages, state } from "./store.js";
 import { showStrip, startStrip } from "./strip.js";
 import { readPosition, showTable } from "./table.js";
-import { takeTokenFromAddress } from "./token.js";
 
 const panes = [createPane("A"), createPane("B")];
 byId("panes").append(...panes.map(({ root }) => root));
@@ -116,7 +115,6 @@ async function askServer() {
   }
 }
 
-takeTokenFromAddress();
 paintKey();
 startControls();
 startStrip();

@@ -37,7 +37,8 @@ export function regionCells(region) {
       ? { text: percent(one.share), notes: [`center ${percent(one.alone)}`, `ratio ${one.ratio}`] }
       : { text: "…" },
   );
-  return [...cells, { text: a && b ? points(b.share - a.share) : "…", notes: ["points"] }];
+  const difference = a && b && { text: points(b.share - a.share), notes: ["points"] };
+  return [...cells, difference ?? { text: "…" }];
 }
 
 /** Return a difference of shares in percentage points, with its sign. */
@@ -51,6 +52,7 @@ export function showTable() {
   const none = state.regions.length === 0;
   byId("no-regions").hidden = !none;
   byId("region-table").hidden = none;
+  byId("region-table").classList.toggle("comparison", state.comparing);
   byId("region-columns").replaceChildren(
     ...columnTitles().map((title) => element("th", { scope: "col" }, title)),
     element("td"),

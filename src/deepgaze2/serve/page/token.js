@@ -8,14 +8,6 @@ export function currentToken() {
   return sessionStorage.getItem(KEY);
 }
 
-/** Take the token that `deepgaze2 serve` appends to the address it opens, and hide it there. */
-export function takeTokenFromAddress() {
-  const [, token] = location.hash.match(/^#token=(.+)$/) ?? [];
-  if (!token) return;
-  sessionStorage.setItem(KEY, decodeURIComponent(token));
-  history.replaceState(null, "", location.pathname);
-}
-
 let asking = null; // requests that are refused together ask once
 
 /**
