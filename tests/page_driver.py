@@ -18,6 +18,8 @@ from deepgaze2.regions import Region
 from live_server import LiveServer
 
 PATIENCE_MS = 60_000  # on a busy machine
+expect.set_options(timeout=PATIENCE_MS)
+
 DESKTOP, PHONE = (1280, 800), (360, 740)  # width and height in pixels
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 

@@ -91,5 +91,7 @@ export function rankMass({ logMass, mass }) {
       levels.push(peak - RANGE_NATS + b / perNat);
     }
   }
-  return { ranks: Float32Array.from(bin, (b) => rankOf[b]), levels };
+  const ranks = new Float32Array(bin.length); // a loop takes a tenth of the time of `from`
+  for (let i = 0; i < bin.length; i++) ranks[i] = rankOf[bin[i]];
+  return { ranks, levels };
 }

@@ -11,8 +11,9 @@ let queue = Promise.resolve(); // the server computes one image at a time, so as
 /**
  * Add image files; the first of them is shown, or becomes variant B when comparing.
  *
- * An image is {id, file, name, photo, aspect, status, problem, layers, seconds}: `status` is
- * waiting, predicting, ready or failed, `aspect` its width over its height.
+ * An image is {id, file, name, photo, aspect, turn, status, problem, layers, seconds}: `status` is
+ * waiting, predicting, ready or failed, `aspect` its width over its height, `turn` how often it
+ * was queued.
  */
 export function addFiles(files) {
   const added = Array.from(files, (file) => ({
@@ -70,8 +71,9 @@ function chooseOther() {
 
 /** Show the photo at once, and predict it when those before it are done. */
 function start(image) {
-  const shown = readPhoto(image).catch((error) => fail(image, error));
-  queue = queue.then(() => shown).then(() => predict(image));
+  const turn = (image.turn = (image.turn ?? 0) + 1);
+  const shown = image.photo ?? readPhoto(image).catch((error) => fail(image, error));
+  queue = queue.then(() => shown).then(() => image.turn === turn && predict(image));
 }
 
 async function predict(image) {
@@ -81,6 +83,7 @@ async function predict(image) {
   changed();
   const begin = performance.now();
   try {
+    checkSize(image);
     image.layers = decodeLayers(await fetchLayers(image.file, image.abort.signal));
     image.seconds = (performance.now() - begin) / 1000;
     image.status = "ready";
@@ -88,6 +91,16 @@ async function predict(image) {
   } catch (error) {
     if (error.name !== "AbortError") fail(image, error);
   }
+}
+
+/** Refuse what the server would: it ends too large an upload so early that no words come back. */
+function checkSize({ name, file }) {
+  if (!(file.size > state.limits?.bytes)) return;
+  const [size, limit] = [file.size, state.limits.bytes].map((bytes) => (bytes / 1e6).toFixed(1));
+  throw new Problem(
+    `${name} is too large`,
+    `It has ${size} MB, and this server takes ${limit} MB. Save it smaller, or as JPEG.`,
+  );
 }
 
 function fail(image, error) {

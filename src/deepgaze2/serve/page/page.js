@@ -50,9 +50,9 @@ function show() {
   byId("start").hidden = !empty;
   byId("workspace").hidden = empty;
   if (empty) return;
+  byId("panes").classList.toggle("comparing", state.comparing);
   const ids = [state.shown, state.comparing ? state.other : null];
   panes.forEach((pane, i) => pane.show(imageById(ids[i]), i === 1 && state.comparing));
-  byId("panes").classList.toggle("comparing", state.comparing);
   byId("key").style.setProperty("--aspect", imageById(state.shown).aspect ?? null);
   showStrip();
   showControls();
@@ -97,7 +97,8 @@ function paintKey() {
 async function askServer() {
   const banner = byId("banner");
   try {
-    const { models, default: preset } = await fetchModels();
+    const { models, default: preset, limits } = await fetchModels();
+    state.limits = limits;
     byId("model").replaceChildren(
       ...models.map(({ name }) => element("option", { selected: name === preset }, name)),
     );

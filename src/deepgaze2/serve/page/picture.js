@@ -64,7 +64,8 @@ function paintCells(context, prediction, setColor) {
     const { columns, rows } = prediction.density;
     const cells = new OffscreenCanvas(columns, rows);
     const picture = new ImageData(columns, rows);
-    prediction.ranked.ranks.forEach((rank, i) => setColor(rank, picture.data, 4 * i));
+    const { ranks } = prediction.ranked;
+    for (let i = 0; i < ranks.length; i++) setColor(ranks[i], picture.data, 4 * i);
     cells.getContext("2d").putImageData(picture, 0, 0);
     cellPictures.set(prediction, { setColor, cells });
   }
@@ -111,7 +112,7 @@ function paintFixations(context, points) {
   context.lineWidth = 1.5 * unit;
   for (const { x, y } of points) {
     context.beginPath();
-    context.arc(x * width, y * height, 7 * unit, 0, 2 * Math.PI);
+    context.arc(x * width, y * height, Math.max(5, 7 * unit), 0, 2 * Math.PI);
     context.fill();
     context.stroke();
   }

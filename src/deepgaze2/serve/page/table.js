@@ -21,24 +21,22 @@ export function columnTitles() {
 export function regionCells(region) {
   const images = shownImages();
   const numbers = images.map((image) => {
-    if (!image.layers) return null;
+    if (!image.layers) return { missing: { text: image.status === "failed" ? "–" : "…" } };
     const share = predictionOf(image).mass(region);
     const alone = centerBiasMass(image, region);
     return { share, alone, ratio: alone > 0 ? (share / alone).toFixed(2) : "–" };
   });
   if (!state.comparing) {
-    const [one] = numbers;
-    const texts = one ? [percent(one.share), percent(one.alone), one.ratio] : ["…", "…", "…"];
-    return texts.map((text) => ({ text }));
+    const [{ missing, share, alone, ratio }] = numbers;
+    if (missing) return [missing, missing, missing];
+    return [percent(share), percent(alone), ratio].map((text) => ({ text }));
   }
-  const [a, b] = numbers;
-  const cells = [a, b].map((one) =>
-    one
-      ? { text: percent(one.share), notes: [`center ${percent(one.alone)}`, `ratio ${one.ratio}`] }
-      : { text: "…" },
-  );
-  const difference = a && b && { text: points(b.share - a.share), notes: ["points"] };
-  return [...cells, difference ?? { text: "…" }];
+  const [a, b = { missing: { text: "–" } }] = numbers;
+  const cells = [a, b].map(({ missing, share, alone, ratio }) => {
+    return missing ?? { text: percent(share), notes: [`center ${percent(alone)}`, `ratio ${ratio}`] };
+  });
+  const missing = a.missing ?? b.missing;
+  return [...cells, missing ?? { text: points(b.share - a.share), notes: ["points"] }];
 }
 
 /** Return a difference of shares in percentage points, with its sign. */
