@@ -22,6 +22,7 @@ from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, Stimulu
 from deepgaze2.model import ImageSource, Model
 from deepgaze2.network_input import network_input, network_size
 from deepgaze2.prediction import Prediction
+from deepgaze2.stimulus import read_stimulus
 from deepgaze2.vgg import VGG16
 from tiny import (
     ARCHITECTURES,
