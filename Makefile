@@ -36,5 +36,5 @@ $(VENV)/core-installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/dev-installed: $(VENV)/core-installed
 	@echo "installing PyTorch and the development tools into $(VENV)"
-	@$(PIP_INSTALL) --editable '.[train,dev]'
+	@$(PIP_INSTALL) --editable '.[train,serve,dev]'
 	@touch $@

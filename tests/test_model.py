@@ -22,6 +22,7 @@ from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, Stimulu
 from deepgaze2.model import ImageSource, Model
 from deepgaze2.network_input import network_input, network_size
 from deepgaze2.prediction import Prediction
+from deepgaze2.stimulus import read_stimulus
 from deepgaze2.vgg import VGG16
 from tiny import (
     ARCHITECTURES,
@@ -116,7 +117,9 @@ def test_a_prediction_says_where_it_comes_from(model: Model, photos: list[Path])
 def test_paths_images_and_arrays_are_one(model: Model, photos: list[Path]) -> None:
     by_path = model.predict(photos[0]).log_density
     image = Image.open(photos[0])
-    sources: list[ImageSource] = [str(photos[0]), image, np.asarray(image)]
+    content = photos[0].read_bytes()
+    sources: list[ImageSource] = [str(photos[0]), image, np.asarray(image), content]
+    sources.append(read_stimulus(content))
     for source in sources:
         np.testing.assert_array_equal(model.predict(source).log_density, by_path)
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.errors import OutputError
-from deepgaze2.output import save_panel, summary
+from deepgaze2.output import encoded, save_panel, summary
 from deepgaze2.plot import overlay
 from deepgaze2.prediction import Prediction
 from deepgaze2.stimulus import Stimulus
@@ -46,7 +46,7 @@ def test_same_prediction_same_bytes(
     later = time.time() + 1e6
     monkeypatch.setattr(time, "time", lambda: later)
     _prediction().save(str(second))
-    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes() == second.read_bytes() == encoded(_prediction(), suffix)
 
 
 def test_same_panel_same_bytes(tmp_path: Path) -> None:

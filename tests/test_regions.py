@@ -106,3 +106,7 @@ def test_region_without_center_bias_has_no_ratio() -> None:
     )
     assert share.center_bias_share == 0
     assert np.isnan(share.ratio)
+    assert share.as_json() == {
+        **{"name": "right", "share": share.share},
+        **{"center_bias_share": 0.0, "ratio": None},
+    }

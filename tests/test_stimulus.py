@@ -71,6 +71,14 @@ def test_lossless_formats_agree(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(read(tmp_path, content).pixels, RGB)
 
 
+@pytest.mark.parametrize("kind", ["BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"])
+def test_bytes_are_read_like_the_file_that_holds_them(tmp_path: Path, kind: str) -> None:
+    content = encoded(Image.fromarray(RGB), kind)
+    found = read_stimulus(content)
+    np.testing.assert_array_equal(found.pixels, read(tmp_path, content).pixels)
+    assert (found.width, found.height, found.name) == (21, 13, "image")
+
+
 def test_gray_and_one_bit_are_repeated(tmp_path: Path) -> None:
     gray = RGB[..., 0]
     for source in (gray, gray[..., None], Image.fromarray(gray)):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from deepgaze2.errors import StimulusError
+from deepgaze2.errors import ImageFormatError, ImageSizeError, StimulusError
 from deepgaze2.stimulus import read_stimulus
 
 RNG = np.random.default_rng(0)
@@ -33,6 +33,22 @@ def message(path: Path, content: bytes) -> str:
     assert "\n" not in str(raised.value)
     assert str(raised.value).startswith(f"{path}: ")
     return str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["EPS", "TGA", "ICNS", "PDF"])
+def test_bytes_of_formats_that_photos_do_not_have_are_refused(kind: str) -> None:
+    content = encoded(Image.fromarray(RGB), kind)
+    with pytest.raises(ImageFormatError, match=r"^image: is not an image of a known format"):
+        read_stimulus(content)
+
+
+def test_bytes_that_are_no_image() -> None:
+    whole = encoded(Image.fromarray(RGB), "PNG")
+    for content in (b"", whole[:-30], whole[:40]):
+        with pytest.raises(StimulusError, match=r"^image: "):
+            read_stimulus(content)
+    with pytest.raises(ImageSizeError, match="21 x 13 pixels are over the limit of 272"):
+        read_stimulus(whole, max_pixels=272)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,14 @@ class StimulusError(DeepGazeError):
     """An image cannot be read or is too large."""
 
 
+class ImageFormatError(StimulusError):
+    """What should be an image is not one, or is in a format that cannot be read."""
+
+
+class ImageSizeError(StimulusError):
+    """An image has more pixels than are allowed or fit in memory."""
+
+
 class WeightsError(DeepGazeError):
     """A weights file is missing, damaged or of an unknown layout."""
 
@@ -35,6 +43,10 @@ class DataError(DeepGazeError):
 
 class OutputError(DeepGazeError):
     """A result cannot be written."""
+
+
+class ServeError(DeepGazeError):
+    """The server cannot run as it was asked to."""
 
 
 class DownloadError(DeepGazeError):

@@ -52,7 +52,7 @@ def read_feature_map(path: Path) -> NDArray[np.float16]:
 
 
 @dataclass(frozen=True)
-class _Verified:
+class Verified:
     """A file as it was when its checksum was found to fit, and where its array lies in it."""
 
     state: tuple[int, int, int]
@@ -60,10 +60,10 @@ class _Verified:
     offset_bytes: int
 
 
-_verified: dict[Path, _Verified] = {}
+_verified: dict[Path, Verified] = {}
 
 
-def verify(path: Path) -> _Verified:
+def verify(path: Path) -> Verified:
     """Check a file the first time that this process meets it, and again if it has changed.
 
     The first time its time stamp is set to now, as the time of its last use: file systems
@@ -81,7 +81,7 @@ def verify(path: Path) -> _Verified:
                 os.utime(path)
         state = _state(path)
         if known is None or known.state != state:
-            known = _verified[path] = _Verified(state, *_layout(path))
+            known = _verified[path] = Verified(state, *_layout(path))
     except FileNotFoundError as error:
         raise DataError(
             f"{path}: is missing, though it was there; run this again to compute it anew"

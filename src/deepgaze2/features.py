@@ -79,7 +79,10 @@ class ImageFeatures:
         """
         if tap in self.files:
             return read_feature_map(self.files[tap])
-        features = np.maximum(read_feature_map(self.files[_convolution(tap)]), np.float16(0))
+        # Half floats are negative exactly where the same bits as integers are, and NumPy compares
+        # integers 15 times as fast.
+        bits = read_feature_map(self.files[_convolution(tap)]).view("<i2")
+        features: NDArray[np.float16] = np.maximum(bits, 0).view("<f2")
         features.flags.writeable = False
         return features
 
@@ -116,7 +119,9 @@ def cache_features(
     ModelError
         If there is no such tap, or a feature is too large for half precision (65504).
     OutputError
-        If the cache cannot be written, as when the disk is full.
+        If a file cannot be written, as when the disk is full.
+    OSError
+        If nothing at all may be written to the cache.
     """
     store = _Store(_folder(backbone, view), view, backbone.with_taps(taps).vgg.stored_taps())
     found = []

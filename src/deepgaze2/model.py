@@ -24,7 +24,7 @@ from deepgaze2.readout import Readout, saliency
 from deepgaze2.stimulus import Stimulus, read_stimulus
 from deepgaze2.vgg import NETWORKS, Vgg
 
-ImageSource: TypeAlias = str | Path | Image.Image | NDArray[np.generic]
+ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
 CenterBiasSource: TypeAlias = str | Path | NDArray[np.floating] | CenterBias
 
 # On a GPU one image is decoded and one finished while the engine works on a third. On the CPU
@@ -65,7 +65,8 @@ class Model:
         Parameters
         ----------
         source
-            Path, PIL image or array: (H, W) or (H, W, 1, 3 or 4), uint8, uint16 or float 0..1.
+            Path, PIL image or array: (H, W) or (H, W, 1, 3 or 4), uint8, uint16 or float 0..1;
+            also what an image file contains, as bytes, or what `read_stimulus` returned.
         center_bias
             The prior: a name (`mit1003`, `osie`, `uniform`, `gaussian`), an array or file of
             any size, or a `CenterBias`; None takes the one the model was trained with.
@@ -80,7 +81,7 @@ class Model:
             If the image or the center bias cannot be used.
         """
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
-        stimulus = read_stimulus(source)
+        stimulus = source if isinstance(source, Stimulus) else read_stimulus(source)
         sizes = self._sizes(stimulus, pixels_per_degree)
         grid_block = self.card.architecture.grid_block
         own = self._saliency(stimulus, sizes)

@@ -41,6 +41,13 @@ def save(prediction: Prediction, path: Path) -> None:
         write(prediction, stream)
 
 
+def encoded(prediction: Prediction, suffix: str) -> bytes:
+    """Return what `save` writes to a file of this suffix, for example `.npy`."""
+    stream = io.BytesIO()
+    _WRITERS[suffix](prediction, stream)
+    return stream.getvalue()
+
+
 def save_panel(prediction: Prediction, path: Path, n_samples: int, seed: int | None) -> None:
     """Write `plot.panel` as a .png file.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +86,10 @@ class RegionShare:
     share: float
     center_bias_share: float
     ratio: float
+
+    def as_json(self) -> dict[str, str | float | None]:
+        """Return the entries, ready for JSON: a ratio that is no number is None."""
+        return asdict(self) | {"ratio": self.ratio if math.isfinite(self.ratio) else None}
 
 
 def parse_region(text: str) -> Region:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,10 +15,14 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from deepgaze2.errors import StimulusError
+from deepgaze2.errors import ImageFormatError, ImageSizeError, StimulusError
 
 # The network sees at most 2048 px: pixels beyond this would only cost memory.
 _HELD_PIXELS = 64_000_000
+
+# Bytes may come from anybody. Of Pillow's formats some start other programs (EPS) or are read by
+# code that nobody tends; these are the ones that photos and screenshots have.
+_FORMATS_OF_BYTES = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
@@ -54,9 +59,11 @@ class Stimulus:
 
 
 def read_stimulus(
-    source: str | os.PathLike[str] | Image.Image | NDArray[Any], *, max_pixels: int = 500_000_000
+    source: str | os.PathLike[str] | bytes | Image.Image | NDArray[Any],
+    *,
+    max_pixels: int = 500_000_000,
 ) -> Stimulus:
-    """Read an image from a file, a Pillow image or an array.
+    """Read an image from a file, a file's bytes, a Pillow image or an array.
 
     Gray is repeated to three channels, transparency is composited on white, CMYK and
     palettes are converted, 16 bits are scaled to 8, EXIF orientation is applied. Of an
@@ -65,7 +72,8 @@ def read_stimulus(
 
     Parameters
     ----------
-    source : path, Pillow image or array
+    source : path, bytes, Pillow image or array
+        Bytes are what a BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP file contains.
         Arrays have shape (height, width) or (height, width, 1, 3 or 4), the fourth channel
         being opacity, and are uint8, uint16 (0..65535), float (0..1) or bool (black, white).
     max_pixels : int
@@ -75,9 +83,11 @@ def read_stimulus(
     Raises
     ------
     StimulusError
-        If the source is missing, damaged, of an unknown format, too large, or an array of
-        another shape, type or range.
+        If the source is missing, damaged, of an unknown format (ImageFormatError), too large
+        (ImageSizeError), or an array of another shape, type or range.
     """
+    if isinstance(source, bytes):
+        return _decode(BytesIO(source), "image", max_pixels, _FORMATS_OF_BYTES)
     if isinstance(source, np.ndarray):
         _check_shape(source)
         _check_size((source.shape[1], source.shape[0]), "array", max_pixels)
@@ -115,8 +125,16 @@ def _read_file(path: Path, max_pixels: int) -> Stimulus:
         raise StimulusError(
             f"{label}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
-    with stream, _explained(label):
-        image = _opened(stream, label)
+    with stream:
+        return _decode(stream, label, max_pixels)
+
+
+def _decode(
+    stream: IO[bytes], label: str, max_pixels: int, formats: tuple[str, ...] | None = None
+) -> Stimulus:
+    """Decode what an image file contains; `formats` are those beside JPEG and PNG, all if None."""
+    with _explained(label):
+        image = _opened(stream, label, formats)
         width, height = image.size
         _check_size(image.size, label, max_pixels)
         if isinstance(image, JpegImageFile):
@@ -126,7 +144,7 @@ def _read_file(path: Path, max_pixels: int) -> Stimulus:
         return _stimulus(image, label)
 
 
-def _opened(stream: IO[bytes], label: str) -> Image.Image:
+def _opened(stream: IO[bytes], label: str, formats: tuple[str, ...] | None) -> Image.Image:
     """Read an image's header.
 
     `Image.open` warns above and refuses far above `Image.MAX_IMAGE_PIXELS`. That limit, like
@@ -141,7 +159,7 @@ def _opened(stream: IO[bytes], label: str) -> Image.Image:
         with suppress(SyntaxError):  # how Pillow says: not this format
             return opened_as(stream)
     try:
-        return Image.open(stream)
+        return Image.open(stream, formats=formats)
     except UnidentifiedImageError as error:
         stream.seek(4)
         is_heic = stream.read(4) == b"ftyp" and stream.read(4) in _HEIC_BRANDS
@@ -150,7 +168,7 @@ def _opened(stream: IO[bytes], label: str) -> Image.Image:
             if is_heic
             else "is not an image of a known format, or its beginning is damaged; save it anew as"
         )
-        raise StimulusError(f"{label}: {problem} JPEG or PNG") from error
+        raise ImageFormatError(f"{label}: {problem} JPEG or PNG") from error
 
 
 @contextmanager
@@ -161,11 +179,11 @@ def _explained(label: str) -> Iterator[None]:
     except StimulusError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise StimulusError(
+        raise ImageSizeError(
             f"{label}: is over Pillow's size limit for this format; save it as JPEG or PNG"
         ) from error
     except MemoryError as error:
-        raise StimulusError(f"{label}: does not fit in memory; save it smaller") from error
+        raise ImageSizeError(f"{label}: does not fit in memory; save it smaller") from error
     except Exception as error:  # decoders raise all kinds for damaged files
         reason = " ".join(str(error).split())
         raise StimulusError(
@@ -252,7 +270,7 @@ def _check_shape(array: NDArray[Any]) -> None:
 def _check_size(size: tuple[int, int], label: str, max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise StimulusError(
+        raise ImageSizeError(
             f"{label}: {width} x {height} pixels are over the limit of {max_pixels}; "
             "save it smaller or raise max_pixels"
         )

@@ -137,6 +137,22 @@ def test_leftovers_of_killed_processes_go_with_any_rule(cache: Path) -> None:
     assert files(cache) == before - {leftover}
 
 
+def test_what_the_system_keeps_is_told(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (first, *others), unlink = features(cache), Path.unlink
+
+    def refuse_one(path: Path, missing_ok: bool = False) -> None:
+        if path == first:
+            raise PermissionError
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_one)
+    result = run("prune", "--all")
+    assert features(cache) == [first]
+    assert f"{len(others)} files, " in result.stdout
+    assert result.stderr.startswith("note: 1 file, ")
+    assert f"could not be removed, such as {first}" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

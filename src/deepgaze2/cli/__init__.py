@@ -11,8 +11,10 @@ from deepgaze2.stimulus import printable
 
 _COMMANDS = (
     "predict",
+    "serve",
     "info",
     "train",
+    "ablation",
     "evaluate",
     "figures",
     "export",
@@ -51,6 +53,7 @@ def cli() -> None:
     \b
     deepgaze2 predict photo.jpg -o out/         pictures and log density of one photo
     deepgaze2 predict photos/ --region logo:40,20,200,80   share of fixations in a region
+    deepgaze2 serve                             a page in the browser, and an API beside it
     deepgaze2 info                              the packaged model and this machine
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 

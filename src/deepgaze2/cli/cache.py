@@ -81,14 +81,18 @@ def prune(older_than: float | None, keep: float | None, everything: bool, dry_ru
         unused_since_s=math.inf if everything else time.time() - age_s,
         keep_bytes=math.inf if keep is None else keep,
     )
-    in_use = [] if dry_run else remove(chosen)
-    removed = set(chosen).difference(in_use)
+    refused = [] if dry_run else remove(chosen)
+    removed = set(chosen).difference(refused)
     _show([file for file in files if file in removed])
     left = [file for file in files if file not in removed]
     done = "would be removed" if dry_run else "removed"
     click.echo(f"{_amount(removed)} {done}, {_amount(left)} left")
-    if in_use:
-        click.echo(f"note: {in_use[0].path} and others, {_amount(in_use)}, are in use", err=True)
+    if refused:
+        click.echo(
+            f"note: {_amount(refused)} could not be removed, such as {refused[0].path}; end what"
+            " uses them, or check their permissions",
+            err=True,
+        )
 
 
 def _show(files: list[CachedFile]) -> None:

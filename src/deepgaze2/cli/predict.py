@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import math
 import os
 import sys
 import time
@@ -213,12 +212,12 @@ def _write_regions(shares: Sequence[RegionShare], path: Path) -> None:
 
 def _as_json(jobs: Sequence[Job], times_s: Mapping[str, float]) -> str:
     """Return what was done as JSON; an image's seconds count from the end of the one before."""
-    images = [asdict(job) for job in jobs]
+    images = [
+        asdict(job) | {"regions": [region.as_json() for region in job.regions]} for job in jobs
+    ]
     for image in images:
         if image["error"]:
             image["outputs"] = []
-        for region in image["regions"]:
-            region["ratio"] = region["ratio"] if math.isfinite(region["ratio"]) else None
     return json.dumps({"images": images, "seconds": dict(times_s)}, indent=2, allow_nan=False)
 
 

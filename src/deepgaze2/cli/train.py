@@ -101,7 +101,7 @@ def train(
     command goes on after the last whole epoch, to the same result. Needs PyTorch:
     pip install 'deepgaze2[train]'.
     """
-    _require_torch()
+    require_torch()
     from deepgaze2.train.procedure import train_model
 
     if start and recipe:
@@ -134,7 +134,8 @@ def train(
     )
 
 
-def _require_torch() -> None:
+def require_torch() -> None:
+    """Raise a ModelError if PyTorch is not installed."""
     try:
         import torch  # noqa: F401
     except ModuleNotFoundError as error:

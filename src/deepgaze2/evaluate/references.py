@@ -65,15 +65,20 @@ class References:
 
     @cached_property
     def identity(self) -> str:
-        """Checksum of the fixations, of who looked, and of the images' names and sizes."""
-        digest = hashlib.sha256("\n".join(self.dataset.stimuli.ids).encode())
-        for table in (self.dataset.fixations, self.dataset.stimuli):
-            for field in fields(table):
-                column = getattr(table, field.name)
-                if isinstance(column, np.ndarray):
-                    digest.update(np.ascontiguousarray(column).tobytes())
-        digest.update(self.dataset.person.tobytes())
-        return digest.hexdigest()
+        """Checksum of the data set."""
+        return dataset_checksum(self.dataset)
+
+
+def dataset_checksum(dataset: Dataset) -> str:
+    """Return a checksum of the fixations, of who looked, and of the images' names and sizes."""
+    digest = hashlib.sha256("\n".join(dataset.stimuli.ids).encode())
+    for table in (dataset.fixations, dataset.stimuli):
+        for field in fields(table):
+            column = getattr(table, field.name)
+            if isinstance(column, np.ndarray):
+                digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update(dataset.person.tobytes())
+    return digest.hexdigest()
 
 
 def fit_references(dataset: Dataset) -> References:

@@ -187,7 +187,7 @@ class _Estimates:
 
     def mean(self, values: NDArray[np.float64], average: Average = "fixations") -> Estimate:
         terms = terms_per_image(values, self.stimulus, self.n_images, average)
-        return _ratio(*terms)
+        return estimate_ratio(*terms)
 
     def explained(self, gain: NDArray[np.float64]) -> Estimate | None:
         if self.gold_gain is None:
@@ -195,15 +195,16 @@ class _Estimates:
         sums = (
             by_group(values, self.stimulus, self.n_images)[0] for values in (gain, self.gold_gain)
         )
-        return _ratio(*sums)
+        return estimate_ratio(*sums)
 
     def of_images(self, values: NDArray[np.float64]) -> Estimate | None:
         """Return the mean of images' values; None if no image has one."""
         known = values[~np.isnan(values)]
-        return _ratio(known, np.ones(len(known))) if len(known) else None
+        return estimate_ratio(known, np.ones(len(known))) if len(known) else None
 
 
-def _ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> Estimate:
+def estimate_ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float64]) -> Estimate:
+    """Return sum(numerator) / sum(denominator) over images; see `bootstrap_interval`."""
     low, high = bootstrap_interval(numerator, denominator)
     return Estimate(float(numerator.sum() / denominator.sum()), low, high)
 

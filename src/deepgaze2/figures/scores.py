@@ -1,6 +1,6 @@
 """Figures 3 and 4: how much models explain, over all images and image by image."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,39 +35,63 @@ def explained_bars(report: Report) -> "Figure":
     matplotlib Figure
         Outside pyplot, so it needs no closing.
     """
+    percent = report.gold is not None
+    ranked = sorted(
+        ((model.name, model.explained or model.information_gain) for model in report.models),
+        key=lambda row: np.nan_to_num(row[1].value, nan=-np.inf),
+    )
+    return estimate_bars(ranked, title_of(report), percent=percent)
+
+
+def estimate_bars(
+    rows: Sequence[tuple[str, Estimate]],
+    title: str,
+    *,
+    percent: bool,
+    colors: Sequence[str] | None = None,
+) -> "Figure":
+    """Draw a bar with its interval for each name, from below.
+
+    Parameters
+    ----------
+    rows : sequence of (str, Estimate)
+        Names and values.
+    title : str
+        What stands above.
+    percent : bool
+        Whether values are shares of the gold standard's information gain, 0 to 1, or bits.
+    colors : sequence of str, optional
+        Of each bar.
+    """
     from matplotlib.figure import Figure
 
-    percent = report.gold is not None
     scale = 100 if percent else 1
-    ranked = sorted(
-        ((model.explained or model.information_gain, model.name) for model in report.models),
-        key=lambda row: np.nan_to_num(row[0].value, nan=-np.inf),
-    )
-    figure = Figure(figsize=(6.4, 1.3 + _BAR_INCHES * len(ranked)), layout="constrained")
+    figure = Figure(figsize=(6.4, 1.3 + _BAR_INCHES * len(rows)), layout="constrained")
     ax = figure.subplots()
-    for place, (shown, _) in enumerate(ranked):
-        _draw_bar(ax, place, shown, scale, "{:.1f}%" if percent else "{:.2f}")
-    ax.set_yticks(np.arange(len(ranked)), [drawable(name, 40) for _, name in ranked])
+    number = "{:.1f}%" if percent else "{:.2f}"
+    for place, (_, shown) in enumerate(rows):
+        _draw_bar(ax, place, shown, scale, number, colors[place] if colors else BLUE)
+    ax.set_yticks(np.arange(len(rows)), [drawable(name, 40) for name, _ in rows])
     ax.axvline(0, color="black", linewidth=0.8)
-    ends = [scale * end for shown, _ in ranked for end in (shown.value, shown.low, shown.high)]
+    ends = [scale * end for _, shown in rows for end in (shown.value, shown.low, shown.high)]
     low, high = _range([*ends, 0.0, *([100.0] if percent else [])])
     ax.set(xlim=(low - 0.03 * (high - low) * (low < 0), high + 0.13 * (high - low)))
-    ax.set_ylim(-0.6, len(ranked) - 0.4)
+    ax.set_ylim(-0.6, len(rows) - 0.4)
     if percent:
         ax.axvline(100, color=GRAY, linestyle="--", linewidth=1, zorder=0)
         ax.set_xlabel("information gain explained [%]; dashed: gold standard")
     else:
         ax.set_xlabel("information gain over the center bias [bit/fixation]")
-    figure.suptitle(title_of(report), fontsize=10)
+    figure.suptitle(title, fontsize=10)
     tidy(ax)
     return figure
 
 
-def _draw_bar(ax: "Axes", place: int, shown: Estimate, scale: int, number: str) -> None:
+def _draw_bar(ax: "Axes", place: int, shown: Estimate, scale: int, number: str, color: str) -> None:
     value, low, high = (scale * end for end in (shown.value, shown.low, shown.high))
     right = 0.0
     if np.isfinite(value):
-        ax.barh(place, value, height=0.7, color=BLUE)
+        ax.barh(place, value, height=0.7, color=color)
         right = max(value, 0.0)
     if np.isfinite([value, low, high]).all():
         errors = np.maximum([[value - low], [high - value]], 0)

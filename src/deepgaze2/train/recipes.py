@@ -43,11 +43,16 @@ def paper_recipe(vgg: Vgg) -> Recipe:
 
 def plus_recipe(vgg: Vgg) -> Recipe:
     """Return the configuration that explained most on OSIE: `deepgaze2-plus`."""
+    *_, last_of_block4 = (name for name in vgg.conv_names() if name.startswith("conv4_"))
+    groups = (
+        TapGroup(vgg.taps),
+        TapGroup(vgg.taps, scale=0.5),
+        TapGroup((last_of_block4, last_of_block4.replace("conv", "relu"))),
+    )
     return Recipe(
-        Architecture(
-            (TapGroup(vgg.taps), TapGroup(vgg.taps, scale=0.5)), layer_norm=True, grid_block=3
-        ),
+        Architecture(groups, layer_norm=True, grid_block=3),
         finetuning=FitSettings(dropout=0.3),
+        n_seeds=2,
         learn_prior_weight=True,
     )
 

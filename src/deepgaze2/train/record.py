@@ -37,7 +37,7 @@ def training_record(
         "learn_sigma": recipe.learn_sigma,
         "learn_prior_weight": recipe.learn_prior_weight,
         "curves": [_curve(fit.curve) for row in fits for fit in row],
-        "seconds": round(seconds),
+        "seconds_of_last_run": round(seconds),
         "machine": f"{platform.machine()}, {available_cores()} of {os.cpu_count()} cores",
         "versions": {
             "python": platform.python_version(),

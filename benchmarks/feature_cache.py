@@ -1,0 +1,180 @@
+"""What the cache of features costs and gives, on 40 OSIE images; takes about a minute.
+
+    python benchmarks/feature_cache.py ../shared/data/osie
+
+What half precision does to features and to the log density; filling beside the engine alone, in
+turns; verifying; and reading, from disk and from memory, beside what training takes in. Everything
+is kept in a temporary folder. Reading from disk is measured where the system can be told to forget
+a file, as on Linux.
+"""
+
+import argparse
+import hashlib
+import os
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import deepgaze2
+from deepgaze2 import feature_file
+from deepgaze2.backbone import Backbone, find_backbone
+from deepgaze2.cores import available_cores
+from deepgaze2.data.osie import read_osie
+from deepgaze2.engines import Engine, create_engine
+from deepgaze2.examples import example_paths
+from deepgaze2.feature_file import read_feature_map
+from deepgaze2.features import ImageFeatures, cache_features
+from deepgaze2.network_input import network_input, network_size
+from deepgaze2.stimulus import read_stimulus
+
+TURNS = 4
+LARGEST_OF = 4  # images on which every layer of blocks 2 to 5 is looked at
+TRAINING_IMAGES_PER_S = 110  # what training on two cores takes in
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def inputs(paths: list[Path]) -> list[NDArray[np.float32]]:
+    """Return what the network sees of each image."""
+    stimuli = [read_stimulus(path) for path in paths]
+    return [network_input(s.pixels, network_size(s.width, s.height)) for s in stimuli]
+
+
+def largest_values(backbone: Backbone, paths: list[Path]) -> None:
+    """Print how near each block comes to the largest half float."""
+    taps = tuple(name for name in backbone.vgg.conv_names() if not name.startswith("conv1"))
+    engine = create_engine(backbone.with_taps(taps))
+    largest = np.zeros(len(taps))
+    for image in inputs(paths):
+        largest = np.maximum(largest, [np.abs(t).max() for t in engine.stored_features(image)])
+    values = ", ".join(f"{tap} {value:.0f}" for tap, value in zip(taps, largest, strict=True))
+    print(f"largest values (half precision ends at 65504): {values}")
+
+
+class HalfPrecision:
+    """An engine whose features go through float16, as through the cache."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine, self.name, self.device = engine, engine.name, engine.device
+
+    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """See `Engine.stored_features`."""
+        tensors = self.engine.stored_features(image)
+        return tuple(tensor.astype(np.float16).astype(np.float32) for tensor in tensors)
+
+
+def rounding() -> None:
+    """Print what half precision does to features, and to the packaged model's log density."""
+    exact = deepgaze2.load()
+    half = replace(exact, engine=HalfPrecision(exact.engine))
+    errors = []
+    for image in inputs(example_paths()):
+        for tensor in exact.engine.stored_features(image):
+            rounded = tensor.astype(np.float16).astype(np.float32)
+            errors.append(np.linalg.norm(rounded - tensor) / np.linalg.norm(tensor))
+    print(f"half precision, features: relative error {max(errors):.2e}")
+    differences = [
+        np.abs(half.predict(path).log_density - exact.predict(path).log_density)
+        for path in example_paths()
+    ]
+    print(
+        f"half precision, log density of {exact.card.name} on {len(differences)} photos: at most"
+        f" {max(d.max() for d in differences):.2e} nats,"
+        f" {np.mean([d.mean() for d in differences]):.2e} on average"
+    )
+
+
+def filling(backbone: Backbone, paths: list[Path]) -> list[ImageFeatures]:
+    """Print how fast the cache is filled beside the engine alone; return the features."""
+    engine, taps = create_engine(backbone), backbone.vgg.taps
+    ready = inputs(paths)
+    alone_s = fill_s = 0.0
+    engine.stored_features(ready[0])
+    for turn in range(TURNS):
+        images, part = ready[turn::TURNS], paths[turn::TURNS]
+        alone_s += seconds(partial(list, map(engine.stored_features, images)))
+        fill_s += seconds(partial(cache_features, part, backbone, taps, engine=engine))
+    print(
+        f"filling: {len(paths) / fill_s:.2f} images/s, the engine alone"
+        f" {len(paths) / alone_s:.2f}: {alone_s / fill_s:.0%} of it"
+    )
+    began = time.perf_counter()
+    features = cache_features(paths, backbone, taps)
+    found_s = time.perf_counter() - began
+    print(f"found again and verified: {len(paths) / found_s:.0f} images/s, most of it decoding")
+    return features
+
+
+def checksums(content: bytes) -> None:
+    """Print how fast the checksums of Python's library are."""
+    candidates: dict[str, Callable[[bytes], object]] = {
+        "CRC-32": zlib.crc32,
+        "SHA-256": hashlib.sha256,
+        "BLAKE2b": hashlib.blake2b,
+    }
+    for name, checksum in candidates.items():
+        best_s = min(seconds(partial(checksum, content)) for _ in range(5))
+        print(f"  {name}: {len(content) / best_s / 1e6:.0f} MB/s")
+
+
+def reading(features: list[ImageFeatures]) -> None:
+    """Print how fast features are verified and read, beside what training needs."""
+    files = [path for image in features for path in image.files.values()]
+    size = sum(path.stat().st_size for path in files)
+    print(f"{size / len(features) / 1e6:.2f} MB per image")
+
+    def read() -> None:
+        for path in files:
+            np.array(read_feature_map(path))
+
+    def verify() -> None:
+        feature_file._verified.clear()  # as in a process that meets them for the first time
+        for path in files:
+            read_feature_map(path)
+
+    for name, call in (("verified", verify), ("read from memory", read)):
+        call_s = min(seconds(call) for _ in range(3))
+        rate = size / call_s
+        print(f"{name}: {rate / 1e6:.0f} MB/s; 600 images in {600 * call_s / len(features):.1f} s")
+    if hasattr(os, "posix_fadvise"):
+        for path in files:
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+                os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        print(f"read from disk: {size / seconds(read) / 1e6:.0f} MB/s")
+    needed = TRAINING_IMAGES_PER_S * size / len(features)
+    print(f"training takes in {needed / 1e6:.0f} MB/s, {TRAINING_IMAGES_PER_S} images/s")
+    checksums(files[0].read_bytes())
+
+
+def main() -> None:
+    """Run all measurements."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("osie", type=Path, help="OSIE's folder, with stimuli and eye")
+    parser.add_argument("--images", type=int, default=40)
+    arguments = parser.parse_args()
+    stimuli = read_osie(arguments.osie).stimuli
+    paths = [stimuli.path(i) for i in range(arguments.images)]
+    backbone = find_backbone()
+    print(f"{available_cores()} cores, {backbone.vgg.name}")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["DEEPGAZE2_CACHE"] = folder
+        largest_values(backbone, paths[:LARGEST_OF])
+        rounding()
+        reading(filling(backbone, paths))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""`deepgaze2 ablation`: figure 7, what each step from DeepGaze I to DeepGaze II adds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from deepgaze2.backbone import find_backbone
+from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.train import require_torch
+from deepgaze2.errors import WeightsError
+
+if TYPE_CHECKING:
+    from deepgaze2.backbone import Backbone
+    from deepgaze2.evaluate.report import Estimate
+    from deepgaze2.train.ablation import Ablation, Cell
+
+
+@click.command()
+@click.option("--finetune", "source", required=True, metavar="SOURCE", help="Data set to train on.")
+@click.option(
+    "--pretrain",
+    metavar="SOURCE",
+    help="Data set for the pretrained cells, such as osie-mouse-amt:FOLDER; without it there are"
+    " none.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the figure, the tables and what is finished.",
+)
+@click.option("--vgg19", metavar="FILE", help="VGG-19's features too: `vgg19` or its file.")
+@click.option(
+    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
+)
+@click.option("--seed", default=0, show_default=True)
+@table_options
+def ablation(
+    source: str,
+    pretrain: str | None,
+    output: Path,
+    vgg19: str | None,
+    folds: int,
+    seed: int,
+    **table: Any,  # noqa: ANN401
+) -> None:
+    """Draw the paper's figure 7 on a data set: features, readout, pretraining.
+
+    Cross-validates the paper's configuration and its simpler forms on SOURCE: each network's
+    features with a linear readout and with the readout network, without pretraining and with it.
+    SOURCE is as in `train`; options for tables go with --finetune.
+
+    Interrupted, the same command goes on where it was, to the same result. Needs PyTorch:
+    pip install 'deepgaze2[train]'.
+    """
+    require_torch()
+    from deepgaze2.figures.ablation import ablation_bars, cell_label
+    from deepgaze2.figures.style import save_figure
+    from deepgaze2.train.ablation import ablation as compute
+    from deepgaze2.train.ablation import write_ablation
+
+    def announce(number: int, n_cells: int, cell: "Cell") -> None:
+        click.echo(f"{number} of {n_cells}: {cell_label(cell)}", err=True)
+
+    result = compute(
+        open_ready(source, table),
+        _networks(vgg19),
+        output,
+        pretrain=open_ready(pretrain, {}) if pretrain else None,
+        n_folds=folds,
+        seed=seed,
+        on_cell=announce,
+    )
+    write_ablation(result, output)
+    click.echo(_as_text(result))
+    for path in save_figure(ablation_bars(result), output, "figure7_ablation"):
+        click.echo(path)
+
+
+def _networks(vgg19: str | None) -> "list[Backbone]":
+    networks = [find_backbone("vgg16")]
+    if vgg19 is not None:
+        networks.append(find_backbone(vgg19))
+        if (name := networks[-1].vgg.name) != "vgg19":
+            raise WeightsError(f"--vgg19: {vgg19} holds {name}; give a file of VGG-19")
+    return networks
+
+
+def _as_text(result: "Ablation") -> str:
+    """Return the cells and the steps between them as tables for the terminal."""
+    from deepgaze2.figures.ablation import cell_label
+
+    width = max(len(cell_label(score.cell)) for score in result.cells)
+    lines = [
+        f"{result.data_set}: {result.images} images, {result.fixations} fixations;"
+        " 95% intervals over images",
+    ]
+    if result.gold:
+        lines.append(f"gold standard over center bias  {_bits(result.gold)} bits/fixation")
+    lines += ["", f"{'cell':<{width}}  {'bits over center bias':<23}explained"]
+    for score in result.cells:
+        share = score.explained
+        explained = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})" if share else ""
+        gain = _bits(score.information_gain)
+        lines.append(f"{cell_label(score.cell):<{width}}  {gain:<23}{explained}".rstrip())
+    lines += ["", "steps, bits/fixation"]
+    for step in result.steps:
+        before, after = cell_label(step.before), cell_label(step.after)
+        lines.append(f"{before:<{width}} to {after:<{width}}  {_signed(step.difference)}")
+    return "\n".join(lines)
+
+
+def _bits(estimate: "Estimate") -> str:
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _signed(estimate: "Estimate") -> str:
+    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"

@@ -1,0 +1,47 @@
+"""Images on their way through the server: what is asked of each, and who waits for it."""
+
+from asyncio import Future, TimerHandle
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from deepgaze2.serve.options import Options
+
+Task = Literal["predict", "layers"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result: what the worker computed for an image."""
+
+    media_type: str
+    body: bytes
+
+
+@dataclass(eq=False)
+class Job:
+    """An image to compute.
+
+    Attributes
+    ----------
+    answer
+        Becomes the answer or a ProblemError; done early if nobody waits any more.
+    is_retry
+        Whether a worker died over it before.
+    is_overdue
+        Whether it used up its time.
+    sent_at, timer
+        Of the event loop: when the worker got it, and what ends it.
+    """
+
+    task: Task
+    options: Options
+    image: bytes
+    answer: "Future[Answer]"
+    is_retry: bool = False
+    is_overdue: bool = False
+    sent_at: float = 0.0
+    timer: TimerHandle | None = field(default=None, repr=False)
+
+    def header(self, number: int) -> dict[str, Any]:
+        """Return what the worker is told about it."""
+        return {"id": number, "task": self.task, "options": asdict(self.options)}

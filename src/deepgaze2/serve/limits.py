@@ -1,0 +1,39 @@
+"""What the server lets a client ask of it."""
+
+from dataclasses import dataclass
+
+MAX_SAMPLES = 10_000
+MAX_REGIONS = 100
+MAX_CONNECTIONS = 512  # open files: systems allow a process 1024 and more
+UNDER_WAY = 2  # images that the worker has: one in the network, one before or after it
+LINGER_S = 30.0  # for the rest of an upload that is refused
+IDLE_S = 15.0  # an open connection without a whole request is closed after this time
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits that can be chosen when the server starts.
+
+    Attributes
+    ----------
+    body_bytes
+        Of an upload.
+    pixels
+        Of an image; known from its header, before it is decoded.
+    compute_s
+        Seconds from handing an image to the worker to its result.
+    transfer_s
+        Seconds for an upload, and again for the download of its result.
+    requests
+        Images that are uploaded, waiting, computed or downloaded at the same time. At worst
+        the server's memory holds this many uploads and results.
+    queue
+        Images that wait for the worker.
+    """
+
+    body_bytes: int = 50_000_000
+    pixels: int = 100_000_000
+    compute_s: float = 60.0
+    transfer_s: float = 60.0
+    requests: int = 16
+    queue: int = 8

@@ -1,0 +1,127 @@
+"""Running the server: its socket, its process, and the browser that is shown the page."""
+
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
+
+import uvicorn
+
+from deepgaze2.card import find_model, read_card
+from deepgaze2.errors import ServeError
+from deepgaze2.serve.app import create_app
+from deepgaze2.serve.connection import Connection
+from deepgaze2.serve.dispatcher import Dispatcher
+from deepgaze2.serve.guard import LOOPBACK_NAMES, is_loopback
+from deepgaze2.serve.limits import Limits
+
+
+def run(
+    models: Sequence[str],
+    limits: Limits,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    token: str | None = None,
+    allowed_hosts: Collection[str] = (),
+    open_browser: bool = True,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve until SIGTERM or SIGINT; what was begun is finished.
+
+    Parameters
+    ----------
+    models
+        Names or folders; the first is the default.
+    host, port
+        Where to listen; port 0 takes any that is free.
+    token
+        What clients must send to use the API; None lets all in.
+    allowed_hosts
+        More names that the server goes by. Without any, a server that other machines can
+        reach answers to all names, and one that they cannot only to this machine's.
+    announce
+        Called with the page's address once the server listens.
+
+    Raises
+    ------
+    ServeError
+        If the address cannot be had, two models have one name, or a model cannot be loaded.
+    ModelError
+        If a model is not found.
+    """
+    cards = [read_card(find_model(name)) for name in models]
+    names = [card.name for card in cards]
+    if len(set(names)) < len(names):
+        raise ServeError(f"two models are called {max(names, key=names.count)}; serve one of them")
+    failures: list[str] = []
+
+    def fail(reason: str) -> None:
+        failures.append(reason)
+        server.should_exit = True
+
+    folders = [str(find_model(name)) for name in models]
+    hosts = {*allowed_hosts, *(LOOPBACK_NAMES if is_loopback(host) or allowed_hosts else ())}
+    app = create_app(cards, Dispatcher(folders, limits, fail), limits, hosts=hosts, token=token)
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        proxy_headers=False,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+    )
+    server = uvicorn.Server(config)
+    with closing(_listening(host, port)) as listener:
+        url = _url(listener)
+        announce(url)
+        if open_browser:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        _run_quietly(server, listener)
+    if failures:
+        raise ServeError(failures[0])
+
+
+def _run_quietly(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run, and return when a signal ends the server, which would raise it anew afterwards."""
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: None) for number in signals]
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            if sys.platform != "win32":  # there it would let two servers share a port
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen()
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ServeError(
+            f"{host}:{port}: cannot be listened on ({reason}); choose others with --host and --port"
+        ) from error
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port, *_ = listener.getsockname()
+    if host in ("0.0.0.0", "::"):  # noqa: S104 (all addresses, of which this is one)
+        host = "localhost"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

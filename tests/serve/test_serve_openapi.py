@@ -1,0 +1,100 @@
+"""The API's description is valid, complete, and what the server does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+from deepgaze2.serve.limits import Limits
+from deepgaze2.serve.openapi import document
+from deepgaze2.serve.openapi_schemas import EXAMPLES, SCHEMAS
+from deepgaze2.serve.problems import MEDIA_TYPE, PROBLEMS
+from live_server import LiveServer, photo
+
+DOCUMENT = document(["deepgaze2-plus"], Limits())
+
+
+def check(value: object, schema: str) -> None:
+    jsonschema.validate(value, SCHEMAS[schema], format_checker=jsonschema.FormatChecker())
+
+
+def operations() -> list[dict[str, Any]]:
+    return [operation for path in DOCUMENT["paths"].values() for operation in path.values()]
+
+
+def test_the_document_is_valid_openapi() -> None:
+    validate(DOCUMENT)
+    assert DOCUMENT["openapi"].startswith("3.1.")
+
+
+@pytest.mark.parametrize("schema", list(EXAMPLES))
+def test_examples_fit_their_schemas(schema: str) -> None:
+    check(EXAMPLES[schema], schema)
+
+
+def test_every_problem_is_described_with_an_example() -> None:
+    described = {}
+    for operation in operations():
+        for status, response in operation["responses"].items():
+            for name, example in (
+                response["content"].get(MEDIA_TYPE, {}).get("examples", {}).items()
+            ):
+                check(example["value"], "Problem")
+                assert example["value"]["type"] == f"/problems/{name}"
+                assert int(status) == example["value"]["status"]
+                described[name] = int(status)
+    assert described == {name: problem.status for name, problem in PROBLEMS.items()}
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation["operationId"] for operation in operations()]
+    assert len(set(names)) == len(names)
+
+
+def test_the_server_publishes_it(server: LiveServer) -> None:
+    published = server.client.get("/openapi.json").json()
+    assert published == document(["deepgaze2-plus", "deepgaze2"], Limits())
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("/v1/models", "Models"),
+        ("/v1/examples", "Examples"),
+        ("/healthz", "Status"),
+        ("/readyz", "Status"),
+        ("/v1/predict?regions=a:0,0,1,1&samples=2", "Prediction"),
+        ("/v1/layers", "Layers"),
+        ("/v1/nothing", "Problem"),
+    ],
+)
+def test_answers_fit_their_schemas(server: LiveServer, path: str, schema: str) -> None:
+    if schema in ("Prediction", "Layers"):
+        headers = {"Content-Type": "image/png"}
+        response = server.client.post(path, content=photo(), headers=headers)
+    else:
+        response = server.client.get(path)
+    check(response.json(), schema)
+
+
+def test_the_server_does_what_the_document_says(server: LiveServer, tmp_path: Path) -> None:
+    """Schemathesis makes requests from the document, good and bad, and checks the answers.
+
+    It cannot make images, so that it takes their refusal for one of good data: that check is off.
+    """
+    subprocess.run(
+        [
+            *(Path(sys.executable).with_name("schemathesis"), "--no-color", "run"),
+            *(f"{server.url}/openapi.json", "--max-examples=30", "--seed=1"),
+            *("--generation-database=none", "--exclude-checks=positive_data_acceptance"),
+        ],
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "NO_PROXY": "127.0.0.1"},
+        timeout=120,
+    )
