@@ -3,10 +3,16 @@
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from deepgaze2.grid import block_size, block_stride
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.grid import ALEXNET_OFFSET_PX, alexnet_size, block_size, block_stride, scaled_grid
 from deepgaze2.vgg import Vgg
 
 Activation: TypeAlias = Literal["relu", "softplus"]
+
+ALEXNET_TAP = "conv5"
+"""AlexNet's last convolution, which DeepGaze I reads."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +22,8 @@ class TapGroup:
     Attributes
     ----------
     taps
-        Names of the layers, `convB_L` or `reluB_L`, all of one block B.
+        Names of the layers, `convB_L` or `reluB_L`, all of one block B; or AlexNet's `conv5`
+        alone, whose stride is that of block 5.
     scale
         Size of the network input, relative to the model's own.
     """
@@ -37,7 +44,20 @@ class TapGroup:
     def shape(self, input_size: tuple[int, int]) -> tuple[int, int]:
         """Return height and width of the grid for a network input of (width, height)."""
         width, height = input_size
+        if self.taps == (ALEXNET_TAP,):
+            return alexnet_size(height), alexnet_size(width)
         return block_size(height, self.block), block_size(width, self.block)
+
+    def positions(self, main_px: int, input_px: int, grid_block: int) -> NDArray[np.float64]:
+        """Return, for each cell of the readout's grid, its coordinate among the group's cells.
+
+        Along an axis on which the readout's network input has `main_px` and the group's
+        `input_px`; see `grid.scaled_grid`.
+        """
+        positions = scaled_grid(main_px, input_px, self.block, grid_block)
+        if self.taps == (ALEXNET_TAP,):
+            positions -= (ALEXNET_OFFSET_PX - (self.stride_px - 1) / 2) / self.stride_px
+        return positions
 
     def channels(self, vgg: Vgg) -> int:
         """Return the number of features at one place."""

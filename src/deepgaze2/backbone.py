@@ -51,6 +51,15 @@ class Backbone:
     checksum: str
     origin: str = ""
 
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.vgg.name
+
+    def stored_taps(self, taps: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the distinct tensors behind layers; see `with_taps` and `Vgg.stored_taps`."""
+        return self.with_taps(taps).vgg.stored_taps()
+
     def with_taps(self, taps: tuple[str, ...]) -> "Backbone":
         """Return the same weights, read at other layers, whose names are checked.
 

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,12 @@ from deepgaze2.feature_file import read_feature_map, verify, write_feature_map
 from deepgaze2.files import cache_directory, claimed
 from deepgaze2.network_input import network_input, network_size
 from deepgaze2.stimulus import Stimulus, read_stimulus
+
+if TYPE_CHECKING:
+    from deepgaze2.rivals.alexnet import AlexNet
+
+Network: TypeAlias = "Backbone | AlexNet"
+"""What features can be read of."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ class ImageFeatures:
 
 def cache_features(
     paths: list[Path],
-    backbone: Backbone,
+    backbone: Network,
     taps: tuple[str, ...],
     view: View = View(),
     *,
@@ -107,7 +114,7 @@ def cache_features(
         Image files.
     taps
         Layers of the second block or later ones: `convB_L` or `reluB_L`. A convolution and its
-        own ReLU are stored as one tensor.
+        own ReLU are stored as one tensor. Of AlexNet, `conv5`.
     engine
         Made for `backbone.with_taps(taps)`. None takes the fastest here, made only if anything
         is missing, and for what is missing.
@@ -123,7 +130,7 @@ def cache_features(
     OSError
         If nothing at all may be written to the cache.
     """
-    store = _Store(_folder(backbone, view), view, backbone.with_taps(taps).vgg.stored_taps())
+    store = _Store(_folder(backbone, view), view, backbone.stored_taps(taps))
     found = []
     with ThreadPoolExecutor(available_cores()) as pool:
         each = pool.map(lambda path: store.find(store.key(read_stimulus(path))), paths)
@@ -139,14 +146,14 @@ def cache_features(
         if engine is None:
             missing = {tap for one in found for tap in one.missing}
             computed = tuple(tap for tap in store.taps if tap in missing)
-            engine = _fastest_engine(backbone.with_taps(computed))
+            engine = _fastest_engine(backbone, computed)
         for i, completed in _completed(waiting, store, engine, computed):
             features[i] = completed
     return features
 
 
-def _folder(backbone: Backbone, view: View) -> Path:
-    network = f"{backbone.vgg.name}-{backbone.checksum[:16]}"
+def _folder(backbone: Network, view: View) -> Path:
+    network = f"{backbone.name}-{backbone.checksum[:16]}"
     seen = f"{view.longer_side_px}px{'-mirrored' if view.mirrored else ''}"
     return cache_directory() / "features" / network / seen
 
@@ -155,7 +162,10 @@ def _convolution(tap: str) -> str:
     return tap.replace("relu", "conv")
 
 
-def _fastest_engine(backbone: Backbone) -> Engine:
+def _fastest_engine(backbone: Network, taps: tuple[str, ...]) -> Engine:
+    if not isinstance(backbone, Backbone):
+        return backbone
+    backbone = backbone.with_taps(taps)
     if find_spec("torch"):
         import torch
 

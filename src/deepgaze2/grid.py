@@ -21,6 +21,20 @@ def block_size(input_px: int, block: int) -> int:
     return input_px
 
 
+ALEXNET_OFFSET_PX = 15
+"""AlexNet's conv5: cells lie at 16i + 15. Its conv1 reaches from 4i - 2 to 4i + 8, so its cells lie
+at 4i + 3; each pooling, 3 wide without padding, doubles the stride and takes the middle one of
+three: 8i + 7, then 16i + 15."""
+
+
+def alexnet_size(input_px: int) -> int:
+    """Return the number of cells of AlexNet's conv5 along one axis, at least 63 pixels long."""
+    cells = (input_px - 7) // 4 + 1
+    for _ in range(2):
+        cells = (cells - 3) // 2 + 1
+    return cells
+
+
 def cell_centers_px(input_px: int, block: int) -> NDArray[np.float64]:
     """Return the coordinates of a block's cells along one axis of the network input."""
     stride = block_stride(block)

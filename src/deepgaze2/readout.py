@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.architecture import Architecture, TapGroup
 from deepgaze2.cores import available_cores, single_threaded_blas
-from deepgaze2.grid import block_size, block_stride, blur_matrix, interpolation_matrix, scaled_grid
+from deepgaze2.grid import block_size, block_stride, blur_matrix, interpolation_matrix
 
 FloatArray = NDArray[np.float32]
 
@@ -177,7 +177,7 @@ def _coarse(
         products = np.concatenate(list(pool.map(apply, parts)), axis=1)
         rows, columns = (
             interpolation_matrix(
-                scaled_grid(main_px, px, group.block, architecture.grid_block), cells
+                group.positions(main_px, px, architecture.grid_block), cells
             ).astype(np.float32)
             for main_px, px, cells in zip(
                 reversed(sizes[0]), reversed(size), (height, width), strict=True

@@ -14,7 +14,9 @@ from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.references import fit_references
+from deepgaze2.features import Network
 from deepgaze2.figures.ablation import ablation_bars
+from deepgaze2.rivals.alexnet import AlexNet
 from deepgaze2.train import ablation as module
 from deepgaze2.train.ablation import Ablation, Cell, ablation, write_ablation
 from deepgaze2.train.curves import CurveDrawing
@@ -22,14 +24,14 @@ from deepgaze2.train.fit import Curve, Fit, FitSettings, fit
 from deepgaze2.train.procedure import cross_validate
 from deepgaze2.train.recipes import paper_recipe
 from deepgaze2.train.runs import Run
-from tiny import NARROW16, NARROW19, random_backbone, write_photos
+from tiny import NARROW16, random_backbone, write_photos
 
 SIZES = [(96, 64), (64, 96), (96, 64), (80, 80), (96, 64), (64, 96)]
 SETTINGS = FitSettings(epochs=2, images_per_batch=2)
 RECIPE = replace(
     paper_recipe(NARROW16), pretraining=SETTINGS, finetuning=SETTINGS, longer_side_px=96
 )
-NETWORKS = [random_backbone(NARROW16), random_backbone(NARROW19)]
+NETWORK = random_backbone(NARROW16)
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +56,7 @@ def _in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
         return {run.name: train(run) for run in runs}
 
     monkeypatch.setattr("deepgaze2.train.procedure.train_all", train_one_by_one)
-    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_: None)
+    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
 
 
 @pytest.fixture
@@ -76,23 +78,37 @@ def write_dataset(folder: Path, seed: int) -> Dataset:
     return open_dataset(f"csv:{folder}")
 
 
+def random_alexnet() -> AlexNet:
+    rng = np.random.default_rng(0)
+    shapes = [(64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3)]
+    kernels = [
+        rng.normal(0, np.sqrt(2 / (inputs * size**2)), (outputs, inputs, size, size))
+        for outputs, inputs, size in shapes
+    ]
+    return AlexNet(
+        tuple(kernel.astype(np.float32) for kernel in kernels),
+        tuple(np.zeros(len(kernel), np.float32) for kernel in kernels),
+    )
+
+
 def run(dataset: Dataset, folder: Path, pretrain: Dataset | None = None) -> Ablation:
-    return ablation(dataset, NETWORKS[:1], folder, pretrain=pretrain, recipe=RECIPE, n_folds=2)
+    return ablation(dataset, [NETWORK], folder, pretrain=pretrain, recipe=RECIPE, n_folds=2)
 
 
 def test_cells_are_all_combinations_and_steps_change_one_thing(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     mouse = write_dataset(tmp_path / "mouse", 1)
-    result = ablation(dataset, NETWORKS, tmp_path / "out", pretrain=mouse, recipe=RECIPE, n_folds=2)
+    networks: list[Network] = [random_alexnet(), NETWORK]
+    result = ablation(dataset, networks, tmp_path / "out", pretrain=mouse, recipe=RECIPE, n_folds=2)
     cells = [score.cell for score in result.cells]
     assert cells[:4] == [
-        Cell("narrow-vgg16", "linear", "none"),
-        Cell("narrow-vgg16", "linear", "mouse"),
-        Cell("narrow-vgg16", "network", "none"),
-        Cell("narrow-vgg16", "network", "mouse"),
+        Cell("alexnet", "linear", "none"),
+        Cell("alexnet", "linear", "mouse"),
+        Cell("alexnet", "network", "none"),
+        Cell("alexnet", "network", "mouse"),
     ]
-    assert [cell.features for cell in cells[4:]] == ["narrow-vgg19"] * 4
+    assert [cell.features for cell in cells[4:]] == ["narrow-vgg16"] * 4
     assert len(set(cells)) == 8
     assert len(result.steps) == 12
     gains = {score.cell: score.information_gain.value for score in result.cells}
@@ -114,7 +130,7 @@ def test_a_cell_is_the_mean_over_fixations_of_cross_validated_gains(
     gold = references.gain_per_image(references.gold.log_density)[:-1]
     for score, recipe in zip(result.cells, (linear, RECIPE), strict=True):
         trained = cross_validate(
-            dataset, NETWORKS[0], tmp_path / score.cell.name, recipe=recipe, n_folds=2
+            dataset, NETWORK, tmp_path / score.cell.name, recipe=recipe, n_folds=2
         )
         gain = np.average(trained.gains, weights=counts)
         assert score.information_gain.value == pytest.approx(gain)
@@ -131,7 +147,7 @@ def test_interrupted_anywhere_it_ends_with_the_same_tables(
     write_ablation(run(dataset, tmp_path / "whole", mouse), tmp_path / "whole")
     epochs, stops = 0, 0
 
-    def stop_at_times(*_: object) -> None:
+    def stop_at_times(*_: object, last: bool = False) -> None:
         nonlocal epochs
         epochs += 1
         if epochs in (3, 7, 20):
@@ -160,10 +176,10 @@ def test_finished_cells_of_other_settings_or_damaged_are_refused(
     monkeypatch.setattr(module, "cross_validate", None)  # all is finished
     run(dataset, tmp_path / "out")
     with pytest.raises(DataError, match=r"narrow-vgg16-linear-none.json: .*other folds, seed;"):
-        ablation(dataset, NETWORKS[:1], tmp_path / "out", recipe=RECIPE, n_folds=3, seed=1)
+        ablation(dataset, [NETWORK], tmp_path / "out", recipe=RECIPE, n_folds=3, seed=1)
     more = replace(RECIPE, finetuning=replace(SETTINGS, epochs=3))
     with pytest.raises(DataError, match="other recipe;"):
-        ablation(dataset, NETWORKS[:1], tmp_path / "out", recipe=more, n_folds=2)
+        ablation(dataset, [NETWORK], tmp_path / "out", recipe=more, n_folds=2)
     with pytest.raises(DataError, match=r"gold_standard.json: .*other data_set;"):
         run(dataset.select(np.arange(4)), tmp_path / "out")
     cell = tmp_path / "out" / "cells" / "narrow-vgg16-network-none.json"

@@ -11,8 +11,8 @@ from deepgaze2.cli.train import require_torch
 from deepgaze2.errors import WeightsError
 
 if TYPE_CHECKING:
-    from deepgaze2.backbone import Backbone
     from deepgaze2.evaluate.report import Estimate
+    from deepgaze2.features import Network
     from deepgaze2.train.ablation import Ablation, Cell
 
 
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     required=True,
     help="Folder for the figure, the tables and what is finished.",
 )
+@click.option(
+    "--alexnet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="AlexNet's conv5 too, as in DeepGaze I: torchvision's file of its weights.",
+)
 @click.option("--vgg19", metavar="FILE", help="VGG-19's features too: `vgg19` or its file.")
 @click.option(
     "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
@@ -41,6 +46,7 @@ def ablation(
     source: str,
     pretrain: str | None,
     output: Path,
+    alexnet: Path | None,
     vgg19: str | None,
     folds: int,
     seed: int,
@@ -66,7 +72,7 @@ def ablation(
 
     result = compute(
         open_ready(source, table),
-        _networks(vgg19),
+        _networks(alexnet, vgg19),
         output,
         pretrain=open_ready(pretrain, {}) if pretrain else None,
         n_folds=folds,
@@ -79,11 +85,15 @@ def ablation(
         click.echo(path)
 
 
-def _networks(vgg19: str | None) -> "list[Backbone]":
-    networks = [find_backbone("vgg16")]
+def _networks(alexnet: Path | None, vgg19: str | None) -> "list[Network]":
+    networks: list[Network] = [find_backbone("vgg16")]
+    if alexnet is not None:
+        from deepgaze2.rivals.alexnet import read_alexnet
+
+        networks.insert(0, read_alexnet(alexnet))
     if vgg19 is not None:
         networks.append(find_backbone(vgg19))
-        if (name := networks[-1].vgg.name) != "vgg19":
+        if (name := networks[-1].name) != "vgg19":
             raise WeightsError(f"--vgg19: {vgg19} holds {name}; give a file of VGG-19")
     return networks
 

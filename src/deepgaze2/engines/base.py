@@ -15,8 +15,15 @@ ENGINES: tuple[EngineName, ...] = ("auto", "ncnn", "torch")
 class Engine(Protocol):
     """Runs a backbone. Thread-safe: one engine may serve several threads at once."""
 
-    name: str
-    device: str
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Where it computes, as PyTorch names it."""
+        ...
 
     def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """Return the backbone's distinct tapped tensors for one image.

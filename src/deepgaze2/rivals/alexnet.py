@@ -4,14 +4,18 @@ No weights are packaged: torchvision's `alexnet-owt-7be5be79.pth`, or the same t
 safetensors, serve.
 """
 
+import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from deepgaze2.errors import WeightsError
+from deepgaze2.architecture import ALEXNET_TAP
+from deepgaze2.errors import ModelError, WeightsError
+from deepgaze2.grid import ALEXNET_OFFSET_PX
 from deepgaze2.rivals.deepgaze1 import Layer
 from deepgaze2.weights.importers import TORCHVISION, read_tensors
 
@@ -22,9 +26,7 @@ _SHAPES = {  # by torchvision's names; out, in, height and width
     "features.8": (256, 384, 3, 3),
     "features.10": (256, 256, 3, 3),
 }
-_STRIDE_PX, _OFFSET_PX = 16, 15
-"""conv1 reaches from 4i - 2 to 4i + 8, so its cells lie at 4i + 3; each pooling, 3 wide without
-padding, doubles the stride and takes the middle one of three: 8i + 7, then 16i + 15."""
+_STRIDE_PX = 16
 
 MIN_SIDE_PX = 63
 """The smallest side of an input that leaves conv5 a cell."""
@@ -32,10 +34,51 @@ MIN_SIDE_PX = 63
 
 @dataclass(frozen=True)
 class AlexNet:
-    """Kernels (out, in, h, w) and biases (out,) of the five convolutions."""
+    """Kernels (out, in, h, w) and biases (out,) of the five convolutions.
+
+    It is a network and, as in `deepgaze2.engines`, what computes its features.
+    """
 
     kernels: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
+    name: str = "alexnet"
+    device: str = "cpu"
+
+    @cached_property
+    def checksum(self) -> str:
+        """SHA-256 of the tensors, 64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for tensor in (*self.kernels, *self.biases):
+            digest.update(np.ascontiguousarray(tensor).tobytes())
+        return digest.hexdigest()
+
+    def stored_taps(self, taps: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the only layer that can be read, `conv5`.
+
+        Raises
+        ------
+        ModelError
+            If another is asked for.
+        """
+        if other := sorted({*taps} - {ALEXNET_TAP}):
+            raise ModelError(f"{other[0]}: of AlexNet, {ALEXNET_TAP} alone can be read")
+        return (ALEXNET_TAP,)
+
+    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """See `Engine.stored_features`.
+
+        Raises
+        ------
+        ModelError
+            If a side of the image is too short.
+        """
+        _, height, width = image.shape
+        if min(height, width) < MIN_SIDE_PX:
+            raise ModelError(
+                f"a network input of {width} by {height} pixels is too small for AlexNet, which"
+                f" needs {MIN_SIDE_PX} on each side; leave out images as oblong as this"
+            )
+        return (np.asarray(self.conv5(image).responses, np.float32),)
 
     def conv5(self, image: NDArray[np.float32]) -> Layer:
         """Return the responses of the last convolution, before its ReLU.
@@ -53,7 +96,7 @@ class AlexNet:
         for kernel, bias in zip(self.kernels[2:4], self.biases[2:4], strict=True):
             x = np.maximum(_convolved(x, kernel, bias, 1, 1), 0)
         x = _convolved(x, self.kernels[4], self.biases[4], 1, 1)
-        return Layer(x, (image.shape[2], image.shape[1]), _STRIDE_PX, _OFFSET_PX)
+        return Layer(x, (image.shape[2], image.shape[1]), _STRIDE_PX, ALEXNET_OFFSET_PX)
 
 
 def read_alexnet(path: Path) -> AlexNet:

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.architecture import Architecture, paper_architecture
+from deepgaze2.architecture import ALEXNET_TAP, Architecture, TapGroup
 from deepgaze2.backbone import Backbone
 from deepgaze2.data.table import Dataset
 from deepgaze2.evaluate.references import dataset_checksum, fit_references
 from deepgaze2.evaluate.report import Estimate, estimate_ratio
+from deepgaze2.features import Network
 from deepgaze2.train.procedure import CHECKPOINTS, cross_validate
 from deepgaze2.train.recipes import Recipe
 from deepgaze2.train.results import kept, write_csv, write_json
@@ -115,7 +116,7 @@ class Ablation:
 
 def ablation(
     dataset: Dataset,
-    networks: Sequence[Backbone],
+    networks: Sequence[Network],
     folder: Path,
     *,
     pretrain: Dataset | None = None,
@@ -188,11 +189,11 @@ def ablation(
     )
 
 
-def _cells(networks: Sequence[Backbone], *, pretrained: bool) -> Iterator[tuple[Backbone, Cell]]:
+def _cells(networks: Sequence[Network], *, pretrained: bool) -> Iterator[tuple[Network, Cell]]:
     for network in networks:
         for readout in READOUTS:
             for pretraining in (_NO, _MOUSE) if pretrained else (_NO,):
-                yield network, Cell(network.vgg.name, readout, pretraining)
+                yield network, Cell(network.name, readout, pretraining)
 
 
 def _neighbors(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
@@ -205,14 +206,15 @@ def _neighbors(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
                     yield cell, replace(cell, **{kind: after})
 
 
-def _recipe(recipe: Recipe | None, network: Backbone, cell: Cell) -> Recipe:
-    architecture = replace(paper_architecture(network.vgg), widths=READOUTS[cell.readout])
+def _recipe(recipe: Recipe | None, network: Network, cell: Cell) -> Recipe:
+    taps = network.vgg.taps if isinstance(network, Backbone) else (ALEXNET_TAP,)
+    architecture = Architecture((TapGroup(taps),), widths=READOUTS[cell.readout])
     return replace(recipe, architecture=architecture) if recipe else Recipe(architecture)
 
 
 def _cross_validated(
     dataset: Dataset,
-    network: Backbone,
+    network: Network,
     folder: Path,
     *,
     recipe: Recipe,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from deepgaze2.architecture import Architecture
-from deepgaze2.grid import block_stride, image_in_grid, interpolation_matrix, scaled_grid
+from deepgaze2.grid import block_stride, image_in_grid, interpolation_matrix
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def layout(
         height, width = group.shape(size)
         groups.append(
             (
-                _matrix(scaled_grid(sizes[0][1], size[1], group.block, grid_block), height),
-                _matrix(scaled_grid(sizes[0][0], size[0], group.block, grid_block), width),
+                _matrix(group.positions(sizes[0][1], size[1], grid_block), height),
+                _matrix(group.positions(sizes[0][0], size[0], grid_block), width),
             )
         )
     rows, columns = groups[0][0].shape[0], groups[0][1].shape[0]

@@ -7,10 +7,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.backbone import Backbone
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.table import Dataset
-from deepgaze2.features import View, cache_features
+from deepgaze2.features import Network, View, cache_features
 from deepgaze2.train.images import TrainingImage, TrainingSet, fixated_pixels
 from deepgaze2.train.recipes import Recipe
 
@@ -45,7 +44,7 @@ def prepare_images(
     dataset: Dataset,
     priors: Sequence[CenterBias],
     folds: NDArray[np.integer],
-    backbone: Backbone,
+    backbone: Network,
     recipe: Recipe,
     *,
     mirrored: bool = False,
@@ -72,7 +71,7 @@ def _prepare(
     dataset: Dataset,
     priors: Sequence[CenterBias],
     folds: NDArray[np.integer],
-    backbone: Backbone,
+    backbone: Network,
     recipe: Recipe,
     *,
     mirrored: bool,

@@ -15,7 +15,7 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import View, cache_features, tap_deviations
+from deepgaze2.features import Network, View, cache_features, tap_deviations
 from deepgaze2.image_files import image_files
 from deepgaze2.readout import Readout
 from deepgaze2.train.curves import CurveDrawing
@@ -159,7 +159,7 @@ def train_model(
 
 def cross_validate(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: Network,
     folder: Path,
     *,
     recipe: Recipe,
@@ -266,7 +266,7 @@ def _pretrained(
     prepared: PreparedImages,
     starts: _Starts,
     network: ReadoutNetwork,
-    backbone: Backbone,
+    backbone: Network,
     recipe: Recipe,
     folder: Path,
     seed: int,
@@ -332,14 +332,17 @@ def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) 
 
 def _deviations(
     recipe: Recipe,
-    backbone: Backbone,
+    backbone: Network,
     prepared: PreparedImages,
     normalize_over: Path | None,
     start: Start | None,
 ) -> list[NDArray[np.float32]]:
     groups = recipe.architecture.groups
     if start is not None:
-        widths = [group.channels(backbone.vgg) for group in groups]
+        widths = [
+            sum(len(one.tensor(tap)) for tap in group.taps)
+            for one, group in zip(prepared.images[0].features, groups, strict=True)
+        ]
         return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
     if normalize_over is None:
         return [
