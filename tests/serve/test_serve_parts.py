@@ -17,8 +17,10 @@ from deepgaze2.center_bias import CenterBias
 from deepgaze2.prediction import Prediction
 from deepgaze2.serve import frames
 from deepgaze2.serve.guard import host_name, is_loopback
+from deepgaze2.serve.jobs import Answer, Job
 from deepgaze2.serve.layers import cell_masses, layers
 from deepgaze2.serve.limits import Limits
+from deepgaze2.serve.options import Options
 from deepgaze2.serve.upload import read_image
 from deepgaze2.stimulus import Stimulus
 
@@ -124,3 +126,12 @@ def test_addresses_of_this_machine_alone_are_told_from_others() -> None:
         assert is_loopback(host)
     for host in ("0.0.0.0", "::", "192.168.0.1", "example.org"):
         assert not is_loopback(host)
+
+
+def test_images_and_results_stay_out_of_messages() -> None:
+    answer = Answer("image/png", b"secret")
+    loop = asyncio.new_event_loop()
+    job = Job("predict", Options("model"), b"secret", loop.create_future())
+    job.answer.set_result(answer)
+    loop.close()
+    assert "secret" not in f"{answer!r} {job!r}"

@@ -90,7 +90,7 @@ class Dispatcher:
     def forget(self, job: Job) -> None:
         """Drop an image that nobody waits for; what the worker began it finishes."""
         job.answer.cancel()
-        with suppress(ValueError):
+        if job in self._waiting:
             self._waiting.remove(job)
 
     def start(self) -> None:

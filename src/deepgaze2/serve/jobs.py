@@ -14,7 +14,7 @@ class Answer:
     """A result: what the worker computed for an image."""
 
     media_type: str
-    body: bytes
+    body: bytes = field(repr=False)  # megabytes, and nobody's business in a message
 
 
 @dataclass(eq=False)
@@ -35,8 +35,8 @@ class Job:
 
     task: Task
     options: Options
-    image: bytes
-    answer: "Future[Answer]"
+    image: bytes = field(repr=False)
+    answer: "Future[Answer]" = field(repr=False)
     is_retry: bool = False
     is_overdue: bool = False
     sent_at: float = 0.0
