@@ -22,7 +22,7 @@ from PIL import Image
 COMMAND = [sys.executable, "-c", "from deepgaze2.cli import main; main()", "serve"]
 T = TypeVar("T")
 
-PATIENCE_S = 60.0  # on a busy machine
+PATIENCE_S = 120.0  # on a busy machine
 
 
 @dataclass

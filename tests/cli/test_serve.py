@@ -91,6 +91,8 @@ def test_other_names_and_addresses_can_be_allowed(tmp_path: Path) -> None:
     with serving(tmp_path / "b", "--host", "0.0.0.0") as live:
         assert live.url.startswith("http://localhost:")
         assert live.client.get("/healthz", headers={"Host": "gaze.example"}).status_code == 200
+    assert "without --token everybody" in (tmp_path / "b").read_text()
+    assert (tmp_path / "a").read_text() == ""
     with serving(tmp_path / "c", "--host", "::1") as live:
         assert httpx.URL(live.url).host == "::1"
         assert live.client.get("/healthz").status_code == 200

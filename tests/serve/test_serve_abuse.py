@@ -108,6 +108,20 @@ def test_10000_small_requests(unharmed: LiveServer) -> None:
     assert set(answers) == set(asked.items())
 
 
+@pytest.mark.parametrize(
+    ("kind", "length", "status"),
+    [("image/png", 100_000_000, 413), ("text/plain", 3_000_000, 415)],
+)
+def test_refusals_reach_clients_that_upload_to_the_end(
+    unharmed: LiveServer, kind: str, length: int, status: int
+) -> None:
+    head = upload_head(length).replace(b"image/png", kind.encode())
+    head = head.replace(b"Host:", b"Connection: close\r\nHost:")
+    with unharmed.connection() as connection:
+        connection.sendall(head + bytes(length))
+        assert all_from(connection).startswith(f"HTTP/1.1 {status} ".encode())
+
+
 def test_more_connections_than_are_taken(unharmed: LiveServer) -> None:
     silent = [unharmed.connection() for _ in range(MAX_CONNECTIONS + 50)]
     for connection in silent[:100]:

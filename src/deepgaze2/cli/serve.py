@@ -111,6 +111,7 @@ def serve(
     else. Ctrl-C ends the server when it has finished what it began.
     """
     try:
+        from deepgaze2.serve.guard import is_loopback
         from deepgaze2.serve.server import run
     except ModuleNotFoundError as error:
         raise ServeError(
@@ -119,6 +120,8 @@ def serve(
         ) from error
     if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
         raise ServeError("the token is empty or not plain ASCII; choose another")
+    if token is None and not is_loopback(host):
+        click.echo("note: without --token everybody who reaches this machine may use it", err=True)
     run(
         models,
         Limits(body_bytes, pixels, compute_s, transfer_s, requests, queue),

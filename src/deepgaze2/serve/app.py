@@ -15,6 +15,7 @@ from deepgaze2.serve.dispatcher import Dispatcher
 from deepgaze2.serve.guard import Guard
 from deepgaze2.serve.jobs import Task
 from deepgaze2.serve.limits import MAX_REGIONS, MAX_SAMPLES, Limits
+from deepgaze2.serve.linger import Linger
 from deepgaze2.serve.metrics import MEDIA_TYPE, Metrics
 from deepgaze2.serve.openapi import document
 from deepgaze2.serve.pages import Pages
@@ -29,7 +30,7 @@ def create_app(
     *,
     hosts: Collection[str],
     token: str | None,
-) -> Guard:
+) -> Linger:
     """Return the ASGI application.
 
     Parameters
@@ -84,7 +85,8 @@ def create_app(
         },
     )
     app.router.redirect_slashes = False
-    return Guard(app, metrics, hosts=hosts, token=token, routes=[route.path for route in routes])
+    paths = [route.path for route in routes]
+    return Linger(Guard(app, metrics, hosts=hosts, token=token, routes=paths))
 
 
 def _as_problem(error: Exception) -> ProblemError:

@@ -12,10 +12,9 @@ from contextlib import suppress
 
 from deepgaze2.serve import frames
 from deepgaze2.serve.jobs import Answer, Job
-from deepgaze2.serve.limits import Limits
+from deepgaze2.serve.limits import UNDER_WAY, Limits
 from deepgaze2.serve.problems import ProblemError, busy
 
-_UNDER_WAY = 2  # one in the network, one before or after it
 _PAUSE_S = 0.5  # before a worker is started again
 _START_S = 120.0
 _STOP_S = 5.0
@@ -190,7 +189,7 @@ class Dispatcher:
     def _may_send(self) -> bool:
         under_way = list(self._in_worker.values())
         is_alone = self._waiting[0].is_retry or any(job.is_retry for job in under_way)
-        return len(under_way) < (1 if is_alone else _UNDER_WAY)
+        return len(under_way) < (1 if is_alone else UNDER_WAY)
 
     def _finish(self, job: Job) -> None:
         if job.timer is not None:

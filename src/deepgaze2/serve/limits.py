@@ -5,6 +5,8 @@ from dataclasses import dataclass
 MAX_SAMPLES = 10_000
 MAX_REGIONS = 100
 MAX_CONNECTIONS = 512  # open files: systems allow a process 1024 and more
+UNDER_WAY = 2  # images that the worker has: one is predicted, one is decoded or encoded
+LINGER_S = 30.0  # for the rest of an upload that is refused
 IDLE_S = 15.0  # an open connection without a whole request is closed after this time
 
 

@@ -14,6 +14,8 @@ from deepgaze2.serve.problems import PROBLEMS
 
 Json = dict[str, Any]
 
+_BINARY = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
+
 _ANYWHERE = ("incomplete-request", "wrong-host", "cross-site", "method-not-allowed")
 _GUARDED = (*_ANYWHERE, "unauthorized", "internal-error")
 _PREDICTION_PROBLEMS = (
@@ -61,9 +63,8 @@ def document(models: Sequence[str], limits: Limits) -> Json:
 
 
 def _predict(models: Sequence[str], limits: Limits) -> Json:
-    pixel = {"type": "string", "contentMediaType": "application/octet-stream"}
     content: Json = {FORMATS["json"]: _json("Prediction")}
-    content |= {kind: {"schema": pixel} for name, kind in FORMATS.items() if name != "json"}
+    content |= {kind: _BINARY for name, kind in FORMATS.items() if name != "json"}
     return {
         "operationId": "predict",
         "summary": "Predict where people look in an image",
@@ -203,10 +204,9 @@ def _parameter(name: str, schema: Json, description: str = "What to return.") ->
 
 
 def _image(limits: Limits) -> Json:
-    raw = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
     form = {
         "type": "object",
-        "properties": {"image": raw["schema"]},
+        "properties": {"image": _BINARY["schema"]},
         "required": ["image"],
         "additionalProperties": False,
     }
@@ -216,8 +216,8 @@ def _image(limits: Limits) -> Json:
         f"{limits.body_bytes} bytes and {limits.pixels} pixels; its file name is not looked at.",
         "content": {
             "multipart/form-data": {"schema": form},
-            "image/*": raw,
-            "application/octet-stream": raw,
+            "image/*": _BINARY,
+            "application/octet-stream": _BINARY,
         },
     }
 

@@ -2,8 +2,8 @@
 
     python -m deepgaze2.serve.worker    # started by the server alone
 
-The first message names the models. Two images are under way at a time: while the network
-computes one, the other is decoded, finished or encoded. The process ends with its stdin.
+The first message names the models. Two images are under way at a time: while one is predicted, on
+all cores, the other is decoded or its result encoded. The process ends with its stdin.
 """
 
 import json
@@ -23,11 +23,10 @@ from deepgaze2.prediction import Prediction
 from deepgaze2.regions import Region, parse_region, region_shares
 from deepgaze2.serve import frames
 from deepgaze2.serve.layers import layers
+from deepgaze2.serve.limits import UNDER_WAY
 from deepgaze2.serve.options import FORMATS, Options
 from deepgaze2.serve.problems import ProblemError
 from deepgaze2.stimulus import Stimulus, read_stimulus
-
-UNDER_WAY = 2
 
 
 def main() -> None:
@@ -44,7 +43,7 @@ class _Worker:
     def __init__(self, source: BinaryIO, sink: BinaryIO) -> None:
         self._source = source
         self._sink = sink
-        self._lock = threading.Lock()
+        self._writing, self._predicting = threading.Lock(), threading.Lock()
         self._models: dict[str, Model] = {}
         self._max_pixels = 0
 
@@ -82,7 +81,7 @@ class _Worker:
         self._send(answer, body)
 
     def _send(self, header: Mapping[str, Any], body: bytes = b"") -> None:
-        with self._lock:
+        with self._writing:
             for part in frames.pack(header, body):
                 self._sink.write(part)
             self._sink.flush()
@@ -92,11 +91,12 @@ class _Worker:
         stimulus = _decoded(image, self._max_pixels)
         regions = _regions(options, stimulus)
         try:
-            prediction = self._models[options.model].predict(
-                stimulus,
-                center_bias=options.center_bias,
-                pixels_per_degree=options.pixels_per_degree,
-            )
+            with self._predicting:  # two at once would only make each other wait
+                prediction = self._models[options.model].predict(
+                    stimulus,
+                    center_bias=options.center_bias,
+                    pixels_per_degree=options.pixels_per_degree,
+                )
         except DeepGazeError as error:
             raise ProblemError("cannot-predict", str(error)) from error
         if task == "layers":
