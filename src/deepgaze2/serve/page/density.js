@@ -5,7 +5,7 @@
 
 const RANGE_NATS = 32; // cells that far below the peak hold less than 1e-8 of the mass
 const BINS = 1 << 16;
-export const CONTOURS = 3; // as in the paper's figures
+const CONTOURS = 3; // as in the paper's figures
 
 /**
  * Read the server's layers.

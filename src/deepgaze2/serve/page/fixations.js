@@ -32,7 +32,7 @@ export function sampleFixations({ columns, rows, mass }, n, seed) {
 }
 
 /** Return a function that gives numbers in [0, 1): a Weyl sequence, its bits well mixed. */
-export function randomNumbers(seed) {
+function randomNumbers(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x9e3779b9) >>> 0;

@@ -83,7 +83,6 @@ async function predict(image) {
   changed();
   const begin = performance.now();
   try {
-    checkSize(image);
     image.layers = decodeLayers(await fetchLayers(image.file, image.abort.signal));
     image.seconds = (performance.now() - begin) / 1000;
     image.status = "ready";
@@ -91,16 +90,6 @@ async function predict(image) {
   } catch (error) {
     if (error.name !== "AbortError") fail(image, error);
   }
-}
-
-/** Refuse what the server would: it ends too large an upload so early that no words come back. */
-function checkSize({ name, file }) {
-  if (!(file.size > state.limits?.bytes)) return;
-  const [size, limit] = [file.size, state.limits.bytes].map((bytes) => (bytes / 1e6).toFixed(1));
-  throw new Problem(
-    `${name} is too large`,
-    `It has ${size} MB, and this server takes ${limit} MB. Save it smaller, or as JPEG.`,
-  );
 }
 
 function fail(image, error) {

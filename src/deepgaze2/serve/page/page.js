@@ -97,8 +97,7 @@ function paintKey() {
 async function askServer() {
   const banner = byId("banner");
   try {
-    const { models, default: preset, limits } = await fetchModels();
-    state.limits = limits;
+    const { models, default: preset } = await fetchModels();
     byId("model").replaceChildren(
       ...models.map(({ name }) => element("option", { selected: name === preset }, name)),
     );

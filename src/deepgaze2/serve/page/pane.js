@@ -30,12 +30,7 @@ export function createPane(variant) {
   const problem = element("div", { class: "problem", role: "alert" });
   const stage = element("div", { class: "stage" }, canvas, regions, progress, problem);
   const head = element("figcaption", { class: "pane-head" });
-  const invitation = element(
-    "div",
-    { class: "invitation" },
-    element("p", {}, "Drop the variant to compare with"),
-    element("button", { type: "button", onclick: chooseFiles }, "Choose variant B"),
-  );
+  const invitation = makeInvitation();
   const root = element("figure", { class: "pane" }, head, stage, invitation);
   let image = null;
 
@@ -71,6 +66,16 @@ export function createPane(variant) {
     draw();
   };
   return { root, show };
+}
+
+/** What stands in the place of a variant that is not there yet. */
+function makeInvitation() {
+  return element(
+    "div",
+    { class: "invitation" },
+    element("p", {}, "Drop the variant to compare with"),
+    element("button", { type: "button", onclick: chooseFiles }, "Choose variant B"),
+  );
 }
 
 function showHead(head, variant, image) {

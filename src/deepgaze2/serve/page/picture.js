@@ -38,7 +38,7 @@ const PAINTERS = {
 };
 
 /** Return how thick a line of one unit is: a thousandth of the picture's longer side. */
-export function lineUnit({ width, height }) {
+function lineUnit({ width, height }) {
   return Math.max(width, height) / 1000;
 }
 

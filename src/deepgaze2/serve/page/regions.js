@@ -1,7 +1,7 @@
 // Regions: rectangles in shares of the image's width and height, so that they fit variants of a
 // design in any size.
 
-export const SMALLEST = 0.005;
+const SMALLEST = 0.005;
 
 /** Return a rectangle moved by shares of the image, kept inside. */
 export function moved({ x, y, width, height }, dx, dy) {

@@ -2,7 +2,6 @@
 
 export const state = {
   model: null, // name, once the reader chose one; else the server's default
-  limits: null, // of the server, once it has told them: {bytes, pixels, ...}
   images: [], // see images.js
   shown: null, // id of the image shown, variant A when comparing
   other: null, // id of variant B
