@@ -150,7 +150,7 @@ def test_a_damaged_model_is_named(run: Run, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (("train", "osie:{}/nowhere", "-o", "{}/m"), "nowhere"),
+        (("train", "--finetune", "osie:{}/nowhere", "-o", "{}/m"), "nowhere"),
         (("train", "oise:{}", "-o", "{}/m"), "oise"),
         (("train", "osie", "-o", "{}/m"), "osie"),
         (("evaluate", "{}/kleines", "osie:{}/nowhere"), "nowhere"),

@@ -200,7 +200,8 @@ def _report(card: "Card", folder: Path, dataset: "Dataset") -> None:
     """Score the model's images by the readouts that have not seen them."""
     from deepgaze2.evaluate.evaluation import evaluate
 
-    evaluation = evaluate([str(folder)], dataset)
+    # Resolved, so that a folder named like a packaged model or a rival is the folder.
+    evaluation = evaluate([str(folder.resolve())], dataset)
     click.echo(as_text(evaluation.report))
     write_report(evaluation, folder / "report")
     write_card(folder, replace(card, scores=card_scores(evaluation.report)))
