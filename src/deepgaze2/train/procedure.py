@@ -115,7 +115,6 @@ def train_model(
     """
     began = time.monotonic()
     dataset = _with_fixations(dataset)
-    own_center_bias = _center_bias(dataset) if center_bias is None else None
     trained = cross_validate(
         dataset,
         backbone,
@@ -127,6 +126,7 @@ def train_model(
         normalize_over=normalize_over,
         seed=seed,
     )
+    own_center_bias = _center_bias(dataset) if center_bias is None else None
     ids = np.array(dataset.stimuli.ids)
     card = Card(
         name=name,
