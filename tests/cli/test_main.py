@@ -151,8 +151,8 @@ def test_a_damaged_model_is_named(run: Run, folder: Path) -> None:
     ("arguments", "reason"),
     [
         (("train", "--finetune", "osie:{}/nowhere", "-o", "{}/m"), "nowhere"),
-        (("train", "oise:{}", "-o", "{}/m"), "oise"),
-        (("train", "osie", "-o", "{}/m"), "osie"),
+        (("train", "--finetune", "oise:{}", "-o", "{}/m"), "oise"),
+        (("train", "--finetune", "osie", "-o", "{}/m"), "osie"),
         (("evaluate", "{}/kleines", "osie:{}/nowhere"), "nowhere"),
         (("evaluate", "default", "osie:{}", "--update-card"), "--update-card"),
     ],
