@@ -67,9 +67,9 @@ def run(folder: Path, line: str) -> str:
 @pytest.mark.slow
 def test_from_a_labs_table_to_a_prediction(folder: Path) -> None:
     """Trained, killed, taken up, scored on unseen images, moved and used."""
-    train = f"train {TABLE} -o model --folds 3 --epochs 8 --layer-norm"
+    train = f"train --finetune {TABLE} -o model --folds 3 --epochs 8"
     process = start(folder, train)
-    while process.poll() is None and not (folder / "model" / "checkpoint.pt").exists():
+    while process.poll() is None and not [*(folder / "model" / "checkpoints").glob("*.pt")]:
         time.sleep(0.02)
     process.kill()
     _, stderr = process.communicate(timeout=600)
