@@ -154,8 +154,11 @@ def near_duplicates(paths: Sequence[Path]) -> NDArray[np.intp]:
 
 
 def _gradients(path: Path) -> NDArray[np.float32]:
-    """Return 1 where a cell is brighter than its right neighbor, else -1; as is and mirrored."""
+    """Return 1 where a cell is brighter than its right neighbor, -1 where it is darker, else 0.
+
+    As is and mirrored. Equal cells say nothing: screens with the same background are not alike.
+    """
     gray = Image.fromarray(read_stimulus(path).pixels).convert("L")
     cells = np.asarray(gray.resize((_CELLS + 1, _CELLS), Image.Resampling.BOX), dtype=np.int16)
-    signs = [np.where(np.diff(c, axis=1) < 0, 1, -1).ravel() for c in (cells, cells[:, ::-1])]
+    signs = [-np.sign(np.diff(c, axis=1)).ravel() for c in (cells, cells[:, ::-1])]
     return np.array(signs, dtype=np.float32)
