@@ -179,6 +179,12 @@ def test_clients_that_leave_while_they_wait(unharmed: LiveServer) -> None:
         worker.resume()
 
 
+def test_large_results_are_not_kept(unharmed: LiveServer) -> None:
+    before, _ = unharmed.memory_bytes()
+    assert len(unharmed.predict(photo(5000, 4000), "format=npy").content) > 80e6
+    eventually(lambda: unharmed.memory_bytes()[0] < before + 30e6)
+
+
 def test_clients_that_reset_their_connection(unharmed: LiveServer) -> None:
     content = photo()
     for sent in (content[:50], content):

@@ -9,6 +9,7 @@ from asyncio.subprocess import PIPE, Process
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from deepgaze2.serve import frames
 from deepgaze2.serve.jobs import Answer, Job
@@ -158,13 +159,8 @@ class Dispatcher:
         feeding = asyncio.create_task(self._feed(process))
         try:
             while True:
-                header, body = await frames.receive(_reader(process))
-                job = self._in_worker.pop(header["id"])
-                self._finish(job)
-                if "problem" in header:
-                    _fail(job, ProblemError(header["problem"], header["detail"]))
-                elif not job.answer.done():
-                    job.answer.set_result(Answer(header["media_type"], body))
+                # No name in these loops may keep an image or a result until the next one comes.
+                self._settle(*await frames.receive(_reader(process)))
         except (ConnectionError, asyncio.IncompleteReadError):
             self.is_ready = False
         finally:
@@ -176,22 +172,31 @@ class Dispatcher:
     async def _feed(self, process: Process) -> None:
         while True:
             while self._waiting and self._may_send():
-                job = self._waiting.popleft()
-                number = next(self._numbers)
-                self._in_worker[number] = job
-                loop = asyncio.get_running_loop()
-                job.sent_at = loop.time()
-                job.timer = loop.call_later(self._limits.compute_s, _overdue, job, process)
-                await self._write(process, job.header(number), job.image)
+                await self._send_next(process)
             self._changed.clear()
             await self._changed.wait()
+
+    async def _send_next(self, process: Process) -> None:
+        job = self._waiting.popleft()
+        number = next(self._numbers)
+        self._in_worker[number] = job
+        loop = asyncio.get_running_loop()
+        job.sent_at = loop.time()
+        job.timer = loop.call_later(self._limits.compute_s, _overdue, job, process)
+        await self._write(process, job.header(number), job.image)
 
     def _may_send(self) -> bool:
         under_way = list(self._in_worker.values())
         is_alone = self._waiting[0].is_retry or any(job.is_retry for job in under_way)
         return len(under_way) < (1 if is_alone else UNDER_WAY)
 
-    def _finish(self, job: Job) -> None:
+    def _settle(self, header: dict[str, Any], body: bytes) -> None:
+        """Give an image's result to whoever waits for it."""
+        job = self._in_worker.pop(header["id"])
+        if "problem" in header:
+            _fail(job, ProblemError(header["problem"], header["detail"]))
+        elif not job.answer.done():
+            job.answer.set_result(Answer(header["media_type"], body))
         if job.timer is not None:
             job.timer.cancel()
         now = asyncio.get_running_loop().time()
