@@ -1,5 +1,6 @@
 """Made-up images to train on: noise, and one conspicuous place in each at which people look."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from deepgaze2.architecture import Architecture
 from deepgaze2.feature_file import write_feature_map
 from deepgaze2.features import ImageFeatures
 from deepgaze2.readout import Readout
+from deepgaze2.train.fit import Curve, Fit, fit
 from deepgaze2.train.images import TrainingImage, TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
+from deepgaze2.train.runs import Curves, Run
 from tiny import NARROW16, PAPER16, group_sizes
 
 SIZE = (96, 64)
@@ -143,3 +146,23 @@ def double_readout(
         prior_weight=values.get("prior_weight", np.ones(()))[None],  # type: ignore[arg-type]
         tap_deviation=np.concatenate(network.deviations),
     )
+
+
+def train_one_by_one(
+    runs: Sequence[Run],
+    folder: Path,
+    *,
+    description: str,
+    on_epoch: Callable[[Curves], None] = lambda _: None,
+) -> dict[str, Fit]:
+    """`train_all` in this process: starting others takes seconds."""
+
+    def train(run: Run) -> Fit:
+        def report(curve: Curve) -> None:
+            if curve.training:
+                on_epoch({run.name: curve})
+
+        checkpoint = folder / f"{run.name}.pt"
+        return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
+
+    return {run.name: train(run) for run in runs}

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from deepgaze2.rivals.alexnet import AlexNet
 from deepgaze2.train import ablation as module
 from deepgaze2.train.ablation import Ablation, Cell, ablation, write_ablation
 from deepgaze2.train.curves import CurveDrawing
-from deepgaze2.train.fit import Curve, Fit, FitSettings, fit
+from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.procedure import cross_validate
 from deepgaze2.train.recipes import paper_recipe
-from deepgaze2.train.runs import Run
 from tiny import NARROW16, random_backbone, write_photos
+from training_images import train_one_by_one
 
 SIZES = [(96, 64), (64, 96), (96, 64), (80, 80), (96, 64), (64, 96)]
 SETTINGS = FitSettings(epochs=2, images_per_batch=2)
@@ -37,24 +36,6 @@ NETWORK = random_backbone(NARROW16)
 @pytest.fixture(autouse=True)
 def _in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Starting processes and drawing curves would take most of the time."""
-
-    def train_one_by_one(
-        runs: list[Run],
-        folder: Path,
-        *,
-        description: str,
-        on_epoch: Callable[[dict[str, Curve]], None],
-    ) -> dict[str, Fit]:
-        def train(run: Run) -> Fit:
-            def report(curve: Curve) -> None:
-                if curve.training:
-                    on_epoch({run.name: curve})
-
-            checkpoint = folder / f"{run.name}.pt"
-            return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
-
-        return {run.name: train(run) for run in runs}
-
     monkeypatch.setattr("deepgaze2.train.procedure.train_all", train_one_by_one)
     monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
 

@@ -91,7 +91,6 @@ def train_all(
             " after the last whole epoch"
         ) from error
     except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             if process not in others:  # an epoch may take minutes: nobody would wait for its end
                 process.terminate()
