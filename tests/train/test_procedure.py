@@ -14,11 +14,13 @@ from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
+from deepgaze2.train import procedure
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import Curve, FitSettings
 from deepgaze2.train.procedure import train_model
 from deepgaze2.train.recipes import paper_recipe
 from tiny import random_backbone, write_photos
+from training_images import train_one_by_one
 
 SIZES = [(96, 64), (64, 96), (96, 64), (80, 80), (48, 120), (96, 64)]
 SETTINGS = FitSettings(epochs=3, learning_rate=3e-3, images_per_batch=2)
@@ -42,6 +44,11 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
             lines += [f"Küche {i} 台所,{x:.2f},{y:.2f}" for x, y in position]
     (tmp_path / "lab" / "fixations.csv").write_text("\n".join(lines), encoding="utf-8")
     return open_dataset(f"csv:{tmp_path / 'lab'}")
+
+
+@pytest.fixture
+def in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(procedure, "train_all", train_one_by_one)
 
 
 def train(
@@ -70,6 +77,7 @@ def test_images_of_all_shapes_and_names_by_one_subject(
     assert not (tmp_path / "model" / "checkpoints").exists()
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_the_center_bias_is_that_of_all_training_images(
     dataset: Dataset, backbone: Backbone, tmp_path: Path
 ) -> None:
@@ -83,6 +91,7 @@ def test_the_center_bias_is_that_of_all_training_images(
     assert row / found.template.shape[0] == pytest.approx(0.5, abs=0.07)
 
 
+@pytest.mark.usefixtures("in_one_process")
 def test_a_packaged_center_bias_can_be_named_instead(
     dataset: Dataset, backbone: Backbone, tmp_path: Path
 ) -> None:
@@ -103,6 +112,7 @@ def test_fewer_images_than_folds_are_refused_before_anything_is_computed(
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.usefixtures("in_one_process")
 @pytest.mark.parametrize("epochs_before_the_stop", [1, 3, 5])
 def test_interrupted_and_taken_up_the_model_is_the_same(
     dataset: Dataset,
