@@ -176,14 +176,6 @@ def test_what_may_not_be_read_is_one_line(run: Run, monkeypatch: pytest.MonkeyPa
     assert "Permission denied; check the path and its permissions" in found.stderr
 
 
-@pytest.mark.parametrize("options", [("--folds", "1"), ("--epochs", "0"), ("--dropout", "1.5")])
-def test_numbers_out_of_range_are_usage_errors(tmp_path: Path, options: tuple[str, str]) -> None:
-    arguments = ["train", f"osie:{tmp_path}", "-o", str(tmp_path / "m"), *options]
-    found = CliRunner().invoke(cli, arguments)
-    assert found.exit_code == 2
-    assert options[0] in found.output
-
-
 def test_info_shows_the_card_and_the_machine(run: Run, folder: Path) -> None:
     found = run("info", "--model", folder)
     assert (found.returncode, found.stderr) == (0, "")

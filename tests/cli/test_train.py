@@ -1,0 +1,273 @@
+"""`deepgaze2 train` on a narrow network: what it writes and says, and what it refuses."""
+
+import csv
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deepgaze2.backbone import cached_backbone_path, find_backbone, write_backbone
+from deepgaze2.card import read_card, read_readout, write_model
+from deepgaze2.cli import main
+from deepgaze2.train import procedure
+from deepgaze2.train.fit import FitSettings
+from deepgaze2.train.recipes import CONTINUED, RECIPES, Recipe
+from deepgaze2.vgg import NETWORKS
+from tiny import ARCHITECTURES, NARROW16, PAPER16, card_of, random_backbone, random_readout
+from toy_data import patches
+from training_images import train_one_by_one
+
+NARROW = NARROW16.name
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a shell would see."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Outcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program in this process, and a narrow network among those it knows."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(NETWORKS, NARROW, NARROW16)
+    monkeypatch.setattr(procedure, "train_all", train_one_by_one)
+    write_backbone(random_backbone(), cached_backbone_path(NARROW))
+
+    def call(line: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["deepgaze2", *shlex.split(line)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> str:
+    """Eight images with fixations, ready for --finetune."""
+    (tmp_path / "lab" / "images").mkdir(parents=True)
+    dataset = patches(tmp_path / "lab" / "images", 8)
+    f = dataset.fixations
+    with (tmp_path / "lab" / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["image", "subject", "order", "x_px", "y_px"])
+        for row in zip(f.stimulus, f.subject, f.order, f.x, f.y, strict=True):
+            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:]])
+    return "csv:lab"
+
+
+@pytest.fixture
+def model(tmp_path: Path, run: Run) -> Path:
+    """A model folder to go on from: two scales, two readouts."""
+    readout = random_readout(2, ARCHITECTURES["two scales"])
+    write_model(tmp_path / "base", card_of(readout, find_backbone(NARROW), "base"), readout)
+    return tmp_path / "base"
+
+
+def test_a_model_folder_a_report_and_the_next_command(run: Run, lab: str, tmp_path: Path) -> None:
+    line = f"train --finetune {lab} -o out/mine --backbone {NARROW} --recipe paper"
+    found = run(f"{line} --folds 2 --seeds 2 --epochs 1")
+    assert found.returncode == 0, found.stderr
+    folder = tmp_path / "out" / "mine"
+    assert {path.name for path in folder.iterdir()} == {
+        *("card.json", "readout.safetensors", "center_bias.safetensors", "curves.svg", "report"),
+    }
+    card = read_card(folder)
+    assert (card.name, card.center_bias, len(card.folds)) == ("mine", "own", 2)
+    assert read_readout(folder, card).n_models == 4
+    assert card.architecture == PAPER16
+    assert card.scores["images"] == 8
+    first, *_, last = found.stdout.splitlines()
+    assert first == "mine: 4 readouts in out/mine"
+    assert "mine: 8 images by the readout that has not seen them" in found.stdout
+    assert last == "score it on other images with: deepgaze2 evaluate out/mine csv:lab"
+    again = run(last.partition("deepgaze2 ")[2])
+    assert again.returncode == 0, again.stderr
+    assert f"{card.scores['explained']:.1%}" in again.stdout
+
+
+def test_a_model_is_continued_and_too_little_data_is_said(
+    run: Run, lab: str, model: Path, tmp_path: Path
+) -> None:
+    """One epoch on eight images of a random network cannot be told from none."""
+    found = run(f"train --finetune {lab} -o mine --from {model} --folds 2 --epochs 1")
+    assert found.returncode == 0, found.stderr
+    card = read_card(tmp_path / "mine")
+    assert card.training["from"] == "base"
+    assert card.architecture == ARCHITECTURES["two scales"]
+    before, after = (
+        read_readout(folder, read_card(folder)) for folder in (model, tmp_path / "mine")
+    )
+    assert after.n_models == 2
+    for one, other in zip(before.weights, after.weights, strict=True):
+        assert 0 < np.abs(one - other).max() < 0.05
+    np.testing.assert_array_equal(before.tap_deviation, after.tap_deviation)
+    line = found.stdout.splitlines()[1]
+    assert line.startswith("on images not trained on, each readout gains ")
+    assert line.endswith(f"over {model} with the same center bias")
+    warnings = [line for line in found.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"warning: 8 images are too few to beat {model} for sure;")
+
+
+class EnoughError(Exception):
+    """Ends a command once it is known what it would do."""
+
+
+@pytest.mark.parametrize(
+    ("gain", "warned"), [(0.5, False), (0.0, True), (-0.5, True)], ids=["better", "same", "worse"]
+)
+def test_the_warning_depends_on_what_is_gained_for_sure(
+    run: Run,
+    lab: str,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    gain: float,
+    warned: bool,
+) -> None:
+    start_gains = np.random.default_rng(0).normal(1, 1, 40)
+    gains = start_gains + gain + np.random.default_rng(1).normal(0, 0.2, 40)
+    trained = SimpleNamespace(fits=[[None]], gains=gains, start_gains=start_gains)
+    card = read_card(model)
+    monkeypatch.setattr(procedure, "train_model", lambda *_, **__: (card, trained))
+    monkeypatch.setattr("deepgaze2.cli.train._report", lambda *_: None)
+    found = run(f"train --finetune {lab} -o mine --from {model}")
+    assert f"gains {np.mean(gains - start_gains):+.3f} bits/fixation (" in found.stdout
+    assert ("too few to beat" in found.stderr) == warned
+
+
+PAPER, PLUS = RECIPES["paper"](NARROW16), RECIPES["plus"](NARROW16)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("", PLUS.finetuning),
+        ("--recipe paper", PAPER.finetuning),
+        ("--recipe paper --epochs 7", FitSettings(epochs=7)),
+        ("--recipe paper --stop-as-paper", FitSettings(epochs=None)),
+        ("--recipe paper --optimizer sfo", FitSettings("sfo")),
+        ("--optimizer lbfgs", FitSettings("lbfgs", epochs=PLUS.finetuning.epochs)),
+        ("--from base", CONTINUED),
+    ],
+)
+def test_options_change_the_recipe(
+    run: Run,
+    lab: str,
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: str,
+    expected: FitSettings,
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def ask(*_: object, **values: Any) -> None:
+        asked.update(values)
+        raise EnoughError
+
+    monkeypatch.setattr(procedure, "train_model", ask)
+    with pytest.raises(EnoughError):
+        run(f"train --finetune {lab} --pretrain {lab} -o out/mine --backbone {NARROW} {options}")
+    recipe: Recipe = asked["recipe"]
+    assert recipe.finetuning == expected
+    assert asked["pretrain"].name == "lab"
+    assert (asked["name"], asked["n_folds"], asked["seed"]) == ("mine", 10, 0)
+    if options == "--from base":
+        assert asked["start"].name == "base"
+        assert recipe.architecture == ARCHITECTURES["two scales"]
+    else:
+        assert asked["start"] is None
+        own = PAPER if "paper" in options else PLUS
+        assert recipe.architecture == own.architecture
+        assert recipe.n_seeds == own.n_seeds
+    with pytest.raises(EnoughError):
+        run(
+            f"train --finetune {lab} -o x --backbone {NARROW} {options} --final-relu --seeds 3"
+            " --folds 4 --seed 5 --name other --center-bias mit1003"
+        )
+    changed: Recipe = asked["recipe"]
+    assert changed.architecture.final_relu
+    assert changed.n_seeds == 3
+    assert (asked["name"], asked["n_folds"], asked["seed"]) == ("other", 4, 5)
+    assert (asked["center_bias"], asked["pretrain"]) == ("mit1003", None)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--folds 1", "--folds"),
+        ("--epochs 0", "--epochs"),
+        ("--seeds 0", "--seeds"),
+        ("--seed one", "--seed"),
+        ("--recipe best", "--recipe"),
+        ("--optimizer sgd", "--optimizer"),
+        ("--center-bias nowhere", "--center-bias"),
+        ("--normalize-over nowhere", "--normalize-over"),
+        ("--coordinates degrees", "--coordinates"),
+        ("--layer-norm", "--layer-norm"),
+    ],
+)
+def test_options_out_of_range_are_usage_errors(
+    run: Run, lab: str, tmp_path: Path, options: str, reason: str
+) -> None:
+    found = run(f"train --finetune {lab} -o mine --backbone {NARROW} {options}")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert reason in found.stderr
+    assert "Traceback" not in found.stderr
+    assert not (tmp_path / "mine").exists()
+
+
+def test_what_must_be_given_is_asked_for(run: Run, lab: str) -> None:
+    for line, missing in (("-o mine", "--finetune"), (f"--finetune {lab}", "--output")):
+        found = run(f"train {line}")
+        assert found.returncode == 2
+        assert missing in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--folds 9", "9 folds, but only 8 different images"),
+        ("--from nowhere", "model 'nowhere' is neither"),
+        ("--from base --recipe paper", "--recipe: a model that goes on"),
+        ("--backbone nowhere.safetensors", "nowhere.safetensors: no such weights file"),
+        ("--pretrain csv:nowhere", "nowhere"),
+        ("--pretrain osei:lab", "osei"),
+        ("--images nowhere", "nowhere"),
+    ],
+)
+def test_mistakes_are_one_line_and_nothing_is_written(
+    run: Run, lab: str, model: Path, tmp_path: Path, options: str, reason: str
+) -> None:
+    backbone = "" if "--backbone" in options else f"--backbone {NARROW}"
+    found = run(f"train --finetune {lab} -o mine {backbone} {options}")
+    assert (found.returncode, found.stdout) == (2, "")
+    *notes, error = found.stderr.splitlines()
+    assert all(note.startswith("note: ") for note in notes)
+    assert error.startswith("error: ")
+    assert reason in error
+    assert not (tmp_path / "mine").exists()
+
+
+def test_without_pytorch_it_says_what_to_install(
+    run: Run, lab: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = run(f"train --finetune {lab} -o mine")
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert "pip install 'deepgaze2[train]'" in found.stderr
