@@ -87,6 +87,7 @@ def test_they_end_as_in_one_process(runs: list[Run], tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_one_line_and_a_rerun_ends_the_same(
     runs: list[Run], tmp_path: Path
 ) -> None:
@@ -185,6 +186,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_processes_end_with_a_killed_parent(tmp_path: Path) -> None:
     """One is in an endless epoch, the other has nothing more to do."""
     script = tmp_path / "parent.py"
