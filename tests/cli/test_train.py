@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from deepgaze2.backbone import cached_backbone_path, find_backbone, write_backbone
 from deepgaze2.card import read_card, read_readout, write_model
 from deepgaze2.cli import main
+from deepgaze2.cli.train import _warn_if_worthless
 from deepgaze2.train import procedure
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.recipes import CONTINUED, RECIPES, Recipe
@@ -271,3 +272,11 @@ def test_without_pytorch_it_says_what_to_install(
     found = run(f"train --finetune {lab} -o mine")
     assert (found.returncode, found.stderr.count("\n")) == (2, 1)
     assert "pip install 'deepgaze2[train]'" in found.stderr
+
+
+@pytest.mark.parametrize(("gains", "warned"), [((-0.5, 0.4, -0.6), True), ((0.5, 0.4, 0.6), False)])
+def test_a_model_no_better_than_the_center_bias_is_warned_of(
+    gains: tuple[float, ...], warned: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _warn_if_worthless(cast("procedure.Trained", SimpleNamespace(gains=np.array(gains))))
+    assert ("3 images are too few" in capsys.readouterr().err) == warned

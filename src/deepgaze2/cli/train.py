@@ -127,6 +127,8 @@ def train(
     click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
     if start:
         _compare_with_start(trained, start)
+    else:
+        _warn_if_worthless(trained)
     _report(card, output, dataset)
     click.echo(
         "score it on other images with: "
@@ -192,6 +194,22 @@ def _compare_with_start(trained: "Trained", start: str) -> None:
             f"warning: {len(difference)} images are too few to beat {start} for sure; either"
             f" record more, or use {start} with your center bias:"
             " deepgaze2 data center-bias, then predict --center-bias FILE",
+            err=True,
+        )
+
+
+def _warn_if_worthless(trained: "Trained") -> None:
+    """Warn if the readouts are not surely better than the center bias on images not seen."""
+    import numpy as np
+
+    from deepgaze2.evaluate.intervals import bootstrap_interval
+
+    low, _ = bootstrap_interval(trained.gains, np.ones_like(trained.gains))
+    if low <= 0:
+        click.echo(
+            f"warning: on images not trained on, a readout gains {trained.gains.mean():+.3f}"
+            f" bits/fixation over the center bias: {len(trained.gains)} images are too few for"
+            " this; go on from a trained model (--from default), or record more",
             err=True,
         )
 
