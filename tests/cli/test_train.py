@@ -4,7 +4,7 @@ import csv
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from deepgaze2.backbone import cached_backbone_path, find_backbone, write_backbone
-from deepgaze2.card import read_card, read_readout, write_model
+from deepgaze2.card import read_card, read_readout, write_card, write_model
 from deepgaze2.cli import main
 from deepgaze2.cli.train import _warn_if_worthless
 from deepgaze2.train import procedure
@@ -74,9 +74,10 @@ def lab(tmp_path: Path) -> str:
 
 @pytest.fixture
 def model(tmp_path: Path, run: Run) -> Path:
-    """A model folder to go on from: two scales, two readouts."""
+    """A model folder to go on from: two scales, two readouts, trained on other images."""
     readout = random_readout(2, ARCHITECTURES["two scales"])
-    write_model(tmp_path / "base", card_of(readout, find_backbone(NARROW), "base"), readout)
+    card = card_of(readout, find_backbone(NARROW), "base")
+    write_model(tmp_path / "base", replace(card, folds=(("a.png",), ("b.png",))), readout)
     return tmp_path / "base"
 
 
@@ -120,10 +121,23 @@ def test_a_model_is_continued_and_too_little_data_is_said(
     np.testing.assert_array_equal(before.tap_deviation, after.tap_deviation)
     line = found.stdout.splitlines()[1]
     assert line.startswith("on images not trained on, each readout gains ")
-    assert line.endswith(f"over {model} with the same center bias")
+    assert line.endswith(f"over the one of {model} that it started from, with the same center bias")
     warnings = [line for line in found.stderr.splitlines() if line.startswith("warning: ")]
     assert len(warnings) == 1
     assert warnings[0].startswith(f"warning: 8 images are too few to beat {model} for sure;")
+
+
+def test_a_start_that_has_seen_the_images_keeps_its_parts(
+    run: Run, lab: str, model: Path, tmp_path: Path
+) -> None:
+    parts = ([f"{i}.png" for i in (0, 1, 2, 7)], [f"{i}.png" for i in (3, 4, 5, 6)])
+    write_card(model, replace(read_card(model), folds=tuple(map(tuple, parts))))
+    found = run(f"train --finetune {lab} -o mine --from {model} --epochs 1")
+    assert found.returncode == 0, found.stderr
+    assert "note: 8 of 8 images have names of images that base was trained on:" in found.stderr
+    card = read_card(tmp_path / "mine")
+    assert [sorted(names) for names in card.folds] == list(parts)
+    assert card.training["seen_before"] == []
 
 
 class EnoughError(Exception):
@@ -187,7 +201,7 @@ def test_options_change_the_recipe(
     recipe: Recipe = asked["recipe"]
     assert recipe.finetuning == expected
     assert asked["pretrain"].name == "lab"
-    assert (asked["name"], asked["n_folds"], asked["seed"]) == ("mine", 10, 0)
+    assert (asked["name"], asked["n_folds"], asked["seed"]) == ("mine", None, 0)
     if options == "--from base":
         assert asked["start"].name == "base"
         assert recipe.architecture == ARCHITECTURES["two scales"]

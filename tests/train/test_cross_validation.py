@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from deepgaze2.architecture import Architecture
 from deepgaze2.card import Card, read_card, read_readout
 from deepgaze2.data.table import Dataset, Stimuli
+from deepgaze2.errors import DataError
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
 from deepgaze2.features import View, cache_features, tap_deviations
 from deepgaze2.train import curves as curves_module
@@ -23,9 +24,10 @@ from deepgaze2.train.fit import Curve, Fit, FitSettings
 from deepgaze2.train.images import TrainingImage
 from deepgaze2.train.network import parameters_of
 from deepgaze2.train.objective import Objective
-from deepgaze2.train.procedure import Start, Trained, cross_validate, train_model
+from deepgaze2.train.procedure import Trained, cross_validate, train_model
 from deepgaze2.train.recipes import Recipe
 from deepgaze2.train.runs import Run
+from deepgaze2.train.starts import Start
 from tiny import ARCHITECTURES, NARROW16, PAPER16, random_backbone, random_readout, write_photos
 from toy_data import fixations_at
 from training_images import train_one_by_one
@@ -211,6 +213,18 @@ def test_without_common_images_one_pretraining_serves_all_parts(world: World) ->
     assert not np.array_equal(first, second)
 
 
+def test_pretraining_that_the_parts_stop_is_each_parts_own(world: World) -> None:
+    """Though no image is in both sets: else a part would stop what predicts it."""
+    settings = replace(SETTINGS, epochs=None, most_epochs=2)
+    world.trained(replace(RECIPE, pretraining=settings), pretrain=world.mice.select(np.arange(4)))
+    for k in range(N_FOLDS):
+        run = world.runs[f"pretraining-fold{k + 1}-seed1"]
+        held_out = world.runs[f"finetuning-fold{k + 1}-seed1"].images.held_out
+        stop_by = scenes_of(list(run.images.held_out), world)
+        assert stop_by
+        assert not stop_by & scenes_of(list(held_out), world)
+
+
 def test_images_without_fixations_are_left_out(world: World) -> None:
     world.people = world.people.keep(world.people.fixations.stimulus != 4)
     world.mice = world.mice.keep(world.mice.fixations.stimulus > 1)
@@ -252,18 +266,54 @@ def test_readouts_lie_in_the_order_of_parts_and_seeds(world: World) -> None:
     assert not (folder / "checkpoints").exists()
 
 
-def test_gains_are_by_a_readout_that_has_not_seen_the_image(world: World) -> None:
-    trained = world.trained(replace(RECIPE, n_seeds=2))
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_gains_are_by_readouts_that_have_not_seen_the_image_and_those_they_started_from(
+    world: World, pretrained: bool
+) -> None:
+    """Before pretraining, if there is one."""
+    start = Start(random_readout(2, PAPER16), "another")
+    mice = world.mice if pretrained else None
+    trained = world.trained(replace(RECIPE, n_seeds=2), start=start, pretrain=mice)
+    assert trained.start_gains is not None
     for k in range(N_FOLDS):
         run = world.runs[f"finetuning-fold{k + 1}-seed1"]
         objective = Objective(run.network, run.images.held_out, grid_block=SETTINGS.grid_block)
         own = trained.folds == k
-        for vector, gains in (
-            (trained.fits[k][0].parameters, trained.gains),
-            (run.start, trained.start_gains),
+        begun = [parameters_of(trained.network, start.readout, s) for s in range(2)]
+        for vectors, gains in (
+            ([fit.parameters for fit in trained.fits[k]], trained.gains),
+            (begun, trained.start_gains),
         ):
-            found = objective.information_gains(torch.from_numpy(vector), range(own.sum()))
-            np.testing.assert_allclose(gains[own], found, atol=1e-6)
+            found = [
+                objective.information_gains(torch.from_numpy(vector), range(own.sum()))
+                for vector in vectors
+            ]
+            np.testing.assert_allclose(gains[own], np.mean(found, axis=0), atol=1e-6)
+
+
+def test_readouts_go_on_from_those_that_have_not_seen_their_part(world: World) -> None:
+    """What a model was trained on is divided as it was then, by the names of the images."""
+    ids = world.people.stimuli.ids
+    # The small copy of scene 0 and the mirrored one of scene 1 are new, and go with the originals.
+    parts = [("elsewhere.png", ids[0], ids[3]), (ids[1], ids[4]), ("other.png",), (ids[2], ids[5])]
+    readout = random_readout(8, PAPER16)
+    start = Start(readout, "another", tuple(parts))
+    recipe = replace(RECIPE, n_seeds=2)
+    card, trained = world.packaged(recipe, start=start, n_folds=None)
+    assert [set(part) & set(ids) for part in parts] == [
+        set(names) & {i for part in parts for i in part} for names in card.folds
+    ]
+    folds = dict(zip(ids, trained.folds, strict=True))
+    assert (folds[ids[7]], folds[ids[8]]) == (folds[ids[0]], folds[ids[1]])
+    assert folds[ids[6]] == 2  # the smallest part, which gets what is new
+    for k in range(4):
+        for s in range(2):
+            begun = world.runs[f"finetuning-fold{k + 1}-seed{s + 1}"].start
+            expected = parameters_of(trained.network, readout, 2 * k + s)
+            np.testing.assert_array_equal(begun, expected)
+    assert card.training["seen_before"] == ["elsewhere.png", "other.png"]
+    with pytest.raises(DataError, match=r"people: another was trained on some .*--folds"):
+        world.trained(recipe, start=start)
 
 
 def test_it_goes_on_from_a_models_readouts(world: World) -> None:

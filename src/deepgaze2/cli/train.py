@@ -16,11 +16,15 @@ from deepgaze2.cli.evaluate import as_text, card_scores, write_report
 from deepgaze2.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from deepgaze2.backbone import Backbone
     from deepgaze2.card import Card
     from deepgaze2.data.table import Dataset
-    from deepgaze2.train.procedure import Start, Trained
+    from deepgaze2.train.procedure import Trained
     from deepgaze2.train.recipes import Recipe
+    from deepgaze2.train.starts import Start
 
 _RECIPES = ("plus", "paper")
 _OPTIMIZERS = ("adam", "lbfgs", "sfo")
@@ -50,7 +54,9 @@ _OPTIMIZERS = ("adam", "lbfgs", "sfo")
 @click.option("--name", help="The model's name; the folder's by default.")
 @click.option("--backbone", default="vgg16", show_default=True, help="vgg16, vgg19 or a file.")
 @click.option(
-    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
+    "--folds",
+    type=click.IntRange(2),
+    help="Cross-validation parts.  [default: 10, or --from's own]",
 )
 @click.option(
     "--seeds", type=click.IntRange(1), help="Readouts of each part.  [default: the recipe's]"
@@ -85,7 +91,7 @@ def train(
     recipe: str | None,
     name: str | None,
     backbone: str,
-    folds: int,
+    folds: int | None,
     center_bias: str | None,
     normalize_over: Path | None,
     seed: int,
@@ -111,6 +117,8 @@ def train(
     began = _start(start) if start else None
     weights = find_backbone(began[0].network if began else backbone)
     dataset = open_ready(source, options)
+    if began:
+        _note_seen(began[1], dataset)
     card, trained = train_model(
         dataset,
         weights,
@@ -125,8 +133,8 @@ def train(
         seed=seed,
     )
     click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
-    if start:
-        _compare_with_start(trained, start)
+    if start and trained.start_gains is not None:
+        _compare_with_start(trained.gains, trained.start_gains, start)
     else:
         _warn_if_worthless(trained)
     _report(card, output, dataset)
@@ -147,11 +155,12 @@ def require_torch() -> None:
 
 
 def _start(model: str) -> "tuple[Card, Start]":
-    from deepgaze2.train.procedure import Start
+    from deepgaze2.train.starts import Start
 
     folder = find_model(model)
     card = read_card(folder)
-    return card, Start(read_readout(folder, card), card.name)
+    before = tuple(card.training.get("seen_before", ()))
+    return card, Start(read_readout(folder, card), card.name, card.folds, before)
 
 
 def _recipe(
@@ -177,17 +186,31 @@ def _recipe(
     return replace(recipe, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
 
 
-def _compare_with_start(trained: "Trained", start: str) -> None:
-    """Say whether fine-tuning was of use on images that it did not see."""
+def _note_seen(start: "Start", dataset: "Dataset") -> None:
+    """Say what becomes of images that the model to go on from was trained on."""
+    ids = dataset.stimuli.ids
+    if n_seen := int((start.parts_of(ids) >= 0).sum()):
+        click.echo(
+            f"note: {n_seen} of {len(ids)} images have names of images that {start.name} was"
+            " trained on: its parts are kept, and none is predicted by a readout that saw it",
+            err=True,
+        )
+
+
+def _compare_with_start(
+    gains: "NDArray[np.float64]", start_gains: "NDArray[np.float64]", start: str
+) -> None:
+    """Say whether training was of use on images that it did not see, readout by readout."""
     import numpy as np
 
     from deepgaze2.evaluate.intervals import bootstrap_interval
 
-    difference = trained.gains - trained.start_gains
+    difference = gains - start_gains
     low, high = bootstrap_interval(difference, np.ones_like(difference))
     click.echo(
         f"on images not trained on, each readout gains {difference.mean():+.3f} bits/fixation"
-        f" ({low:+.3f} to {high:+.3f}) over {start} with the same center bias"
+        f" ({low:+.3f} to {high:+.3f}) over the one of {start} that it started from, with the"
+        " same center bias"
     )
     if low <= 0:
         click.echo(

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.data.table import Dataset
-from deepgaze2.features import Network, View, cache_features
+from deepgaze2.features import Network, View, cache_features, tap_deviations
+from deepgaze2.image_files import image_files
 from deepgaze2.train.images import TrainingImage, TrainingSet, fixated_pixels
 from deepgaze2.train.recipes import Recipe
+from deepgaze2.train.starts import Start
 
 
 @dataclass(frozen=True)
@@ -105,3 +108,45 @@ def _prepare(
             TrainingImage(seen, prior(int(folds[i]), *seen[0].input_size), pixels.astype(np.int32))
         )
     return images
+
+
+def feature_deviations(
+    recipe: Recipe,
+    backbone: Network,
+    prepared: PreparedImages,
+    normalize_over: Path | None,
+    start: Start | None,
+) -> list[NDArray[np.float32]]:
+    """Return, for each group of taps, what its channels are divided by for unit variance.
+
+    Parameters
+    ----------
+    normalize_over
+        Folder of images to take the variance over; None takes the prepared ones.
+    start
+        A model to go on from: its own, whatever the images.
+
+    Returns
+    -------
+    list of float32 array (channels,)
+        Standard deviations.
+    """
+    groups = recipe.architecture.groups
+    if start is not None:
+        widths = [
+            sum(len(one.tensor(tap)) for tap in group.taps)
+            for one, group in zip(prepared.images[0].features, groups, strict=True)
+        ]
+        return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
+    if normalize_over is None:
+        return [
+            tap_deviations([image.features[g] for image in prepared.images], group.taps)
+            for g, group in enumerate(groups)
+        ]
+    reference = image_files(normalize_over)
+    deviations = []
+    for group in groups:
+        view = View(round(recipe.longer_side_px * group.scale))
+        features = cache_features(reference, backbone, group.taps, view)
+        deviations.append(tap_deviations(features, group.taps))
+    return deviations

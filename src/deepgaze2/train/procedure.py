@@ -1,10 +1,12 @@
 """The whole procedure: pretraining, cross-validated fine-tuning, packaging (section 2.2)."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from deepgaze2.backbone import Backbone
@@ -15,27 +17,30 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import Network, View, cache_features, tap_deviations
-from deepgaze2.image_files import image_files
-from deepgaze2.readout import Readout
+from deepgaze2.features import Network
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import Curve, Fit
-from deepgaze2.train.network import ReadoutNetwork, parameters_of, readout_of
-from deepgaze2.train.preparation import PreparedImages, prepare_images
+from deepgaze2.train.network import ReadoutNetwork, readout_of
+from deepgaze2.train.objective import Objective
+from deepgaze2.train.preparation import PreparedImages, feature_deviations, prepare_images
+from deepgaze2.train.pretraining import GroupedImages, pretraining_runs
 from deepgaze2.train.recipes import Recipe
 from deepgaze2.train.record import training_record
 from deepgaze2.train.runs import Run, train_all
+from deepgaze2.train.starts import (
+    Key,
+    Start,
+    Starts,
+    continued_starts,
+    kept_parts,
+    random_starts,
+    run_name,
+    seed_of,
+)
 
 CHECKPOINTS = "checkpoints"
+_FOLDS = 10
 _MOST_PRIOR_FIXATIONS = 200_000  # more do not change a center bias, and mouse samples are millions
-
-
-@dataclass(frozen=True)
-class Start:
-    """A trained model to go on from: its readouts and where they are from."""
-
-    readout: Readout
-    name: str
 
 
 @dataclass(frozen=True)
@@ -47,10 +52,11 @@ class Trained:
     fits
         Of each part of the cross-validation, one for each seed.
     gains
-        (n_images,) mean information gain of each image, by the first of the readouts that have not
-        seen it, in bits per fixation over the center bias of the other parts.
+        (n_images,) information gain of each image in bits per fixation over the center bias of the
+        other parts: the mean over the readouts that have not seen it.
     start_gains
-        The same before fine-tuning.
+        The same of the readouts that these started from, before any training; None unless they
+        are a model's.
     pretraining
         Curves of the pretraining, by name.
     """
@@ -59,7 +65,7 @@ class Trained:
     fits: tuple[tuple[Fit, ...], ...]
     folds: NDArray[np.intp]
     gains: NDArray[np.float64]
-    start_gains: NDArray[np.float64]
+    start_gains: NDArray[np.float64] | None
     pretraining: dict[str, Curve]
 
 
@@ -73,7 +79,7 @@ def train_model(
     pretrain: Dataset | None = None,
     start: Start | None = None,
     center_bias: str | None = None,
-    n_folds: int = 10,
+    n_folds: int | None = None,
     normalize_over: Path | None = None,
     seed: int = 0,
 ) -> tuple[Card, Trained]:
@@ -91,12 +97,14 @@ def train_model(
     folder
         Where the model goes; checkpoints lie in it while training.
     start
-        Go on from this model's readouts instead of from random numbers.
+        Go on from this model's readouts instead of from random numbers. If it was trained on some
+        of the images, known by their names, its parts are kept, and the readouts of each part go
+        on from those that have not seen it.
     center_bias
         The packaged center bias that the model takes when a prediction names none; None
         estimates it from all fixations of the data set.
     n_folds
-        Parts of the cross-validation.
+        Parts of the cross-validation; None takes ten, or the start's own.
     normalize_over
         Folder of images over which each channel gets unit variance; None takes the training
         images (the paper took ImageNet's).
@@ -111,7 +119,8 @@ def train_model(
     Raises
     ------
     DataError
-        If there are fewer images with fixations than folds.
+        If there are fewer images with fixations than folds, or scores would be too good since
+        the start has seen the images.
     """
     began = time.monotonic()
     dataset = _with_fixations(dataset)
@@ -137,7 +146,7 @@ def train_model(
         architecture=recipe.architecture,
         longer_side_px=recipe.longer_side_px,
         center_bias=center_bias or OWN_CENTER_BIAS,
-        folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(n_folds)),
+        folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(len(trained.fits))),
         training=training_record(
             dataset,
             recipe,
@@ -145,7 +154,7 @@ def train_model(
             trained.pretraining,
             time.monotonic() - began,
             pretrain=pretrain,
-            start=start.name if start else None,
+            start=start,
             seed=seed,
         ),
     )
@@ -165,152 +174,130 @@ def cross_validate(
     recipe: Recipe,
     pretrain: Dataset | None = None,
     start: Start | None = None,
-    n_folds: int = 10,
+    n_folds: int | None = None,
     normalize_over: Path | None = None,
     seed: int = 0,
 ) -> Trained:
     """Train the readouts of all parts and score each on its own part; see `train_model`."""
     dataset = _with_fixations(dataset)
+    pretrain = _with_fixations(pretrain) if pretrain is not None else None
     paths = _paths(dataset)
-    others = _paths(pretrain) if pretrain is not None else []
-    groups = near_duplicates([*paths, *others])
-    folds = _folds(dataset, groups[: len(paths)], n_folds, seed)
+    everything = near_duplicates(paths + (_paths(pretrain) if pretrain is not None else []))
+    groups, other_groups = np.split(everything, [len(paths)])
+    folds, parts = _divide(dataset, groups, start, n_folds, seed)
+    priors = fold_center_biases(dataset, folds)
     mirrored = recipe.finetuning.mirrored
-    prepared = prepare_images(
-        dataset, fold_center_biases(dataset, folds), folds, backbone, recipe, mirrored=mirrored
-    )
+    prepared = prepare_images(dataset, priors, folds, backbone, recipe, mirrored=mirrored)
     network = ReadoutNetwork(
         recipe.architecture,
-        _deviations(recipe, backbone, prepared, normalize_over, start),
+        feature_deviations(recipe, backbone, prepared, normalize_over, start),
         learn_sigma=recipe.learn_sigma,
         learn_prior_weight=recipe.learn_prior_weight,
     )
-    starts = _starts(network, start, n_folds, recipe.n_seeds, seed)
-    pretraining: dict[str, Curve] = {}
+    if start is None:
+        starts = random_starts(network, len(priors), recipe.n_seeds, seed)
+    else:
+        starts = continued_starts(network, start, parts, len(priors), recipe.n_seeds)
+    begin, pretraining = starts, dict[str, Curve]()
     if pretrain is not None:
-        starts, pretraining = _pretrained(
-            pretrain,
-            groups[len(paths) :],
-            groups[: len(paths)],
-            folds,
-            prepared,
-            starts,
-            network,
-            backbone,
-            recipe,
-            folder,
-            seed,
-        )
+        images = GroupedImages(_to_pretrain_on(pretrain, backbone, recipe), other_groups)
+        finetuned = GroupedImages(prepared, groups)
+        runs = pretraining_runs(images, finetuned, folds, starts, network, recipe.pretraining, seed)
+        begin, pretraining = _pretrained(runs, folder)
     runs = {
         key: Run(
-            _run_name("finetuning", key),
+            run_name("finetuning", key),
             network,
             prepared.training_set(folds != key[0], folds == key[0]),
-            begin,
-            replace(recipe.finetuning, seed=_seed(seed, key)),
+            parameters,
+            replace(recipe.finetuning, seed=seed_of(seed, key)),
         )
-        for key, begin in starts.items()
+        for key, parameters in begin.items()
     }
-    drawing = CurveDrawing(folder, pretraining)
-    found = train_all(
-        list(runs.values()), folder / CHECKPOINTS, description="fine-tuning", on_epoch=drawing
-    )
-    drawing({name: fit.curve for name, fit in found.items()}, last=True)
-    fits = tuple(
-        tuple(found[runs[k, s].name] for s in range(recipe.n_seeds)) for k in range(n_folds)
-    )
-    gains, start_gains = np.empty((2, len(folds)))
-    for k, (first, *_) in enumerate(fits):
-        gains[folds == k], start_gains[folds == k] = first.gains, first.start_gains
+    fits = _train(runs, folder, "fine-tuning", pretraining)
     return Trained(
         network=network,
-        fits=fits,
+        fits=tuple(tuple(fits[k, s] for s in range(recipe.n_seeds)) for k in range(len(priors))),
         folds=folds,
-        gains=gains,
-        start_gains=start_gains,
+        gains=_by_image({key: fit.gains for key, fit in fits.items()}, folds),
+        start_gains=_by_image(_start_gains(runs, fits, starts), folds) if start else None,
         pretraining=pretraining,
     )
 
 
-_Key = tuple[int, int]  # number of the part, number of the seed
-_Starts = dict[_Key, NDArray[np.float32]]
-
-
-def _run_name(stage: str, key: _Key) -> str:
-    return f"{stage}-fold{key[0] + 1}-seed{key[1] + 1}"
-
-
-def _seed(seed: int, key: _Key) -> int:
-    """Return a seed of its own for each readout."""
-    return (seed * 1000 + key[1]) * 1000 + key[0]
-
-
-def _starts(
-    network: ReadoutNetwork, start: Start | None, n_folds: int, n_seeds: int, seed: int
-) -> _Starts:
-    keys = [(k, s) for k in range(n_folds) for s in range(n_seeds)]
-    if start is None:
-        return {key: network.initial(_seed(seed, key)) for key in keys}
-    n_models = start.readout.n_models
-    return {
-        key: parameters_of(network, start.readout, number % n_models)
-        for number, key in enumerate(keys)
-    }
-
-
-def _pretrained(
-    pretrain: Dataset,
-    pretrain_groups: NDArray[np.intp],
+def _divide(
+    dataset: Dataset,
     groups: NDArray[np.intp],
-    folds: NDArray[np.intp],
-    prepared: PreparedImages,
-    starts: _Starts,
-    network: ReadoutNetwork,
-    backbone: Network,
-    recipe: Recipe,
-    folder: Path,
+    start: Start | None,
+    n_folds: int | None,
     seed: int,
-) -> tuple[_Starts, dict[str, Curve]]:
-    """Train on the other data set first, never on an image like those of the own part.
-
-    Where no image is in both sets, one pretraining serves all parts.
-    """
-    usable = np.diff(pretrain.offsets) > 0
-    pretrain, pretrain_groups = pretrain.select(usable), pretrain_groups[usable]
-    everywhere = np.zeros(len(pretrain.stimuli), np.intp)
-    settings = recipe.pretraining
-    images = prepare_images(
-        pretrain,
-        [_center_bias(pretrain)],
-        everywhere,
-        backbone,
-        recipe,
-        mirrored=settings.mirrored,
-    )
-    shared = bool(np.isin(pretrain_groups, groups).any())
-    runs: dict[_Key, Run] = {}
-    for (k, s), begin in starts.items():
-        if k and not shared:
-            continue
-        unseen = ~np.isin(pretrain_groups, groups[folds == k])
-        sets = images.training_set(unseen)
-        if settings.epochs is None:
-            # By the score on the other data set, as the paper's; never by the part itself.
-            sets = replace(sets, held_out=prepared.training_set(folds != k).seen)
-        runs[k, s] = Run(
-            _run_name("pretraining", (k, s)),
-            network,
-            sets,
-            begin,
-            replace(settings, seed=_seed(seed, (k, s))),
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Return each image's part and, if they are the start's, which of its parts each is of."""
+    if start is None or (kept := kept_parts(start, dataset, groups, seed)) is None:
+        return _folds(dataset, groups, _FOLDS if n_folds is None else n_folds, seed), None
+    if n_folds is not None:
+        raise DataError(
+            f"{dataset.name}: {start.name} was trained on some of these images, so its own parts"
+            " are kept; leave the number of parts (--folds) out"
         )
-    drawing = CurveDrawing(folder)
-    found = train_all(
-        list(runs.values()), folder / CHECKPOINTS, description="pretraining", on_epoch=drawing
-    )
-    curves = {name: fit.curve for name, fit in found.items()}
-    drawing(curves, last=True)
-    return {(k, s): found[runs[k if shared else 0, s].name].parameters for k, s in starts}, curves
+    return kept
+
+
+def _to_pretrain_on(dataset: Dataset, backbone: Network, recipe: Recipe) -> PreparedImages:
+    # All images' fixations make the prior, also those of images that are held out later: it is a
+    # smooth template of where mice are moved on any image, and is not part of the model.
+    prior = _center_bias(dataset)
+    all_alike = np.zeros(len(dataset.stimuli), np.intp)
+    mirrored = recipe.pretraining.mirrored
+    return prepare_images(dataset, [prior], all_alike, backbone, recipe, mirrored=mirrored)
+
+
+def _pretrained(runs: Mapping[Key, Run], folder: Path) -> tuple[Starts, dict[str, Curve]]:
+    fits = _train(runs, folder, "pretraining")
+    curves = {runs[key].name: fit.curve for key, fit in fits.items()}
+    return {key: fit.parameters for key, fit in fits.items()}, curves
+
+
+def _train(
+    runs: Mapping[Key, Run],
+    folder: Path,
+    description: str,
+    before: Mapping[str, Curve] | None = None,
+) -> dict[Key, Fit]:
+    """Train readouts, those that share a training once, and draw their curves."""
+    drawing = CurveDrawing(folder, before)
+    different = list({run.name: run for run in runs.values()}.values())
+    found = train_all(different, folder / CHECKPOINTS, description=description, on_epoch=drawing)
+    drawing({name: fit.curve for name, fit in found.items()}, last=True)
+    return {key: found[run.name] for key, run in runs.items()}
+
+
+def _start_gains(
+    runs: Mapping[Key, Run], fits: Mapping[Key, Fit], starts: Starts
+) -> dict[Key, NDArray[np.float64]]:
+    """Return the gains of what readouts started from, before any pretraining."""
+    gains = {}
+    for key, run in runs.items():
+        if run.start is starts[key]:
+            gains[key] = fits[key].start_gains
+            continue
+        held_out = run.images.held_out
+        objective = Objective(run.network, held_out, grid_block=run.settings.grid_block)
+        gains[key] = objective.information_gains(
+            torch.from_numpy(starts[key]), range(len(held_out))
+        )
+    return gains
+
+
+def _by_image(
+    gains: Mapping[Key, NDArray[np.float64]], folds: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the mean over seeds of each image's gain by its own part's readouts."""
+    n_seeds = len({s for _, s in gains})
+    found = np.empty(len(folds))
+    for k in range(len(gains) // n_seeds):
+        found[folds == k] = np.mean([gains[k, s] for s in range(n_seeds)], axis=0)
+    return found
 
 
 def _with_fixations(dataset: Dataset) -> Dataset:
@@ -328,34 +315,6 @@ def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) 
             " fixations; use fewer folds (--folds), at least 2, or add images"
         )
     return group_folds(groups, n_folds, seed)
-
-
-def _deviations(
-    recipe: Recipe,
-    backbone: Network,
-    prepared: PreparedImages,
-    normalize_over: Path | None,
-    start: Start | None,
-) -> list[NDArray[np.float32]]:
-    groups = recipe.architecture.groups
-    if start is not None:
-        widths = [
-            sum(len(one.tensor(tap)) for tap in group.taps)
-            for one, group in zip(prepared.images[0].features, groups, strict=True)
-        ]
-        return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
-    if normalize_over is None:
-        return [
-            tap_deviations([image.features[g] for image in prepared.images], group.taps)
-            for g, group in enumerate(groups)
-        ]
-    reference = image_files(normalize_over)
-    deviations = []
-    for group in groups:
-        view = View(round(recipe.longer_side_px * group.scale))
-        features = cache_features(reference, backbone, group.taps, view)
-        deviations.append(tap_deviations(features, group.taps))
-    return deviations
 
 
 def _center_bias(dataset: Dataset) -> CenterBias:

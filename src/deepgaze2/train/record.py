@@ -13,6 +13,7 @@ from deepgaze2.cores import available_cores
 from deepgaze2.data.table import Dataset
 from deepgaze2.train.fit import Curve, Fit
 from deepgaze2.train.recipes import Recipe
+from deepgaze2.train.starts import Start
 
 
 def training_record(
@@ -23,7 +24,7 @@ def training_record(
     seconds: float,
     *,
     pretrain: Dataset | None,
-    start: str | None,
+    start: Start | None,
     seed: int,
 ) -> dict[str, Any]:
     """Return data, settings, curves, time, machine and versions, as JSON values."""
@@ -46,7 +47,8 @@ def training_record(
         },
     }
     if start is not None:
-        record["from"] = start
+        record["from"] = start.name
+        record["seen_before"] = start.seen_besides(dataset.stimuli.ids)
     if pretrain is not None:
         record["pretraining"] = {
             "data_set": pretrain.name,
