@@ -198,6 +198,8 @@ def write_model(
         write_center_bias(center_bias, folder / CENTER_BIAS_FILE)
         sha256 = sha256_of(folder / CENTER_BIAS_FILE)
         card = replace(card, center_bias=OWN_CENTER_BIAS, center_bias_sha256=sha256)
+    else:  # one may be left from a training that was interrupted
+        (folder / CENTER_BIAS_FILE).unlink(missing_ok=True)
     write_card(folder, card)
     return card
 

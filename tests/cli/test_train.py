@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from deepgaze2.backbone import cached_backbone_path, find_backbone, write_backbone
-from deepgaze2.card import read_card, read_readout, write_card, write_model
+from deepgaze2.card import READOUT_FILE, read_card, read_readout, write_card, write_model
 from deepgaze2.cli import main
 from deepgaze2.cli.train import _warn_if_worthless
+from deepgaze2.files import locked
 from deepgaze2.train import procedure
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.recipes import CONTINUED, RECIPES, Recipe
@@ -140,6 +141,45 @@ def test_a_start_that_has_seen_the_images_keeps_its_parts(
     assert card.training["seen_before"] == []
 
 
+def test_interrupted_while_it_is_scored_it_goes_on_without_training_again(
+    run: Run, lab: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = f"train --finetune {lab} -o mine --backbone {NARROW} --recipe paper --folds 2 --epochs 1"
+    folder = tmp_path / "mine"
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("deepgaze2.evaluate.evaluation.evaluate", stop)
+        assert run(line).returncode == 130
+    whole = (folder / READOUT_FILE).read_bytes()
+    other = run(f"{line} --seed 3 --seeds 2")
+    assert (other.returncode, other.stdout) == (2, "")
+    assert "error: mine: a training with other parts, recipe or options, seed was" in other.stderr
+    with monkeypatch.context() as patch:
+        patch.setattr("deepgaze2.train.fit._Loop.epoch", stop)
+        found = run(f"{line} --center-bias mit1003")
+    assert found.returncode == 0, found.stderr
+    assert (folder / READOUT_FILE).read_bytes() == whole
+    assert {path.name for path in folder.iterdir()} == {
+        *("card.json", "readout.safetensors", "curves.svg", "report")
+    }
+    again = run(line)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr.splitlines()[-1].startswith("error: mine: holds a model already; give ano")
+
+
+def test_two_processes_cannot_write_one_model(run: Run, lab: str, tmp_path: Path) -> None:
+    with locked(tmp_path / "mine"):
+        found = run(f"train --finetune {lab} -o mine --backbone {NARROW}")
+        assert (found.returncode, found.stdout) == (2, "")
+        assert "mine: is being written by another process" in found.stderr
+        found = run(f"ablation --finetune {lab} -o mine")
+        assert "mine: is being written by another process" in found.stderr
+    assert not (tmp_path / "mine").exists()
+
+
 class EnoughError(Exception):
     """Ends a command once it is known what it would do."""
 
@@ -260,6 +300,7 @@ def test_what_must_be_given_is_asked_for(run: Run, lab: str) -> None:
         ("--folds 9", "9 folds, but only 8 different images"),
         ("--from nowhere", "model 'nowhere' is neither"),
         ("--from base --recipe paper", "--recipe: a model that goes on"),
+        ("--from base -o ./base", "base: cannot both go on from it and replace it;"),
         ("--backbone nowhere.safetensors", "nowhere.safetensors: no such weights file"),
         ("--pretrain csv:nowhere", "nowhere"),
         ("--pretrain osei:lab", "osei"),

@@ -122,5 +122,5 @@ def test_a_damaged_checkpoint_is_refused_in_a_line(
 def test_so_is_a_file_of_something_else(images: TrainingSet, tmp_path: Path, state: object) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
     torch.save(state, checkpoint)
-    with pytest.raises(DataError, match=r"checkpoint\.pt: .*remove it"):
+    with pytest.raises(DataError, match=r"checkpoint\.pt: .*; .*remove "):
         run(images, SHORT, checkpoint)

@@ -17,6 +17,7 @@ from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.train import procedure
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import Curve, FitSettings
+from deepgaze2.train.folder import remove_checkpoints
 from deepgaze2.train.procedure import train_model
 from deepgaze2.train.recipes import paper_recipe
 from tiny import random_backbone, write_photos
@@ -74,7 +75,9 @@ def test_images_of_all_shapes_and_names_by_one_subject(
         f"Küche {i} 台所.png" for i in range(5)
     ]
     assert (card.training["images"], card.training["fixations"]) == (5, 60)
-    assert not (tmp_path / "model" / "checkpoints").exists()
+    remove_checkpoints(tmp_path / "model")
+    with pytest.raises(DataError, match=r"model: holds a model already;"):
+        train(dataset, backbone, tmp_path / "model")
 
 
 @pytest.mark.usefixtures("in_one_process")

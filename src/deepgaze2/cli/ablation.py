@@ -9,6 +9,7 @@ from deepgaze2.backbone import find_backbone
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.errors import WeightsError
+from deepgaze2.files import locked
 
 if TYPE_CHECKING:
     from deepgaze2.evaluate.report import Estimate
@@ -70,16 +71,18 @@ def ablation(
     def announce(number: int, n_cells: int, cell: "Cell") -> None:
         click.echo(f"{number} of {n_cells}: {cell_label(cell)}", err=True)
 
-    result = compute(
-        open_ready(source, table),
-        _networks(alexnet, vgg19),
-        output,
-        pretrain=open_ready(pretrain, {}) if pretrain else None,
-        n_folds=folds,
-        seed=seed,
-        on_cell=announce,
-    )
-    write_ablation(result, output)
+    networks = _networks(alexnet, vgg19)
+    with locked(output.resolve()):
+        result = compute(
+            open_ready(source, table),
+            networks,
+            output,
+            pretrain=open_ready(pretrain, {}) if pretrain else None,
+            n_folds=folds,
+            seed=seed,
+            on_cell=announce,
+        )
+        write_ablation(result, output)
     click.echo(_as_text(result))
     for path in save_figure(ablation_bars(result), output, "figure7_ablation"):
         click.echo(path)

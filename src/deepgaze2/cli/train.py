@@ -14,6 +14,7 @@ from deepgaze2.center_bias import PACKAGED
 from deepgaze2.cli.dataset_source import as_typed, open_ready, table_options
 from deepgaze2.cli.evaluate import as_text, card_scores, write_report
 from deepgaze2.errors import ModelError
+from deepgaze2.files import locked
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +39,11 @@ _OPTIMIZERS = ("adam", "lbfgs", "sfo")
     help="Data set to train on before, such as mouse traces: osie-mouse-amt:FOLDER.",
 )
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Model folder."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the model: a new one, or that of a training that was interrupted.",
 )
 @click.option(
     "--from",
@@ -108,36 +113,39 @@ def train(
     pip install 'deepgaze2[train]'.
     """
     require_torch()
+    from deepgaze2.train.folder import remove_checkpoints
     from deepgaze2.train.procedure import train_model
 
     if start and recipe:
         raise ModelError("--recipe: a model that goes on from another keeps its configuration")
     own = ("seeds", "epochs", "stop_as_paper", "optimizer", "final_relu")
     wanted = {key: options.pop(key) for key in own}
-    began = _start(start) if start else None
+    began = _start(start, output) if start else None
     weights = find_backbone(began[0].network if began else backbone)
     dataset = open_ready(source, options)
     if began:
         _note_seen(began[1], dataset)
-    card, trained = train_model(
-        dataset,
-        weights,
-        output,
-        name=name or output.resolve().name,
-        recipe=_recipe(weights, recipe, began[0] if began else None, wanted),
-        pretrain=open_ready(pretrain, {}) if pretrain else None,
-        start=began[1] if began else None,
-        center_bias=center_bias,
-        n_folds=folds,
-        normalize_over=normalize_over,
-        seed=seed,
-    )
-    click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
-    if start and trained.start_gains is not None:
-        _compare_with_start(trained.gains, trained.start_gains, start)
-    else:
-        _warn_if_worthless(trained)
-    _report(card, output, dataset)
+    with locked(output.resolve()):
+        card, trained = train_model(
+            dataset,
+            weights,
+            output,
+            name=name or output.resolve().name,
+            recipe=_recipe(weights, recipe, began[0] if began else None, wanted),
+            pretrain=open_ready(pretrain, {}) if pretrain else None,
+            start=began[1] if began else None,
+            center_bias=center_bias,
+            n_folds=folds,
+            normalize_over=normalize_over,
+            seed=seed,
+        )
+        click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
+        if start and trained.start_gains is not None:
+            _compare_with_start(trained.gains, trained.start_gains, start)
+        else:
+            _warn_if_worthless(trained)
+        _report(card, output, dataset)
+        remove_checkpoints(output)  # the report may have been interrupted, too
     click.echo(
         "score it on other images with: "
         f"deepgaze2 evaluate {shlex.quote(str(output))} {as_typed(source, options)}"
@@ -154,10 +162,12 @@ def require_torch() -> None:
         ) from error
 
 
-def _start(model: str) -> "tuple[Card, Start]":
+def _start(model: str, output: Path) -> "tuple[Card, Start]":
     from deepgaze2.train.starts import Start
 
     folder = find_model(model)
+    if folder.resolve() == output.resolve():
+        raise ModelError(f"{output}: cannot both go on from it and replace it; give -o another")
     card = read_card(folder)
     before = tuple(card.training.get("seen_before", ()))
     return card, Start(read_readout(folder, card), card.name, card.folds, before)

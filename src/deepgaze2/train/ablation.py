@@ -5,7 +5,6 @@ or the paper's) and whether it was pretrained on mouse traces. Each is cross-val
 in the same parts.
 """
 
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass, replace
 from functools import partial
@@ -21,7 +20,8 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.evaluate.references import dataset_checksum, fit_references
 from deepgaze2.evaluate.report import Estimate, estimate_ratio
 from deepgaze2.features import Network
-from deepgaze2.train.procedure import CHECKPOINTS, cross_validate
+from deepgaze2.train.folder import remove_checkpoints
+from deepgaze2.train.procedure import cross_validate
 from deepgaze2.train.recipes import Recipe
 from deepgaze2.train.results import kept, write_csv, write_json
 
@@ -174,7 +174,7 @@ def ablation(
         own = {"network": network.checksum, "recipe": asdict(chosen)}
         found = kept(folder / "cells" / f"{cell.name}.json", identity | own, compute)
         gains[cell] = np.array([found[name] for name in dataset.stimuli.ids])
-        shutil.rmtree(folder / "cells" / cell.name / CHECKPOINTS, ignore_errors=True)
+        remove_checkpoints(folder / "cells" / cell.name)
     return Ablation(
         data_set=dataset.name,
         pretraining_data=pretrain.name if pretrain else None,

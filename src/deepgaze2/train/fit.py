@@ -251,11 +251,13 @@ class _Loop:
             state = torch.load(path, weights_only=True)
             found = dict(state["identity"])
         except Exception as error:  # torch raises many kinds on a damaged file
-            raise DataError(f"{path}: damaged checkpoint; remove it to begin anew") from error
+            raise DataError(
+                f"{path}: damaged checkpoint; remove it, and the same command goes on"
+            ) from error
         if differing := sorted(key for key in identity if found.get(key) != identity[key]):
             raise DataError(
-                f"{path}: from a training with other {', '.join(differing)}; "
-                "remove it to begin anew, or train as before"
+                f"{path}: from a training with other {', '.join(differing)}; give another folder"
+                f" for the model, or remove {path.parent} to begin anew"
             )
         self._optimizer.restore(state["optimizer"])
         self.best = state["best"]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,11 @@ from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
 from deepgaze2.evaluate.out_of_fold import fold_center_biases
+from deepgaze2.evaluate.references import dataset_checksum
 from deepgaze2.features import Network
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import Curve, Fit
+from deepgaze2.train.folder import CHECKPOINTS, begin_or_go_on, refuse_finished
 from deepgaze2.train.network import ReadoutNetwork, readout_of
 from deepgaze2.train.objective import Objective
 from deepgaze2.train.preparation import PreparedImages, feature_deviations, prepare_images
@@ -38,7 +40,6 @@ from deepgaze2.train.starts import (
     seed_of,
 )
 
-CHECKPOINTS = "checkpoints"
 _FOLDS = 10
 _MOST_PRIOR_FIXATIONS = 200_000  # more do not change a center bias, and mouse samples are millions
 
@@ -95,7 +96,9 @@ def train_model(
         images. Images of the second that are also in a part of the first, or nearly, are not
         seen by the readouts that predict that part.
     folder
-        Where the model goes; checkpoints lie in it while training.
+        Where the model goes. Checkpoints lie in it, from which the same training goes on if it was
+        interrupted, until `remove_checkpoints`: what is done with the model, such as scoring it,
+        may be interrupted too.
     start
         Go on from this model's readouts instead of from random numbers. If it was trained on some
         of the images, known by their names, its parts are kept, and the readouts of each part go
@@ -120,9 +123,11 @@ def train_model(
     ------
     DataError
         If there are fewer images with fixations than folds, or scores would be too good since
-        the start has seen the images.
+        the start has seen the images, or the folder holds another training's model or
+        checkpoints.
     """
     began = time.monotonic()
+    refuse_finished(folder)
     dataset = _with_fixations(dataset)
     trained = cross_validate(
         dataset,
@@ -160,9 +165,6 @@ def train_model(
     )
     vectors = [fit.parameters for fits in trained.fits for fit in fits]
     card = write_model(folder, card, readout_of(trained.network, vectors), own_center_bias)
-    for checkpoint in (folder / CHECKPOINTS).glob("*.pt"):
-        checkpoint.unlink()
-    (folder / CHECKPOINTS).rmdir()
     return card, trained
 
 
@@ -185,6 +187,18 @@ def cross_validate(
     everything = near_duplicates(paths + (_paths(pretrain) if pretrain is not None else []))
     groups, other_groups = np.split(everything, [len(paths)])
     folds, parts = _divide(dataset, groups, start, n_folds, seed)
+    begin_or_go_on(
+        folder,
+        {
+            "data set": dataset_checksum(dataset),
+            "pretraining data set": dataset_checksum(pretrain) if pretrain is not None else None,
+            "backbone": backbone.checksum,
+            "recipe or options": asdict(recipe),
+            "start": start.name if start else None,
+            "parts": folds.tolist(),
+            "seed": seed,
+        },
+    )
     priors = fold_center_biases(dataset, folds)
     mirrored = recipe.finetuning.mirrored
     prepared = prepare_images(dataset, priors, folds, backbone, recipe, mirrored=mirrored)
