@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
+from deepgaze2.backbone import cached_backbone_path, write_backbone
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError
-from deepgaze2.evaluate.references import fit_references
+from deepgaze2.evaluate.evaluation import evaluate
 from deepgaze2.features import Network
 from deepgaze2.figures.ablation import ablation_bars
 from deepgaze2.rivals.alexnet import AlexNet
@@ -20,8 +21,9 @@ from deepgaze2.train import ablation as module
 from deepgaze2.train.ablation import Ablation, Cell, ablation, write_ablation
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import FitSettings
-from deepgaze2.train.procedure import cross_validate
+from deepgaze2.train.procedure import train_model
 from deepgaze2.train.recipes import paper_recipe
+from deepgaze2.vgg import NETWORKS
 from tiny import NARROW16, random_backbone, write_photos
 from training_images import train_one_by_one
 
@@ -100,25 +102,29 @@ def test_cells_are_all_combinations_and_steps_change_one_thing(
         assert step.difference.low <= step.difference.value <= step.difference.high
 
 
-def test_a_cell_is_the_mean_over_fixations_of_cross_validated_gains(
-    dataset: Dataset, tmp_path: Path
+def test_a_cells_scores_are_those_of_evaluate(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = run(dataset, tmp_path / "out")
-    linear = replace(RECIPE, architecture=replace(RECIPE.architecture, widths=(1,)))
-    references = fit_references(dataset)
-    assert references.gold is not None
-    counts = np.diff(dataset.offsets)[:-1]
-    gold = references.gain_per_image(references.gold.log_density)[:-1]
-    for score, recipe in zip(result.cells, (linear, RECIPE), strict=True):
-        trained = cross_validate(
-            dataset, NETWORK, tmp_path / score.cell.name, recipe=recipe, n_folds=2
-        )
-        gain = np.average(trained.gains, weights=counts)
-        assert score.information_gain.value == pytest.approx(gain)
-        assert score.information_gain.low < gain < score.information_gain.high
-        assert score.explained is not None
-        assert score.explained.value == pytest.approx(gain / np.average(gold, weights=counts))
-    assert (result.images, result.fixations) == (5, counts.sum())
+    """Over the same center bias. Images are as large as the network's input, and grids alike."""
+    monkeypatch.setitem(NETWORKS, NARROW16.name, NARROW16)
+    network = write_backbone(NETWORK, cached_backbone_path(NARROW16.name))
+    recipe = replace(RECIPE, finetuning=replace(SETTINGS, grid_block=2))
+    dataset = dataset.select(np.array([0, 1, 2, 4]))
+    result = ablation(dataset, [network], tmp_path / "out", recipe=recipe, n_folds=2)
+    linear = replace(recipe, architecture=replace(RECIPE.architecture, widths=(1,)))
+    for score, chosen in zip(result.cells, (linear, recipe), strict=True):
+        folder = tmp_path / score.cell.name
+        train_model(dataset, network, folder, name="cell", recipe=chosen, n_folds=2)
+        (expected,) = evaluate([str(folder)], dataset).report.models
+        for found, other in (
+            (score.information_gain, expected.information_gain),
+            (score.explained, expected.explained),
+        ):
+            assert found is not None
+            assert other is not None
+            assert found.value == pytest.approx(other.value, abs=0.002)
+            assert found.low == pytest.approx(other.low, abs=0.002)
+            assert found.high == pytest.approx(other.high, abs=0.002)
 
 
 def test_interrupted_anywhere_it_ends_with_the_same_tables(

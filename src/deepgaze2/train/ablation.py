@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from deepgaze2.architecture import ALEXNET_TAP, Architecture, TapGroup
 from deepgaze2.backbone import Backbone
 from deepgaze2.data.table import Dataset
-from deepgaze2.evaluate.references import dataset_checksum, fit_references
+from deepgaze2.evaluate.baseline import fit_center_bias
+from deepgaze2.evaluate.references import References, dataset_checksum, fit_references
 from deepgaze2.evaluate.report import Estimate, estimate_ratio
 from deepgaze2.features import Network
 from deepgaze2.train.folder import remove_checkpoints
@@ -28,6 +29,7 @@ from deepgaze2.train.results import kept, write_csv, write_json
 READOUTS = {"linear": (1,), "network": Architecture.widths}
 """Output channels of each layer, by the readout's name."""
 
+_BASELINE = "each image from all others"
 _NO, _MOUSE = "none", "mouse"
 _COLUMNS = (
     "features",
@@ -73,7 +75,7 @@ class CellScore:
     Attributes
     ----------
     information_gain
-        Over the center bias of the other parts, bits/fixation.
+        Over the center bias of all other images, bits/fixation.
     explained
         Share of the gold standard's, 0 to 1; None without one.
     """
@@ -171,7 +173,7 @@ def ablation(
             n_folds=n_folds,
             seed=seed,
         )
-        own = {"network": network.checksum, "recipe": asdict(chosen)}
+        own = {"network": network.checksum, "recipe": asdict(chosen), "baseline": _BASELINE}
         found = kept(folder / "cells" / f"{cell.name}.json", identity | own, compute)
         gains[cell] = np.array([found[name] for name in dataset.stimuli.ids])
         remove_checkpoints(folder / "cells" / cell.name)
@@ -222,11 +224,19 @@ def _cross_validated(
     n_folds: int,
     seed: int,
 ) -> dict[str, float]:
-    """Return each image's information gain, bits/fixation, by its name."""
+    """Return each image's information gain, bits/fixation, by its name.
+
+    Readouts are scored over the center bias that they were given, of the other parts' images. What
+    that gains over the gold standard's baseline, each image's from all others, is added, as
+    `deepgaze2 evaluate` counts.
+    """
     trained = cross_validate(
         dataset, network, folder, recipe=recipe, pretrain=pretrain, n_folds=n_folds, seed=seed
     )
-    return dict(zip(dataset.stimuli.ids, trained.gains.tolist(), strict=True))
+    given = fit_center_bias(dataset, trained.folds).log_density
+    baseline = References(dataset, fit_center_bias(dataset), gold=None)
+    gains = trained.gains + baseline.gain_per_image(given)
+    return dict(zip(dataset.stimuli.ids, gains.tolist(), strict=True))
 
 
 def _gold(dataset: Dataset, folder: Path) -> NDArray[np.float64] | None:
