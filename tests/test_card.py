@@ -176,10 +176,13 @@ def test_missing_parameters_are_named(folder: Path) -> None:
 
 def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
     change(folder, format=2)
-    with pytest.raises(ModelError, match=r"format 2.*update"):
+    with pytest.raises(ModelError, match=r"format 2.*upgrade"):
         read_card(folder)
     change(folder, format=2, field_of_the_future=1)
-    with pytest.raises(ModelError, match=r"format 2.*update"):
+    with pytest.raises(ModelError, match=r"format 2.*upgrade"):
+        read_card(folder)
+    change(folder, folds=3, architecture="of the future")
+    with pytest.raises(ModelError, match=r"newer deepgaze2 \(format 2.*pip install --upgrade"):
         read_card(folder)
 
 

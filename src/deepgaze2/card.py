@@ -109,17 +109,20 @@ def read_card(folder: Path) -> Card:
     path = folder / CARD_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        is_known = values["format"] == _FORMAT
-        values["folds"] = tuple(tuple(fold) for fold in values["folds"])
-        values["architecture"] = architecture_from(values["architecture"])
-        card = Card(**values) if is_known else None
+        found = int(values["format"])  # first: what else a newer card holds is not known here
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
-    if card is None:
+    if found > _FORMAT:
         raise ModelError(
-            f"{path}: format {values['format']}, but this version reads {_FORMAT}; update deepgaze2"
+            f"{path}: written by a newer deepgaze2 (format {found}, this one reads {_FORMAT});"
+            " run: pip install --upgrade deepgaze2"
         )
-    return card
+    try:
+        values["folds"] = tuple(tuple(fold) for fold in values["folds"])
+        values["architecture"] = architecture_from(values["architecture"])
+        return Card(**values)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
 
 
 def read_readout(folder: Path, card: Card) -> Readout:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.backbone import find_backbone
+from deepgaze2.backbone import Backbone, find_backbone
 from deepgaze2.card import Card, find_model, read_card, read_center_bias, read_readout
 from deepgaze2.center_bias import CenterBias, load_center_bias
 from deepgaze2.density import mixture_log_density, weighted_prior
@@ -189,6 +189,25 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     """
     folder = find_model(name)
     card = read_card(folder)
+    backbone = backbone_of(folder, card)
+    return Model(
+        card=card,
+        vgg=backbone.vgg,
+        readout=read_readout(folder, card),
+        center_bias=read_center_bias(folder, card),
+        engine=create_engine(backbone, engine, device=device),
+        _engine_thread=ThreadPoolExecutor(1, "deepgaze2-engine"),
+    )
+
+
+def backbone_of(folder: Path, card: Card) -> Backbone:
+    """Return the network that a model was trained with, read at the model's layers.
+
+    Raises
+    ------
+    ModelError, WeightsError
+        If it cannot be had, or other weights are found.
+    """
     if card.network not in NETWORKS:
         raise ModelError(f"{folder}: network {card.network!r} is unknown; update deepgaze2")
     backbone = find_backbone(card.network).with_taps(card.architecture.taps)
@@ -198,11 +217,4 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
             f"(checksum {card.backbone_checksum[:12]}, found {backbone.checksum[:12]}); "
             f"import the weights it was trained with"
         )
-    return Model(
-        card=card,
-        vgg=backbone.vgg,
-        readout=read_readout(folder, card),
-        center_bias=read_center_bias(folder, card),
-        engine=create_engine(backbone, engine, device=device),
-        _engine_thread=ThreadPoolExecutor(1, "deepgaze2-engine"),
-    )
+    return backbone

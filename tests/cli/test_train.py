@@ -230,6 +230,8 @@ def test_options_change_the_recipe(
     expected: FitSettings,
 ) -> None:
     asked: dict[str, Any] = {}
+    if "--from" not in options:
+        options += f" --backbone {NARROW}"
 
     def ask(*_: object, **values: Any) -> None:
         asked.update(values)
@@ -237,12 +239,12 @@ def test_options_change_the_recipe(
 
     monkeypatch.setattr(procedure, "train_model", ask)
     with pytest.raises(EnoughError):
-        run(f"train --finetune {lab} --pretrain {lab} -o out/mine --backbone {NARROW} {options}")
+        run(f"train --finetune {lab} --pretrain {lab} -o out/mine {options}")
     recipe: Recipe = asked["recipe"]
     assert recipe.finetuning == expected
     assert asked["pretrain"].name == "lab"
     assert (asked["name"], asked["n_folds"], asked["seed"]) == ("mine", None, 0)
-    if options == "--from base":
+    if "--from" in options:
         assert asked["start"].name == "base"
         assert recipe.architecture == ARCHITECTURES["two scales"]
     else:
@@ -252,7 +254,7 @@ def test_options_change_the_recipe(
         assert recipe.n_seeds == own.n_seeds
     with pytest.raises(EnoughError):
         run(
-            f"train --finetune {lab} -o x --backbone {NARROW} {options} --final-relu --seeds 3"
+            f"train --finetune {lab} -o x {options} --final-relu --seeds 3"
             " --folds 4 --seed 5 --name other --center-bias mit1003"
         )
     changed: Recipe = asked["recipe"]
@@ -269,6 +271,8 @@ def test_options_change_the_recipe(
         ("--epochs 0", "--epochs"),
         ("--seeds 0", "--seeds"),
         ("--seed one", "--seed"),
+        ("--seed -1", "--seed"),
+        ("--seed 99999999999999999999", "--seed"),
         ("--recipe best", "--recipe"),
         ("--optimizer sgd", "--optimizer"),
         ("--center-bias nowhere", "--center-bias"),
@@ -300,6 +304,10 @@ def test_what_must_be_given_is_asked_for(run: Run, lab: str) -> None:
         ("--folds 9", "9 folds, but only 8 different images"),
         ("--from nowhere", "model 'nowhere' is neither"),
         ("--from base --recipe paper", "--recipe: a model that goes on"),
+        ("--from base --backbone vgg19", "--backbone: a model that goes on"),
+        ("--from base --normalize-over lab/images", "--normalize-over: a model that goes on"),
+        ("--from base --folds 9", "9 folds, but only 8"),
+        ("--stop-as-paper --epochs 3", "--stop-as-paper: decides"),
         ("--from base -o ./base", "base: cannot both go on from it and replace it;"),
         ("--backbone nowhere.safetensors", "nowhere.safetensors: no such weights file"),
         ("--pretrain csv:nowhere", "nowhere"),
@@ -310,13 +318,24 @@ def test_what_must_be_given_is_asked_for(run: Run, lab: str) -> None:
 def test_mistakes_are_one_line_and_nothing_is_written(
     run: Run, lab: str, model: Path, tmp_path: Path, options: str, reason: str
 ) -> None:
-    backbone = "" if "--backbone" in options else f"--backbone {NARROW}"
+    given = "--backbone" in options or "--from" in options
+    backbone = "" if given else f"--backbone {NARROW}"
     found = run(f"train --finetune {lab} -o mine {backbone} {options}")
     assert (found.returncode, found.stdout) == (2, "")
     *notes, error = found.stderr.splitlines()
     assert all(note.startswith("note: ") for note in notes)
     assert error.startswith("error: ")
     assert reason in error
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_model_of_other_weights_is_not_gone_on_from(
+    run: Run, lab: str, model: Path, tmp_path: Path
+) -> None:
+    write_card(model, replace(read_card(model), backbone_checksum="0" * 64))
+    found = run(f"train --finetune {lab} -o mine --from base")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert f"error: base: trained with other {NARROW} weights than those found" in found.stderr
     assert not (tmp_path / "mine").exists()
 
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @table_options
 def ablation(
     source: str,

@@ -57,7 +57,7 @@ _OPTIMIZERS = ("adam", "lbfgs", "sfo")
     help="The paper's configuration, or the one that explains more.  [default: plus]",
 )
 @click.option("--name", help="The model's name; the folder's by default.")
-@click.option("--backbone", default="vgg16", show_default=True, help="vgg16, vgg19 or a file.")
+@click.option("--backbone", help="vgg16, vgg19 or a file.  [default: vgg16]")
 @click.option(
     "--folds",
     type=click.IntRange(2),
@@ -86,7 +86,7 @@ _OPTIMIZERS = ("adam", "lbfgs", "sfo")
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Images over which channels get unit variance; the training images by default.",
 )
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @table_options
 def train(
     source: str,
@@ -95,7 +95,7 @@ def train(
     start: str | None,
     recipe: str | None,
     name: str | None,
-    backbone: str,
+    backbone: str | None,
     folds: int | None,
     center_bias: str | None,
     normalize_over: Path | None,
@@ -116,12 +116,17 @@ def train(
     from deepgaze2.train.folder import remove_checkpoints
     from deepgaze2.train.procedure import train_model
 
-    if start and recipe:
-        raise ModelError("--recipe: a model that goes on from another keeps its configuration")
     own = ("seeds", "epochs", "stop_as_paper", "optimizer", "final_relu")
     wanted = {key: options.pop(key) for key in own}
-    began = _start(start, output) if start else None
-    weights = find_backbone(began[0].network if began else backbone)
+    if wanted["stop_as_paper"] and wanted["epochs"]:
+        raise ModelError("--stop-as-paper: decides the number of epochs; leave --epochs out")
+    began = None
+    if start:
+        _refuse_others(
+            {"--recipe": recipe, "--backbone": backbone, "--normalize-over": normalize_over}
+        )
+        began = _start(start, output)
+    weights = began[2] if began else find_backbone(backbone or "vgg16")
     dataset = open_ready(source, options)
     if began:
         _note_seen(began[1], dataset)
@@ -162,7 +167,19 @@ def require_torch() -> None:
         ) from error
 
 
-def _start(model: str, output: Path) -> "tuple[Card, Start]":
+def _refuse_others(options: Mapping[str, object]) -> None:
+    """Refuse options that decide what a model to go on from has decided already."""
+    for option, value in options.items():
+        if value is not None:
+            raise ModelError(
+                f"{option}: a model that goes on from another keeps its network, configuration and"
+                " normalization; leave this out, or --from"
+            )
+
+
+def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
+    """Return a model to go on from: its card, its readouts and its network."""
+    from deepgaze2.model import backbone_of
     from deepgaze2.train.starts import Start
 
     folder = find_model(model)
@@ -170,7 +187,8 @@ def _start(model: str, output: Path) -> "tuple[Card, Start]":
         raise ModelError(f"{output}: cannot both go on from it and replace it; give -o another")
     card = read_card(folder)
     before = tuple(card.training.get("seen_before", ()))
-    return card, Start(read_readout(folder, card), card.name, card.folds, before)
+    start = Start(read_readout(folder, card), card.name, card.folds, before)
+    return card, start, backbone_of(folder, card)
 
 
 def _recipe(

@@ -48,9 +48,9 @@ class FitSettings:
     mirrored
         Whether Adam sees each minibatch's images mirrored or not, at random.
     grid_block
-        Block on whose grid the layers after the first are applied while training: 3 is an
-        eighth of the image's resolution when the image is halved for the network. Densities
-        always have the network input's resolution.
+        Block on whose grid the layers after the first and the blur are applied while training:
+        3 is every fourth pixel of the network input along each axis. A prediction takes the
+        architecture's instead. Densities always have the network input's resolution.
     seed
         Of the initial parameters, the images' order and dropout.
     """
