@@ -11,10 +11,10 @@ from deepgaze2.architecture import Architecture
 from deepgaze2.feature_file import write_feature_map
 from deepgaze2.features import ImageFeatures
 from deepgaze2.readout import Readout
-from deepgaze2.train.fit import Curve, Fit, fit
+from deepgaze2.train.fit import Curve, Fit
 from deepgaze2.train.images import TrainingImage, TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
-from deepgaze2.train.runs import Curves, Run
+from deepgaze2.train.runs import Curves, Run, train_one
 from tiny import NARROW16, PAPER16, group_sizes
 
 SIZE = (96, 64)
@@ -162,7 +162,6 @@ def train_one_by_one(
             if curve.training:
                 on_epoch({run.name: curve})
 
-        checkpoint = folder / f"{run.name}.pt"
-        return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
+        return train_one(run, folder / f"{run.name}.pt", report)
 
     return {run.name: train(run) for run in runs}

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from deepgaze2.errors import DataError
 from deepgaze2.features import ImageFeatures
 from deepgaze2.train import runs as module
-from deepgaze2.train.fit import Fit, FitSettings
+from deepgaze2.train.fit import Curve, DeadReadoutError, Fit, FitSettings, fit
 from deepgaze2.train.images import TrainingSet
-from deepgaze2.train.runs import Curves, Run, train_all
+from deepgaze2.train.runs import Curves, Run, train_all, train_one
 from training_images import divided, made_up, new_network, train_one_by_one
 
 SETTINGS = FitSettings(epochs=3, images_per_batch=2, dropout=0.2)
@@ -52,11 +52,11 @@ def runs(tmp_path: Path) -> list[Run]:
 
 def assert_same(found: dict[str, Fit], expected: dict[str, Fit]) -> None:
     assert list(found) == list(expected)
-    for name, fit in expected.items():
-        assert found[name].parameters.tobytes() == fit.parameters.tobytes()
-        assert found[name].curve == fit.curve
-        np.testing.assert_array_equal(found[name].gains, fit.gains)
-        np.testing.assert_array_equal(found[name].start_gains, fit.start_gains)
+    for name, other in expected.items():
+        assert found[name].parameters.tobytes() == other.parameters.tobytes()
+        assert found[name].curve == other.curve
+        np.testing.assert_array_equal(found[name].gains, other.gains)
+        np.testing.assert_array_equal(found[name].start_gains, other.start_gains)
 
 
 def workers() -> list[int]:
@@ -85,6 +85,27 @@ def test_they_end_as_in_one_process(runs: list[Run], tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         f"finetuning-fold{part}.pt" for part in range(3)
     ]
+
+
+def test_a_readout_that_dies_is_trained_once_more_from_other_numbers(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    """From nothing but zeros no readout comes to life. Interrupted, it ends the same."""
+    dead = replace(runs[0], start=np.zeros_like(runs[0].start), random=True)
+    settings = replace(SETTINGS, seed=500_000)
+    start = dead.network.initial(settings.seed)
+    expected = fit(dead.network, dead.images, start, settings, tmp_path / "expected.pt")
+
+    def stop(curve: Curve) -> None:
+        if len(curve.training) == 2 and (tmp_path / "one-again.pt").exists():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_one(dead, tmp_path / "one.pt", stop)
+    found = train_one(dead, tmp_path / "one.pt", lambda _: None)
+    assert_same({"": found}, {"": expected})
+    with pytest.raises(DeadReadoutError, match="another seed"):
+        train_one(replace(dead, random=False), tmp_path / "two.pt", lambda _: None)
 
 
 @pytest.mark.slow

@@ -23,6 +23,10 @@ from deepgaze2.train.stopping import LAST_EPOCH, best_epoch, should_stop
 _LEAST_DEVIATION = 1e-4  # nats; a saliency map that varies less is dead
 
 
+class DeadReadoutError(DataError):
+    """Saliency is constant after training."""
+
+
 @dataclass(frozen=True)
 class FitSettings:
     """How a readout is trained.
@@ -126,9 +130,11 @@ def fit(
 
     Raises
     ------
+    DeadReadoutError
+        If saliency is constant after training.
     DataError
-        If the checkpoint is damaged or of another training, if the settings need held-out or
-        mirrored images that there are not, or if saliency is constant after training.
+        If the checkpoint is damaged or of another training, or if the settings need held-out or
+        mirrored images that there are not.
     """
     _refuse_unfit(settings, images)
     loop = _Loop(network, images, torch.from_numpy(start), settings)
@@ -305,7 +311,7 @@ def _identity(
 def _refuse_dead(objective: Objective, parameters: Tensor) -> None:
     deviation = float(objective.saliency(parameters, 0).std())
     if not deviation > _LEAST_DEVIATION:
-        raise DataError(
+        raise DeadReadoutError(
             "a readout predicts the bare center bias after training (its bottleneck died); "
             "train again with another seed"
         )

@@ -34,6 +34,8 @@ def pretraining_runs(
     network: ReadoutNetwork,
     settings: FitSettings,
     seed: int,
+    *,
+    random: bool,
 ) -> dict[Key, Run]:
     """Return the pretraining of each readout, never on an image like those of its own part.
 
@@ -46,6 +48,8 @@ def pretraining_runs(
         To pretrain on.
     finetuned, folds
         To fine-tune on, and the part of each.
+    random
+        Whether the starts are the random ones of each readout's seed.
     """
     apart = settings.epochs is None or bool(np.isin(images.groups, finetuned.groups).any())
     runs: dict[Key, Run] = {}
@@ -59,5 +63,5 @@ def pretraining_runs(
             # By the score on the other data set, as the paper's; never by the part itself.
             sets = replace(sets, held_out=finetuned.prepared.training_set(folds != k).seen)
         own_seed = replace(settings, seed=seed_of(seed, (k, s)))
-        runs[k, s] = Run(run_name("pretraining", (k, s)), network, sets, begin, own_seed)
+        runs[k, s] = Run(run_name("pretraining", (k, s)), network, sets, begin, own_seed, random)
     return runs

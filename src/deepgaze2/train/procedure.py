@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from deepgaze2.backbone import Backbone
@@ -22,8 +21,8 @@ from deepgaze2.features import Network
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import Curve, Fit
 from deepgaze2.train.folder import CHECKPOINTS, begin_or_go_on, refuse_finished
+from deepgaze2.train.gains import gains_by_image, gains_of_starts
 from deepgaze2.train.network import ReadoutNetwork, readout_of
-from deepgaze2.train.objective import Objective
 from deepgaze2.train.preparation import PreparedImages, feature_deviations, prepare_images
 from deepgaze2.train.pretraining import GroupedImages, pretraining_runs
 from deepgaze2.train.recipes import Recipe
@@ -216,7 +215,10 @@ def cross_validate(
     if pretrain is not None:
         images = GroupedImages(_to_pretrain_on(pretrain, backbone, recipe), other_groups)
         finetuned = GroupedImages(prepared, groups)
-        runs = pretraining_runs(images, finetuned, folds, starts, network, recipe.pretraining, seed)
+        settings, random = recipe.pretraining, start is None
+        runs = pretraining_runs(
+            images, finetuned, folds, starts, network, settings, seed, random=random
+        )
         begin, pretraining = _pretrained(runs, folder)
     runs = {
         key: Run(
@@ -225,6 +227,7 @@ def cross_validate(
             prepared.training_set(folds != key[0], folds == key[0]),
             parameters,
             replace(recipe.finetuning, seed=seed_of(seed, key)),
+            random=start is None and pretrain is None,
         )
         for key, parameters in begin.items()
     }
@@ -233,8 +236,8 @@ def cross_validate(
         network=network,
         fits=tuple(tuple(fits[k, s] for s in range(recipe.n_seeds)) for k in range(len(priors))),
         folds=folds,
-        gains=_by_image({key: fit.gains for key, fit in fits.items()}, folds),
-        start_gains=_by_image(_start_gains(runs, fits, starts), folds) if start else None,
+        gains=gains_by_image({key: fit.gains for key, fit in fits.items()}, folds),
+        start_gains=gains_by_image(gains_of_starts(runs, fits, starts), folds) if start else None,
         pretraining=pretraining,
     )
 
@@ -284,34 +287,6 @@ def _train(
     found = train_all(different, folder / CHECKPOINTS, description=description, on_epoch=drawing)
     drawing({name: fit.curve for name, fit in found.items()}, last=True)
     return {key: found[run.name] for key, run in runs.items()}
-
-
-def _start_gains(
-    runs: Mapping[Key, Run], fits: Mapping[Key, Fit], starts: Starts
-) -> dict[Key, NDArray[np.float64]]:
-    """Return the gains of what readouts started from, before any pretraining."""
-    gains = {}
-    for key, run in runs.items():
-        if run.start is starts[key]:
-            gains[key] = fits[key].start_gains
-            continue
-        held_out = run.images.held_out
-        objective = Objective(run.network, held_out, grid_block=run.settings.grid_block)
-        gains[key] = objective.information_gains(
-            torch.from_numpy(starts[key]), range(len(held_out))
-        )
-    return gains
-
-
-def _by_image(
-    gains: Mapping[Key, NDArray[np.float64]], folds: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Return the mean over seeds of each image's gain by its own part's readouts."""
-    n_seeds = len({s for _, s in gains})
-    found = np.empty(len(folds))
-    for k in range(len(gains) // n_seeds):
-        found[folds == k] = np.mean([gains[k, s] for s in range(n_seeds)], axis=0)
-    return found
 
 
 def _with_fixations(dataset: Dataset) -> Dataset:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.queues import SimpleQueue
 from pathlib import Path
 from queue import Empty, Queue
@@ -21,11 +21,13 @@ from tqdm import tqdm
 
 from deepgaze2.cores import available_cores
 from deepgaze2.errors import DataError
-from deepgaze2.train.fit import Curve, Fit, FitSettings, fit
+from deepgaze2.train.fit import Curve, DeadReadoutError, Fit, FitSettings, fit
 from deepgaze2.train.images import TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
 
 Curves = dict[str, Curve]
+
+_SECOND_SEED = 500_000  # as of 500 seeds later in `seed_of`, which nobody asks for
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # numbers of glibc's malloc.h
 
@@ -40,6 +42,8 @@ class Run:
         For the checkpoint and the curves.
     start
         Parameters to start from.
+    random
+        Whether these are the random ones of the settings' seed.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Run:
     images: TrainingSet
     start: NDArray[np.float32]
     settings: FitSettings
+    random: bool = False
 
 
 def train_all(
@@ -183,4 +188,23 @@ def _train(run: Run, checkpoint: Path) -> Fit:
         if _reports is not None:
             _reports.put((run.name, curve))
 
-    return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
+    return train_one(run, checkpoint, report)
+
+
+def train_one(run: Run, checkpoint: Path, report: Callable[[Curve], None]) -> Fit:
+    """Train a readout; if it dies, once more with another seed, known beforehand.
+
+    Interrupted, it goes on to the same result, also in the second attempt.
+
+    Raises
+    ------
+    DeepGazeError
+        What `fit` raises, in the second attempt too.
+    """
+    try:
+        return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
+    except DeadReadoutError:
+        settings = replace(run.settings, seed=run.settings.seed + _SECOND_SEED)
+        start = run.network.initial(settings.seed) if run.random else run.start
+        again = checkpoint.with_stem(f"{checkpoint.stem}-again")
+        return fit(run.network, run.images, start, settings, again, report)
