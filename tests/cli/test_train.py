@@ -139,6 +139,12 @@ def test_a_start_that_has_seen_the_images_keeps_its_parts(
     card = read_card(tmp_path / "mine")
     assert [sorted(names) for names in card.folds] == list(parts)
     assert card.training["seen_before"] == []
+    write_card(tmp_path / "mine", replace(card, training={"seen_before": ["1.png", "x.png"]}))
+    found = run(f"evaluate mine {lab}")
+    assert (
+        "mine: 8 images by the readout that has not seen them; 1 images have names of images that"
+        " the model it went on from was trained on; if they are the same, scores are too good"
+    ) in found.stdout
 
 
 def test_interrupted_while_it_is_scored_it_goes_on_without_training_again(

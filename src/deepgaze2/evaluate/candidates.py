@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from deepgaze2.card import CARD_FILE, packaged_models
+from deepgaze2.card import CARD_FILE, Card, packaged_models
+from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluate.fitted_deepgaze1 import FittedDeepGaze1
 from deepgaze2.evaluate.fitted_maps import FittedMaps
@@ -156,8 +157,19 @@ def _our_model(name: str, references: References, engine: str) -> Candidate:
         lambda i: [View(predict(i))],
         f"{card.readout_sha256} {card.backbone_checksum} {card.folds} {card.longer_side_px}"
         f" {n_seen} {engine}",
-        f"{n_seen} images by the readout that has not seen them" if n_seen else "",
+        "; ".join(_seen_notes(card, n_seen, references.dataset)),
     )
+
+
+def _seen_notes(card: Card, n_seen: int, dataset: Dataset) -> Iterator[str]:
+    """Say how images were predicted that a model was trained on."""
+    if n_seen:
+        yield f"{n_seen} images by the readout that has not seen them"
+    if n_before := len({*dataset.stimuli.ids} & {*card.training.get("seen_before", ())}):
+        yield (
+            f"{n_before} images have names of images that the model it went on from was trained"
+            " on; if they are the same, scores are too good"
+        )
 
 
 def _built_in(name: str, references: References) -> Candidate:
