@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgaze2.errors import DataError
+from deepgaze2.errors import DataError, DeadReadoutError
 from deepgaze2.files import written_atomically
 from deepgaze2.train.images import TrainingImage, TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
@@ -303,7 +303,7 @@ def _identity(
 def _refuse_dead(objective: Objective, parameters: Tensor) -> None:
     deviation = float(objective.saliency(parameters, 0).std())
     if not deviation > _LEAST_DEVIATION:
-        raise DataError(
+        raise DeadReadoutError(
             "a readout predicts the bare center bias after training (its bottleneck died); "
             "train again with another seed"
         )

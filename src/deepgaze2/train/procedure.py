@@ -166,10 +166,19 @@ def cross_validate(
     pretrain: Dataset | None = None,
     start: Start | None = None,
     n_folds: int = 10,
+    parts: int | None = None,
     normalize_over: Path | None = None,
     seed: int = 0,
 ) -> Trained:
-    """Train the readouts of all parts and score each on its own part; see `train_model`."""
+    """Train the readouts of all parts and score each on its own part; see `train_model`.
+
+    Parameters
+    ----------
+    parts
+        Train only the readouts of so many parts, the first ones; gains of the images of the
+        others are NaN. None trains all `n_folds`.
+    """
+    n_parts = n_folds if parts is None else parts
     dataset = _with_fixations(dataset)
     paths = _paths(dataset)
     others = _paths(pretrain) if pretrain is not None else []
@@ -185,7 +194,7 @@ def cross_validate(
         learn_sigma=recipe.learn_sigma,
         learn_prior_weight=recipe.learn_prior_weight,
     )
-    starts = _starts(network, start, n_folds, recipe.n_seeds, seed)
+    starts = _starts(network, start, n_parts, recipe.n_seeds, seed)
     pretraining: dict[str, Curve] = {}
     if pretrain is not None:
         starts, pretraining = _pretrained(
@@ -217,9 +226,9 @@ def cross_validate(
     )
     drawing({name: fit.curve for name, fit in found.items()}, last=True)
     fits = tuple(
-        tuple(found[runs[k, s].name] for s in range(recipe.n_seeds)) for k in range(n_folds)
+        tuple(found[runs[k, s].name] for s in range(recipe.n_seeds)) for k in range(n_parts)
     )
-    gains, start_gains = np.empty((2, len(folds)))
+    gains, start_gains = np.full((2, len(folds)), np.nan)
     for k, (first, *_) in enumerate(fits):
         gains[folds == k], start_gains[folds == k] = first.gains, first.start_gains
     return Trained(
@@ -246,9 +255,9 @@ def _seed(seed: int, key: _Key) -> int:
 
 
 def _starts(
-    network: ReadoutNetwork, start: Start | None, n_folds: int, n_seeds: int, seed: int
+    network: ReadoutNetwork, start: Start | None, n_parts: int, n_seeds: int, seed: int
 ) -> _Starts:
-    keys = [(k, s) for k in range(n_folds) for s in range(n_seeds)]
+    keys = [(k, s) for k in range(n_parts) for s in range(n_seeds)]
     if start is None:
         return {key: network.initial(_seed(seed, key)) for key in keys}
     n_models = start.readout.n_models
