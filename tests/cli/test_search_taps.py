@@ -17,7 +17,8 @@ from deepgaze2.train import procedure, tap_search
 from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.recipes import Recipe, paper_recipe
-from deepgaze2.train.tap_search import Choice, TapSearch, Trial
+from deepgaze2.train.tap_choices import Choice, draw_choices
+from deepgaze2.train.tap_search import TapSearch, Trial
 from deepgaze2.vgg import NETWORKS, Vgg
 from tiny import NARROW16, random_backbone
 from toy_data import patches
@@ -82,12 +83,12 @@ def test_a_table_best_first_and_files(run: Run, tmp_path: Path) -> None:
     assert title == ("lab: 2 images, 36 fixations, 1 of 3 parts; 95% intervals over images")
     assert empty == ""
     assert len(lines) == len(rows) == 3
-    pixels = {"1": "96", "0.5": "48", "1 0.5": "96+48"}
     for line, row in zip(lines, rows, strict=True):
         number, gain, *_ = line.split()
         assert (number, gain) == (row["trial"], f"{float(row['information_gain_bits']):.3f}")
         assert f" {float(row['over_papers_bits']):+.3f} (" in line or "the paper's" in line
-        assert line.endswith(f" {pixels[row['scales']]:<9}{row['taps']}")
+        scales = row["scales"].replace(" ", " and ")
+        assert line.endswith(f"  {row['taps']}, scale {scales}")
     (papers,) = (row for row in rows if row["trial"] == "0")
     assert papers["taps"].split() == list(NARROW16.taps)
     stored = json.loads((tmp_path / "out" / "tap_search.json").read_text(encoding="utf-8"))
@@ -99,7 +100,7 @@ def test_each_trial_is_announced_and_those_done_are_not_done_again(run: Run) -> 
     begun = re.findall(r"^(\d+) of 2(.*): (.*), scale (.*)$", first.stderr, re.MULTILINE)
     assert [number for number, *_ in begun] == ["1", "2"]
     assert [left for _, left, *_ in begun] == ["", ", about 1 min left"]
-    drawn = tap_search.draw_choices(NARROW16, 2, seed=4)
+    drawn = draw_choices(NARROW16, 2, seed=4)
     assert [tuple(taps.split()) for *_, taps, _ in begun] == [choice.taps for choice in drawn]
     again = run(f"{LINE} --trials 2 --parts 1 --seed 4")
     assert again.stdout == first.stdout
@@ -127,7 +128,7 @@ def test_time_left_is_that_of_the_trials_so_far(
 def test_a_dead_readout_is_said() -> None:
     trial = Trial(7, Choice(("conv5_1",), (0.5,)), None, None)
     text = search_taps._as_text(TapSearch("lab", "vgg16", 1, 1, 10, 2, 512, (trial,)))
-    assert text.splitlines()[-1].split() == ["7", "bottleneck", "died", "256", "conv5_1"]
+    assert re.fullmatch(" +7  bottleneck died +conv5_1, scale 0.5", text.splitlines()[-1])
 
 
 @pytest.mark.parametrize(

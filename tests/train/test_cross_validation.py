@@ -266,6 +266,23 @@ def test_gains_are_by_a_readout_that_has_not_seen_the_image(world: World) -> Non
             np.testing.assert_allclose(gains[own], found, atol=1e-6)
 
 
+def test_of_the_first_parts_alone_readouts_are_those_of_all(world: World) -> None:
+    everything = world.trained(pretrain=world.mice)
+    world.folder, all_runs, world.runs = world.folder / "few", world.runs, {}
+    trained = world.trained(pretrain=world.mice, parts=2)
+    assert set(world.runs) == {name for name in all_runs if "fold3" not in name}
+    assert len(trained.fits) == 2
+    for (one,), (other,) in zip(trained.fits, everything.fits[:2], strict=True):
+        np.testing.assert_array_equal(one.parameters, other.parameters)
+    np.testing.assert_array_equal(trained.folds, everything.folds)
+    left_out = trained.folds == 2
+    for gains, expected in (
+        (trained.gains, everything.gains),
+        (trained.start_gains, everything.start_gains),
+    ):
+        np.testing.assert_array_equal(gains, np.where(left_out, np.nan, expected))
+
+
 def test_it_goes_on_from_a_models_readouts(world: World) -> None:
     """With its normalization, each part and seed from another readout while there are some."""
     architecture: Architecture = ARCHITECTURES["two scales"]

@@ -13,7 +13,8 @@ from deepgaze2.cli.train import require_torch
 
 if TYPE_CHECKING:
     from deepgaze2.evaluate.report import Estimate
-    from deepgaze2.train.tap_search import Choice, TapSearch
+    from deepgaze2.train.tap_choices import Choice
+    from deepgaze2.train.tap_search import TapSearch
 
 _MOST_TRIALS = 1000  # there are 7527 different choices on VGG-16
 
@@ -59,9 +60,9 @@ def search_taps(
 ) -> None:
     """Search at random for the layers that predict best, as the paper chose its five.
 
-    A trial reads one to six layers of blocks 4 and 5, at 512 pixels, 256 or both, and trains
-    readouts on SOURCE with the paper's recipe; the first reads the paper's layers. The table shows
-    all, best first. SOURCE is as in `train`.
+    A trial reads one to six layers of blocks 4 and 5, at scale 1 (512 pixels), 0.5 or both, and
+    trains readouts on SOURCE with the paper's recipe; trial 0 reads the paper's layers. The table
+    shows all, best first. SOURCE is as in `train`.
 
     Features of all layers are kept in the cache folder, 15 MB for an image of 4:3: 9 GB for OSIE's
     600. `deepgaze2 cache prune` removes them.
@@ -98,11 +99,14 @@ def _announcer(n_trials: int) -> "Callable[[int, Choice], None]":
         if done := len(began) - 1:
             seconds = (began[-1] - began[0]) / done * (n_trials - number)
             left = f", about {_duration(seconds)} left"
-        scales = " and ".join(f"{scale:g}" for scale in choice.scales)
-        taps = " ".join(choice.taps)
-        click.echo(f"{number + 1} of {n_trials}{left}: {taps}, scale {scales}", err=True)
+        click.echo(f"{number + 1} of {n_trials}{left}: {_layers(choice)}", err=True)
 
     return announce
+
+
+def _layers(choice: "Choice") -> str:
+    scales = " and ".join(f"{scale:g}" for scale in choice.scales)
+    return f"{' '.join(choice.taps)}, scale {scales}"
 
 
 def _duration(seconds: float) -> str:
@@ -116,16 +120,14 @@ def _as_text(result: "TapSearch") -> str:
         f"{result.data_set}: {result.images} images, {result.fixations} fixations,"
         f" {result.parts} of {result.folds} parts; 95% intervals over images",
         "",
-        f"trial  {'bits over center bias':<27}{'over trial 0':<28}px       layers",
+        f"trial  {'bits over center bias':<27}{'over trial 0':<28}layers",
     ]
     for trial in result.trials:
-        pixels = "+".join(f"{result.longer_side_px * scale:.0f}" for scale in trial.choice.scales)
         gain, over = "bottleneck died", ""
         if trial.information_gain and trial.over_papers:
             gain = _bits(trial.information_gain)
             over = _signed(trial.over_papers) if trial.number else "the paper's"
-        taps = " ".join(trial.choice.taps)
-        lines.append(f"{trial.number:>5}  {gain:<27}{over:<28}{pixels:<9}{taps}")
+        lines.append(f"{trial.number:>5}  {gain:<27}{over:<28}{_layers(trial.choice)}")
     return "\n".join(lines)
 
 

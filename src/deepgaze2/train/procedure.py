@@ -48,7 +48,8 @@ class Trained:
         Of each part of the cross-validation, one for each seed.
     gains
         (n_images,) mean information gain of each image, by the first of the readouts that have not
-        seen it, in bits per fixation over the center bias of the other parts.
+        seen it, in bits per fixation over the center bias of the other parts. NaN in parts that
+        no readout was trained for.
     start_gains
         The same before fine-tuning.
     pretraining
@@ -175,8 +176,7 @@ def cross_validate(
     Parameters
     ----------
     parts
-        Train only the readouts of so many parts, the first ones; gains of the images of the
-        others are NaN. None trains all `n_folds`.
+        Train for so many parts only, the first ones; None trains for all `n_folds`.
     """
     n_parts = n_folds if parts is None else parts
     dataset = _with_fixations(dataset)

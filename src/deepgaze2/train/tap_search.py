@@ -1,9 +1,7 @@
 """Which layers to read: a random search, as the paper chose its five (section 2.1).
 
-The space that is searched: one to six of VGG's layers in blocks 4 and 5, before or after their
-ReLUs, seen at the model's own scale, at half of it, or at both. How many layers, which, and the
-scales are each drawn uniformly. The first trial is not drawn: it is the paper's layers, with
-which the others are compared.
+`tap_choices` says what is drawn. The first trial is not: it is the paper's layers, with which the
+others are compared.
 """
 
 import shutil
@@ -15,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.architecture import TapGroup
 from deepgaze2.backbone import Backbone
 from deepgaze2.data.table import Dataset
 from deepgaze2.errors import DataError, DeadReadoutError
@@ -25,14 +22,7 @@ from deepgaze2.features import View, cache_features
 from deepgaze2.train.procedure import CHECKPOINTS, cross_validate
 from deepgaze2.train.recipes import Recipe, paper_recipe
 from deepgaze2.train.results import kept, write_csv, write_json
-from deepgaze2.vgg import Vgg
-
-BLOCKS = (4, 5)
-"""Where layers are drawn from. Block 3's are larger than those of both together."""
-
-MOST_TAPS = 6
-SCALES = ((1.0,), (0.5,), (1.0, 0.5))
-"""Sizes of the network input, relative to the model's own."""
+from deepgaze2.train.tap_choices import Choice, draw_choices, layers
 
 _COLUMNS = (
     "trial",
@@ -45,32 +35,6 @@ _COLUMNS = (
     "over_papers_low",
     "over_papers_high",
 )
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Layers to read.
-
-    Attributes
-    ----------
-    taps
-        Their names, in the network's order.
-    scales
-        At which all of them are read, largest first: densities have the first one's resolution.
-    """
-
-    taps: tuple[str, ...]
-    scales: tuple[float, ...] = (1.0,)
-
-    @property
-    def groups(self) -> tuple[TapGroup, ...]:
-        """The layers as an architecture takes them: a group for each scale and block."""
-        blocks: dict[str, list[str]] = {}
-        for tap in self.taps:
-            blocks.setdefault(tap[4], []).append(tap)
-        return tuple(
-            TapGroup(tuple(taps), scale) for scale in self.scales for taps in blocks.values()
-        )
 
 
 @dataclass(frozen=True)
@@ -116,33 +80,6 @@ class TapSearch:
     parts: int
     longer_side_px: int
     trials: tuple[Trial, ...]
-
-
-def layers(vgg: Vgg) -> tuple[str, ...]:
-    """Return the layers that are drawn from, in the network's order."""
-    names = [name for name in vgg.conv_names() if int(name[4]) in BLOCKS]
-    return tuple(tap for name in names for tap in (name, name.replace("conv", "relu")))
-
-
-def draw_choices(vgg: Vgg, n: int, seed: int = 0) -> tuple[Choice, ...]:
-    """Return the paper's layers and `n` - 1 random choices, all different.
-
-    More choices begin with the same ones: each is drawn by a generator of its own, again and
-    again until it is none of those before.
-    """
-    choices = [Choice(vgg.taps)]
-    for number in range(1, n):
-        generator = np.random.default_rng((seed, number))
-        while (choice := _draw(layers(vgg), generator)) in choices:
-            pass
-        choices.append(choice)
-    return tuple(choices)
-
-
-def _draw(known: Sequence[str], generator: np.random.Generator) -> Choice:
-    n_taps = generator.integers(1, MOST_TAPS, endpoint=True)
-    drawn = np.sort(generator.choice(len(known), n_taps, replace=False))
-    return Choice(tuple(known[i] for i in drawn), SCALES[generator.integers(len(SCALES))])
 
 
 def search_taps(
