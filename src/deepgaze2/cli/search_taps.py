@@ -120,14 +120,14 @@ def _as_text(result: "TapSearch") -> str:
         f"{result.data_set}: {result.images} images, {result.fixations} fixations,"
         f" {result.parts} of {result.folds} parts; 95% intervals over images",
         "",
-        f"trial  {'bits over center bias':<27}{'over trial 0':<28}layers",
+        f"trial  {'bits over center bias':<25}  {'over trial 0':<26}  layers",
     ]
     for trial in result.trials:
         gain, over = "bottleneck died", ""
         if trial.information_gain and trial.over_papers:
             gain = _bits(trial.information_gain)
             over = _signed(trial.over_papers) if trial.number else "the paper's"
-        lines.append(f"{trial.number:>5}  {gain:<27}{over:<28}{_layers(trial.choice)}")
+        lines.append(f"{trial.number:>5}  {gain:<25}  {over:<26}  {_layers(trial.choice)}")
     return "\n".join(lines)
 
 
