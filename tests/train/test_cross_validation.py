@@ -269,7 +269,7 @@ def test_gains_are_by_a_readout_that_has_not_seen_the_image(world: World) -> Non
 def test_of_the_first_parts_alone_readouts_are_those_of_all(world: World) -> None:
     everything = world.trained(pretrain=world.mice)
     world.folder, all_runs, world.runs = world.folder / "few", world.runs, {}
-    trained = world.trained(pretrain=world.mice, parts=2)
+    trained = world.trained(pretrain=world.mice, first_parts=2)
     assert set(world.runs) == {name for name in all_runs if "fold3" not in name}
     assert len(trained.fits) == 2
     for (one,), (other,) in zip(trained.fits, everything.fits[:2], strict=True):

@@ -167,7 +167,7 @@ def cross_validate(
     pretrain: Dataset | None = None,
     start: Start | None = None,
     n_folds: int = 10,
-    parts: int | None = None,
+    first_parts: int | None = None,
     normalize_over: Path | None = None,
     seed: int = 0,
 ) -> Trained:
@@ -175,10 +175,10 @@ def cross_validate(
 
     Parameters
     ----------
-    parts
+    first_parts
         Train for so many parts only, the first ones; None trains for all `n_folds`.
     """
-    n_parts = n_folds if parts is None else parts
+    n_parts = n_folds if first_parts is None else first_parts
     dataset = _with_fixations(dataset)
     paths = _paths(dataset)
     others = _paths(pretrain) if pretrain is not None else []

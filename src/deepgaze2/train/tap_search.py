@@ -179,7 +179,7 @@ def _cross_validated(
     begin()
     try:
         trained = cross_validate(
-            dataset, backbone, folder, recipe=recipe, n_folds=n_folds, parts=parts, seed=seed
+            dataset, backbone, folder, recipe=recipe, n_folds=n_folds, first_parts=parts, seed=seed
         )
     except DeadReadoutError:
         if recipe.architecture.groups == Choice(backbone.vgg.taps).groups:
