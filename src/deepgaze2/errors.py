@@ -41,10 +41,6 @@ class DataError(DeepGazeError):
     """A data set is missing, damaged or inconsistent."""
 
 
-class DeadReadoutError(DataError):
-    """A readout predicts the bare center bias after training, whatever the image."""
-
-
 class OutputError(DeepGazeError):
     """A result cannot be written."""
 

@@ -13,10 +13,10 @@ from deepgaze2 import features
 from deepgaze2.backbone import Backbone
 from deepgaze2.data.table import Dataset
 from deepgaze2.engines import Engine
-from deepgaze2.errors import DataError, DeadReadoutError
+from deepgaze2.errors import DataError
 from deepgaze2.train import tap_search as module
 from deepgaze2.train.curves import CurveDrawing
-from deepgaze2.train.fit import FitSettings
+from deepgaze2.train.fit import DeadReadoutError, FitSettings
 from deepgaze2.train.procedure import cross_validate
 from deepgaze2.train.recipes import Recipe, paper_recipe
 from deepgaze2.train.tap_choices import Choice, draw_choices

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgaze2.errors import DataError, DeadReadoutError
+from deepgaze2.errors import DataError
 from deepgaze2.files import written_atomically
 from deepgaze2.train.images import TrainingImage, TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
@@ -21,6 +21,10 @@ from deepgaze2.train.optimizers import Optimizer, OptimizerName, create_optimize
 from deepgaze2.train.stopping import LAST_EPOCH, best_epoch, should_stop
 
 _LEAST_DEVIATION = 1e-4  # nats; a saliency map that varies less is dead
+
+
+class DeadReadoutError(DataError):
+    """Saliency is constant after training."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +130,11 @@ def fit(
 
     Raises
     ------
+    DeadReadoutError
+        If saliency is constant after training.
     DataError
-        If the checkpoint is damaged or of another training, if the settings need held-out or
-        mirrored images that there are not, or if saliency is constant after training.
+        If the checkpoint is damaged or of another training, or if the settings need held-out or
+        mirrored images that there are not.
     """
     _refuse_unfit(settings, images)
     loop = _Loop(network, images, torch.from_numpy(start), settings)

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from deepgaze2.backbone import Backbone
 from deepgaze2.data.table import Dataset
-from deepgaze2.errors import DataError, DeadReadoutError
+from deepgaze2.errors import DataError
 from deepgaze2.evaluate.references import dataset_checksum
 from deepgaze2.evaluate.report import Estimate, estimate_ratio
 from deepgaze2.features import View, cache_features
+from deepgaze2.train.fit import DeadReadoutError
 from deepgaze2.train.procedure import CHECKPOINTS, cross_validate
 from deepgaze2.train.recipes import Recipe, paper_recipe
 from deepgaze2.train.results import kept, write_csv, write_json
