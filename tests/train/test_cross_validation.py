@@ -315,6 +315,19 @@ def test_readouts_go_on_from_those_that_have_not_seen_their_part(world: World) -
         world.trained(recipe, start=start)
 
 
+def test_of_the_first_parts_alone_readouts_are_those_of_all(world: World) -> None:
+    everything = world.trained(pretrain=world.mice)
+    world.folder, all_runs, world.runs = world.folder / "few", world.runs, {}
+    trained = world.trained(pretrain=world.mice, first_parts=2)
+    assert set(world.runs) == {name for name in all_runs if "fold3" not in name}
+    assert len(trained.fits) == 2
+    for (one,), (other,) in zip(trained.fits, everything.fits[:2], strict=True):
+        np.testing.assert_array_equal(one.parameters, other.parameters)
+    np.testing.assert_array_equal(trained.folds, everything.folds)
+    left_out = trained.folds == 2
+    np.testing.assert_array_equal(trained.gains, np.where(left_out, np.nan, everything.gains))
+
+
 def test_it_goes_on_from_a_models_readouts(world: World) -> None:
     """With its normalization, each part and seed from another readout while there are some."""
     architecture: Architecture = ARCHITECTURES["two scales"]

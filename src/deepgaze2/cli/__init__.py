@@ -15,6 +15,7 @@ _COMMANDS = (
     "info",
     "train",
     "ablation",
+    "search-taps",
     "evaluate",
     "figures",
     "export",
@@ -37,8 +38,9 @@ class _Commands(click.Group):
     ) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"deepgaze2.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"deepgaze2.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
 

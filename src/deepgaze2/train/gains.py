@@ -45,6 +45,8 @@ def gains_by_image(
 ) -> NDArray[np.float64]:
     """Return the mean over seeds of each image's gain by its own part's readouts, (n_images,).
 
+    NaN in parts without readouts.
+
     Parameters
     ----------
     gains
@@ -53,7 +55,7 @@ def gains_by_image(
         (n_images,) the part of each image.
     """
     n_seeds = len({s for _, s in gains})
-    found = np.empty(len(folds))
+    found = np.full(len(folds), np.nan)
     for k in range(len(gains) // n_seeds):
         found[folds == k] = np.mean([gains[k, s] for s in range(n_seeds)], axis=0)
     return found

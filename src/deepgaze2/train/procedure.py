@@ -53,7 +53,8 @@ class Trained:
         Of each part of the cross-validation, one for each seed.
     gains
         (n_images,) information gain of each image in bits per fixation over the center bias of the
-        other parts: the mean over the readouts that have not seen it.
+        other parts: the mean over the readouts that have not seen it; NaN in
+        parts that none was trained for.
     start_gains
         The same of the readouts that these started from, before any training; None unless they
         are a model's.
@@ -176,10 +177,17 @@ def cross_validate(
     pretrain: Dataset | None = None,
     start: Start | None = None,
     n_folds: int | None = None,
+    first_parts: int | None = None,
     normalize_over: Path | None = None,
     seed: int = 0,
 ) -> Trained:
-    """Train the readouts of all parts and score each on its own part; see `train_model`."""
+    """Train the readouts of all parts and score each on its own part; see `train_model`.
+
+    Parameters
+    ----------
+    first_parts
+        Train for so many parts only, the first ones; None trains for all.
+    """
     dataset = _with_fixations(dataset)
     pretrain = _with_fixations(pretrain) if pretrain is not None else None
     paths = _paths(dataset)
@@ -199,6 +207,7 @@ def cross_validate(
         },
     )
     priors = fold_center_biases(dataset, folds)
+    n_parts = len(priors) if first_parts is None else first_parts
     mirrored = recipe.finetuning.mirrored
     prepared = prepare_images(dataset, priors, folds, backbone, recipe, mirrored=mirrored)
     network = ReadoutNetwork(
@@ -208,9 +217,9 @@ def cross_validate(
         learn_prior_weight=recipe.learn_prior_weight,
     )
     if start is None:
-        starts = random_starts(network, len(priors), recipe.n_seeds, seed)
+        starts = random_starts(network, n_parts, recipe.n_seeds, seed)
     else:
-        starts = continued_starts(network, start, parts, len(priors), recipe.n_seeds)
+        starts = continued_starts(network, start, parts, n_parts, recipe.n_seeds)
     begin, pretraining = starts, dict[str, Curve]()
     if pretrain is not None:
         images = GroupedImages(_to_pretrain_on(pretrain, backbone, recipe), other_groups)
@@ -234,7 +243,7 @@ def cross_validate(
     fits = _train(runs, folder, "fine-tuning", pretraining)
     return Trained(
         network=network,
-        fits=tuple(tuple(fits[k, s] for s in range(recipe.n_seeds)) for k in range(len(priors))),
+        fits=tuple(tuple(fits[k, s] for s in range(recipe.n_seeds)) for k in range(n_parts)),
         folds=folds,
         gains=gains_by_image({key: fit.gains for key, fit in fits.items()}, folds),
         start_gains=gains_by_image(gains_of_starts(runs, fits, starts), folds) if start else None,

@@ -1,0 +1,164 @@
+"""`deepgaze2 search-taps` on a narrow network: its table, its progress, its refusals."""
+
+import csv
+import json
+import re
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from deepgaze2.backbone import cached_backbone_path, write_backbone
+from deepgaze2.cli import main, search_taps
+from deepgaze2.train import procedure, tap_search
+from deepgaze2.train.curves import CurveDrawing
+from deepgaze2.train.fit import FitSettings
+from deepgaze2.train.recipes import Recipe, paper_recipe
+from deepgaze2.train.tap_choices import Choice, draw_choices
+from deepgaze2.train.tap_search import TapSearch, Trial
+from deepgaze2.vgg import NETWORKS, Vgg
+from tiny import NARROW16, random_backbone
+from toy_data import patches
+from training_images import train_one_by_one
+
+LINE = f"search-taps --finetune csv:lab -o out --backbone {NARROW16.name} --folds 3"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a shell would see."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[[str], Outcome]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The program in this process, six images with fixations, and short trainings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(NETWORKS, NARROW16.name, NARROW16)
+    monkeypatch.setattr(procedure, "train_all", train_one_by_one)
+    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
+    monkeypatch.setattr(tap_search, "paper_recipe", short_recipe)
+    write_backbone(random_backbone(), cached_backbone_path(NARROW16.name))
+    (tmp_path / "lab" / "images").mkdir(parents=True)
+    dataset = patches(tmp_path / "lab" / "images", 6)
+    f = dataset.fixations
+    rows = [
+        f"{dataset.stimuli.ids[i]},s{subject},{order},{x},{y}"
+        for i, subject, order, x, y in zip(f.stimulus, f.subject, f.order, f.x, f.y, strict=True)
+    ]
+    table = "\n".join(["image,subject,order,x_px,y_px", *rows])
+    (tmp_path / "lab" / "fixations.csv").write_text(table, encoding="utf-8")
+
+    def call(line: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["deepgaze2", *shlex.split(line)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+def short_recipe(vgg: Vgg) -> Recipe:
+    short = FitSettings(epochs=2, images_per_batch=3)
+    return replace(paper_recipe(vgg), finetuning=short, longer_side_px=96)
+
+
+def test_a_table_best_first_and_files(run: Run, tmp_path: Path) -> None:
+    found = run(f"{LINE} --trials 3 --parts 1")
+    assert found.returncode == 0, found.stderr
+    with (tmp_path / "out" / "tap_search.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    title, empty, _, *lines = found.stdout.splitlines()
+    assert title == ("lab: 2 images, 36 fixations, 1 of 3 parts; 95% intervals over images")
+    assert empty == ""
+    assert len(lines) == len(rows) == 3
+    for line, row in zip(lines, rows, strict=True):
+        number, gain, *_ = line.split()
+        assert (number, gain) == (row["trial"], f"{float(row['information_gain_bits']):.3f}")
+        assert f" {float(row['over_papers_bits']):+.3f} (" in line or "the paper's" in line
+        scales = row["scales"].replace(" ", " and ")
+        assert line.endswith(f"  {row['taps']}, scale {scales}")
+    (papers,) = (row for row in rows if row["trial"] == "0")
+    assert papers["taps"].split() == list(NARROW16.taps)
+    stored = json.loads((tmp_path / "out" / "tap_search.json").read_text(encoding="utf-8"))
+    assert (stored["folds"], stored["parts"], stored["images"]) == (3, 1, 2)
+
+
+def test_each_trial_is_announced_and_those_done_are_not_done_again(run: Run) -> None:
+    first = run(f"{LINE} --trials 2 --parts 1 --seed 4")
+    begun = re.findall(r"^(\d+) of 2(.*): (.*), scale (.*)$", first.stderr, re.MULTILINE)
+    assert [number for number, *_ in begun] == ["1", "2"]
+    assert [left for _, left, *_ in begun] == ["", ", about 1 min left"]
+    drawn = draw_choices(NARROW16, 2, seed=4)
+    assert [tuple(taps.split()) for *_, taps, _ in begun] == [choice.taps for choice in drawn]
+    again = run(f"{LINE} --trials 2 --parts 1 --seed 4")
+    assert again.stdout == first.stdout
+    assert " of 2" not in again.stderr
+    more = run(f"{LINE} --trials 3 --parts 1 --seed 4")
+    assert re.findall(r"^\d+ of .*?:", more.stderr, re.MULTILINE) == ["3 of 3:"]
+
+
+def test_time_left_is_that_of_the_trials_so_far(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The third is the first to be trained, as after an interruption."""
+    clock = iter([1000.0, 1000 + 30 * 60, 1000 + 40 * 60])
+    monkeypatch.setattr("deepgaze2.cli.search_taps.time.monotonic", lambda: next(clock))
+    announce = search_taps._announcer(10)
+    for number in (2, 3, 4):
+        announce(number, Choice(("conv5_1",), (1.0, 0.5)))
+    assert capsys.readouterr().err.splitlines() == [
+        "3 of 10: conv5_1, scale 1 and 0.5",
+        "4 of 10, about 3 h 30 min left: conv5_1, scale 1 and 0.5",
+        "5 of 10, about 2 h 0 min left: conv5_1, scale 1 and 0.5",
+    ]
+
+
+def test_a_dead_readout_is_said() -> None:
+    trial = Trial(7, Choice(("conv5_1",), (0.5,)), None, None)
+    text = search_taps._as_text(TapSearch("lab", "vgg16", 1, 1, 10, 2, 512, (trial,)))
+    assert re.fullmatch(" +7  bottleneck died +conv5_1, scale 0.5", text.splitlines()[-1])
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ("--parts 4", "error: 4 parts of 3 folds"),
+        ("--parts 0", "--parts"),
+        ("--trials 0", "--trials"),
+        ("--trials 1001", "--trials"),
+        ("--seed -1", "--seed"),
+        ("--folds 7 --parts 1", "7 folds, but only 6 different images"),
+        ("--finetune csv:nowhere", "nowhere"),
+        ("--backbone nowhere", "nowhere: no such weights file"),
+    ],
+)
+def test_mistakes_are_said_without_a_traceback(run: Run, options: str, reason: str) -> None:
+    found = run(f"{LINE} {options}")
+    assert (found.returncode, found.stdout) == (2, "")
+    assert reason in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_without_pytorch_it_says_what_to_install(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    found = run(LINE)
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert "pip install 'deepgaze2[train]'" in found.stderr
+
+
+def test_help_names_the_command_as_it_is_typed(run: Run) -> None:
+    assert re.search(r"^  search-taps  +\S", run("--help").stdout, re.MULTILINE)
+    assert "deepgaze2 search-taps [OPTIONS]" in run("search-taps --help").stdout
+    assert "No such command" in run("search_taps --help").stderr
