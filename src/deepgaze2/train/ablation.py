@@ -23,7 +23,7 @@ from deepgaze2.evaluate.report import Estimate, estimate_ratio
 from deepgaze2.features import Network
 from deepgaze2.train.folder import remove_checkpoints
 from deepgaze2.train.procedure import cross_validate
-from deepgaze2.train.recipes import Recipe
+from deepgaze2.train.recipes import FINETUNING, Recipe
 from deepgaze2.train.results import kept, write_csv, write_json
 
 READOUTS = {"linear": (1,), "network": Architecture.widths}
@@ -211,7 +211,11 @@ def _neighbors(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
 def _recipe(recipe: Recipe | None, network: Network, cell: Cell) -> Recipe:
     taps = network.vgg.taps if isinstance(network, Backbone) else (ALEXNET_TAP,)
     architecture = Architecture((TapGroup(taps),), widths=READOUTS[cell.readout])
-    return replace(recipe, architecture=architecture) if recipe else Recipe(architecture)
+    return (
+        replace(recipe, architecture=architecture)
+        if recipe
+        else Recipe(architecture, finetuning=FINETUNING)
+    )
 
 
 def _cross_validated(

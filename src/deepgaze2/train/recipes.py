@@ -1,12 +1,14 @@
 """Recipes: a readout's architecture and how it is trained."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from deepgaze2.architecture import Architecture, TapGroup, paper_architecture
 from deepgaze2.card import Card
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.vgg import Vgg
+
+FINETUNING = FitSettings(dropout=0.3)  # some hundred images are few
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Recipe:
 
 def paper_recipe(vgg: Vgg) -> Recipe:
     """Return the paper's configuration (section 2): `deepgaze2`."""
-    return Recipe(paper_architecture(vgg))
+    return Recipe(paper_architecture(vgg), finetuning=FINETUNING)
 
 
 def plus_recipe(vgg: Vgg) -> Recipe:
@@ -51,13 +53,13 @@ def plus_recipe(vgg: Vgg) -> Recipe:
     )
     return Recipe(
         Architecture(groups, layer_norm=True, grid_block=3),
-        finetuning=FitSettings(dropout=0.3),
+        finetuning=FINETUNING,
         n_seeds=2,
         learn_prior_weight=True,
     )
 
 
-CONTINUED = FitSettings(epochs=4, learning_rate=1e-3, dropout=0.3, towards_start=0.01)
+CONTINUED = replace(FINETUNING, epochs=4, learning_rate=1e-3, towards_start=0.01)
 
 
 def continued_recipe(card: Card) -> Recipe:
