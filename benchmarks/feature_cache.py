@@ -137,7 +137,7 @@ def reading(features: list[ImageFeatures]) -> None:
 
     def read() -> None:
         for path in files:
-            np.array(read_feature_map(path))
+            read_feature_map(path)
 
     def verify() -> None:
         feature_file._verified.clear()  # as in a process that meets them for the first time

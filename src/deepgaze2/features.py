@@ -74,24 +74,33 @@ class ImageFeatures:
     input_size: tuple[int, int]
 
     def tensor(self, tap: str) -> NDArray[np.float16]:
-        """Return a tap, (channels, h, w), read-only.
+        """Read a tap, (channels, h, w).
 
-        A stored one is mapped into memory, which holds a file open: copy those that you keep. A
-        ReLU behind a stored convolution is computed.
+        A ReLU behind a stored convolution is computed.
 
         Raises
         ------
         DataError
             If the file was damaged or removed since `cache_features` returned.
         """
-        if tap in self.files:
-            return read_feature_map(self.files[tap])
-        # Half floats are negative exactly where the same bits as integers are, and NumPy compares
-        # integers 15 times as fast.
-        bits = read_feature_map(self.files[_convolution(tap)]).view("<i2")
-        features: NDArray[np.float16] = np.maximum(bits, 0).view("<f2")
-        features.flags.writeable = False
+        (features,) = self.tensors([tap])
         return features
+
+    def tensors(self, taps: Sequence[str]) -> list[NDArray[np.float16]]:
+        """Read several taps, each file once; see `tensor`."""
+        stored = [tap if tap in self.files else _convolution(tap) for tap in taps]
+        read = {name: read_feature_map(self.files[name]) for name in dict.fromkeys(stored)}
+        return [
+            read[name] if name == tap else _rectified(read[name])
+            for tap, name in zip(taps, stored, strict=True)
+        ]
+
+
+def _rectified(features: NDArray[np.float16]) -> NDArray[np.float16]:
+    # Half floats are negative exactly where the same bits as integers are, and NumPy compares
+    # integers 15 times as fast.
+    rectified: NDArray[np.float16] = np.maximum(features.view("<i2"), 0).view("<f2")
+    return rectified
 
 
 def cache_features(

@@ -43,9 +43,11 @@ def layout_of(architecture: Architecture, size: tuple[int, int]) -> Layout:
     return layout(architecture, tuple(group_sizes(architecture, size)), architecture.grid_block)
 
 
-def as_tensors(architecture: Architecture, maps: Maps, dtype: torch.dtype) -> list[torch.Tensor]:
+def as_tensors(
+    architecture: Architecture, maps: Maps, dtype: torch.dtype
+) -> list[list[torch.Tensor]]:
     return [
-        torch.from_numpy(np.concatenate([named[tap] for tap in group.taps])).to(dtype)
+        [torch.from_numpy(named[tap]).to(dtype) for tap in group.taps]
         for group, named in zip(architecture.groups, maps, strict=True)
     ]
 
@@ -55,6 +57,16 @@ def in_double(network: ReadoutNetwork, where: Layout) -> Layout:
     network.deviations = tuple(d.astype(np.float64) for d in network.deviations)
     groups = tuple((rows.double(), columns.double()) for rows, columns in where.groups)
     return replace(where, groups=groups)
+
+
+def saliency_of(
+    network: ReadoutNetwork,
+    parameters: dict[str, torch.Tensor],
+    features: list[list[torch.Tensor]],
+    where: Layout,
+    kept: list[torch.Tensor] | None = None,
+) -> torch.Tensor:
+    return network.saliency(network.operators(parameters, [where], kept), features, where)
 
 
 def random_vector(network: ReadoutNetwork, seed: int = 1) -> NDArray[np.float64]:
@@ -82,7 +94,8 @@ def test_training_on_the_readouts_grid_is_prediction(kind: str, size: tuple[int,
     network = ReadoutNetwork(architecture, np.split(readout.tap_deviation, cuts))
     for k in range(3):
         vector = torch.from_numpy(parameters_of(network, readout, k))
-        found = network.saliency(
+        found = saliency_of(
+            network,
             network.named(vector),
             as_tensors(architecture, maps, torch.float32),
             layout_of(architecture, size),
@@ -142,7 +155,9 @@ def test_gradients_are_finite_differences_of_the_reference(kind: str, grid_block
 
     leaf = torch.from_numpy(vector).requires_grad_()
     tensors = as_tensors(architecture, maps, torch.float64)
-    loss = (network.saliency(network.named(leaf), tensors, where) * torch.from_numpy(probe)).sum()
+    loss = (
+        saliency_of(network, network.named(leaf), tensors, where) * torch.from_numpy(probe)
+    ).sum()
     (gradient,) = torch.autograd.grad(loss, leaf)
 
     def expected(at: NDArray[np.float64]) -> float:
@@ -176,15 +191,15 @@ def test_layer_normalization_takes_out_mean_and_variance(scale: float) -> None:
     normalized = (normalized - normalized.mean(0)) / normalized.std(0)
     values = network.named(torch.zeros(network.n_parameters))
     values["log_sigma_px"] = torch.tensor(-20.0)
-    tensors = [torch.from_numpy(features).float()]
+    tensors = [[torch.from_numpy(features).float()]]
     where = layout_of(architecture, (75, 50))
     for channel in (0, 7, 33):
         values["first0"] = torch.zeros(1, len(features))
         values["first0"][0, channel] = 1
-        found = network.saliency(values, tensors, where)
+        found = saliency_of(network, values, tensors, where)
         np.testing.assert_allclose(found.numpy(), normalized[channel], atol=1e-4)
     values["first0"] = torch.ones(1, len(features))  # the mean, which is zero now
-    found = network.saliency(values, tensors, where)
+    found = saliency_of(network, values, tensors, where)
     np.testing.assert_allclose(found.numpy(), 0, atol=1e-3)
 
 
@@ -194,14 +209,15 @@ def test_a_dropped_channel_is_a_zero() -> None:
     size = (75, 50)
     maps = random_maps(PAPER16, size)
     values = network.named(torch.from_numpy(network.initial(0)))
-    (features,) = as_tensors(PAPER16, maps, torch.float32)
+    ((*taps,),) = as_tensors(PAPER16, maps, torch.float32)
+    features = torch.cat(taps)
     kept = torch.ones(len(features))
     kept[[3, 17]] = 0
     where = layout_of(PAPER16, size)
-    found = network.saliency(values, [features], where, [kept])
-    expected = network.saliency(values, [features * kept[:, None, None]], where)
+    found = saliency_of(network, values, [[features]], where, [kept])
+    expected = saliency_of(network, values, [[features * kept[:, None, None]]], where)
     np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-4)
-    assert not np.allclose(found, network.saliency(values, [features], where), atol=1e-2)
+    assert not np.allclose(found, saliency_of(network, values, [[features]], where), atol=1e-2)
 
 
 @KINDS
@@ -223,8 +239,8 @@ def test_every_readout_begins_alive(kind: str, seed: int) -> None:
     network = new_network(architecture)
     size, rng = (256, 192), np.random.default_rng(seed)
     features = [
-        torch.from_numpy(rng.normal(0, 1, (group.channels(NARROW16), *group.shape(own)))).float()
+        [torch.from_numpy(rng.normal(0, 1, (group.channels(NARROW16), *group.shape(own)))).float()]
         for group, own in zip(architecture.groups, group_sizes(architecture, size), strict=True)
     ]
     values = network.named(torch.from_numpy(network.initial(seed)))
-    assert network.saliency(values, features, layout_of(architecture, size)).std() > 1e-3
+    assert saliency_of(network, values, features, layout_of(architecture, size)).std() > 1e-3

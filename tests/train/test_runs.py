@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Timer
@@ -130,10 +130,10 @@ class Stuck(ImageFeatures):
 
     mark: Path = Path()
 
-    def tensor(self, tap: str) -> NDArray[np.float16]:
+    def tensors(self, taps: Sequence[str]) -> list[NDArray[np.float16]]:
         (self.mark / f"{os.getpid()}").touch()
         time.sleep(600)
-        return super().tensor(tap)
+        return super().tensors(taps)
 
 
 def stuck(run: Run, mark: Path) -> Run:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from deepgaze2.architecture import Architecture, TapGroup
+from deepgaze2.architecture import Architecture
 from deepgaze2.features import ImageFeatures
 
 _CACHE_DEPTH = 4  # network, view, layer, image
@@ -86,34 +86,9 @@ def fixated_pixels(
     return row * np.int32(input_size[0]) + column
 
 
-def load_features(image: TrainingImage, architecture: Architecture) -> list[Tensor]:
-    """Read an image's features, for each group (channels, h, w), float32."""
+def load_features(image: TrainingImage, architecture: Architecture) -> list[list[Tensor]]:
+    """Read an image's features: each group's taps, (channels, h, w), float16 as stored."""
     return [
-        _load_group(features, group)
+        [torch.from_numpy(tap) for tap in features.tensors(group.taps)]
         for features, group in zip(image.features, architecture.groups, strict=True)
     ]
-
-
-def _load_group(features: ImageFeatures, group: TapGroup) -> Tensor:
-    # Half floats are widened by PyTorch, many times faster than by NumPy.
-    stored = {
-        tap: torch.from_numpy(np.array(features.tensor(tap))) for tap in _read(features, group)
-    }
-    channels = [len(stored[_source(tap, stored)]) for tap in group.taps]
-    _, height, width = next(iter(stored.values())).shape
-    taps = torch.empty(sum(channels), height, width)
-    for tap, part in zip(group.taps, torch.split(taps, channels), strict=True):
-        source = _source(tap, stored)
-        part.copy_(stored[source])
-        if source != tap:
-            part.clamp_(min=0)
-    return taps
-
-
-def _read(features: ImageFeatures, group: TapGroup) -> Sequence[str]:
-    """Return the stored tensors that a group needs; a ReLU's may be its convolution's."""
-    return list(dict.fromkeys(_source(tap, features.files) for tap in group.taps))
-
-
-def _source(tap: str, stored: object) -> str:
-    return tap if tap in stored else tap.replace("relu", "conv")  # type: ignore[operator]

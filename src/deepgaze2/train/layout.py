@@ -11,6 +11,25 @@ from torch import Tensor
 from deepgaze2.architecture import Architecture
 from deepgaze2.grid import block_stride, image_in_grid, interpolation_matrix
 
+_BAND_ROWS = 64  # each product is small, but most of the zeros are left out
+
+
+@dataclass(frozen=True)
+class Band:
+    """Some rows of an interpolation matrix, without the columns that are zero in all of them.
+
+    Attributes
+    ----------
+    rows, columns
+        Where in the matrix it is.
+    weights
+        What is there.
+    """
+
+    rows: slice
+    columns: slice
+    weights: Tensor
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -20,15 +39,19 @@ class Layout:
     ----------
     groups
         For each group of taps, from its cells to the readout's: (gh, h) and (gw, w).
-    density
+    shape
+        Rows and columns of the readout's cells, gh and gw.
+    density_bands, density_columns
         From the readout's cells to the network input's pixels, where the density is
-        normalized: (height, gh) and (width, gw).
+        normalized: (height, gh), cut into bands, and (width, gw).
     stride_px
         Distance of the readout's cells in pixels of the network input.
     """
 
     groups: tuple[tuple[Tensor, Tensor], ...]
-    density: tuple[Tensor, Tensor]
+    shape: tuple[int, int]
+    density_bands: tuple[Band, ...]
+    density_columns: Tensor
     stride_px: int
 
 
@@ -51,11 +74,23 @@ def layout(
         )
     rows, columns = groups[0][0].shape[0], groups[0][1].shape[0]
     width, height = sizes[0]
-    density = (
-        _matrix(image_in_grid(height, height, grid_block), rows),
-        _matrix(image_in_grid(width, width, grid_block), columns),
+    return Layout(
+        groups=tuple(groups),
+        shape=(rows, columns),
+        density_bands=_bands(_matrix(image_in_grid(height, height, grid_block), rows)),
+        density_columns=_matrix(image_in_grid(width, width, grid_block), columns),
+        stride_px=block_stride(grid_block),
     )
-    return Layout(tuple(groups), density, block_stride(grid_block))
+
+
+def _bands(matrix: Tensor) -> tuple[Band, ...]:
+    bands = []
+    for start in range(0, len(matrix), _BAND_ROWS):
+        rows = slice(start, start + _BAND_ROWS)
+        used = matrix[rows].any(0).nonzero()
+        columns = slice(int(used[0]), int(used[-1]) + 1)
+        bands.append(Band(rows, columns, matrix[rows, columns].contiguous()))
+    return tuple(bands)
 
 
 def _matrix(positions: NDArray[np.float64], cells: int) -> Tensor:

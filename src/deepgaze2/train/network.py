@@ -1,8 +1,9 @@
 """The readout as a differentiable function of one flat vector of parameters."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -95,56 +96,72 @@ class ReadoutNetwork:
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
-    def saliency(
+    def operators(
         self,
         parameters: dict[str, Tensor],
-        features: Sequence[Tensor],
-        layout: Layout,
+        layouts: Iterable[Layout],
         kept: Sequence[Tensor] | None = None,
-    ) -> Tensor:
-        """Return S, (gh, gw), nats, on the layout's grid.
+    ) -> dict[str, Tensor]:
+        """Return by name what is applied to every image of some layouts.
 
         Parameters
         ----------
         parameters
             By name.
-        features
-            For each group its raw taps, (channels, h, w).
         kept
             For each group factors of its features, such as dropout's: one for each channel.
         """
-        x = parameters["bias0"][:, None, None]
-        for g, (taps, (rows, columns)) in enumerate(zip(features, layout.groups, strict=True)):
+        found = {name: p for name, p in parameters.items() if name.startswith(("weight", "bias"))}
+        for g, deviation in enumerate(self.deviations):
             weight = parameters[f"first{g}"]
             if kept is not None:
                 weight = weight * kept[g]
-            product = self._product(weight, taps, torch.from_numpy(self.deviations[g]))
-            x = x + rows @ (product @ columns.T)
-        shape = x.shape[1:]
+            found[f"first{g}"] = weight / torch.from_numpy(deviation)
+            if self.architecture.layer_norm:
+                found[f"sum{g}"] = weight.sum(1, keepdim=True)
+        sigma_px = self.sigma_px(parameters)
+        for cells, stride_px in {(n, one.stride_px) for one in layouts for n in one.shape}:
+            found[f"blur{cells}"] = blur_matrix(cells, sigma_px / stride_px)
+        found["prior_weight"] = self.prior_weight(parameters)
+        return found
+
+    def saliency(
+        self,
+        operators: dict[str, Tensor],
+        features: Sequence[Sequence[Tensor]],
+        layout: Layout,
+    ) -> Tensor:
+        """Return S, (gh, gw), nats, on the layout's grid.
+
+        Parameters
+        ----------
+        features
+            For each group its raw taps, (channels, h, w), float16.
+        """
+        x = operators["bias0"][:, None, None]
+        for g, (taps, (rows, columns)) in enumerate(zip(features, layout.groups, strict=True)):
+            x = x + rows @ (self._product(operators, g, taps) @ columns.T)
         x = x.flatten(1)
         last = len(self.architecture.widths) - 1
         for layer in range(1, last + 1):
             x = self._activation(x)
-            x = torch.addmm(parameters[f"bias{layer}"][:, None], parameters[f"weight{layer}"], x)
+            x = torch.addmm(operators[f"bias{layer}"][:, None], operators[f"weight{layer}"], x)
         if self.architecture.final_relu:
             x = torch.relu(x)
-        sigma_px = self.sigma_px(parameters)
-        vertical, horizontal = (blur_matrix(n, sigma_px / layout.stride_px) for n in shape)
-        return vertical @ x.view(shape) @ horizontal.T
+        vertical, horizontal = (operators[f"blur{cells}"] for cells in layout.shape)
+        return vertical @ x.view(layout.shape) @ horizontal.T
 
-    def _product(self, weight: Tensor, taps: Tensor, deviation: Tensor) -> Tensor:
+    def _product(self, operators: dict[str, Tensor], g: int, taps: Sequence[Tensor]) -> Tensor:
         """Apply a first layer, without bias, to the normalized features: (16, h, w).
 
         Layer normalization subtracts a position's mean and divides by its deviation, which
         commutes with the matrix product; so the features are not touched.
         """
-        _, height, width = taps.shape
-        x = taps.flatten(1)
-        product = (weight / deviation) @ x
+        product: Tensor = _Product.apply(operators[f"first{g}"], *taps)  # type: ignore[no-untyped-call]
         if self.architecture.layer_norm:
-            mean, norm = _moments(x, deviation)
-            product = (product - weight.sum(1, keepdim=True) * mean) * norm
-        return product.view(-1, height, width)
+            mean, norm = _moments(taps, torch.from_numpy(self.deviations[g]))
+            product = (product - operators[f"sum{g}"] * mean) * norm
+        return product.view(-1, *taps[0].shape[1:])
 
     def _activation(self, x: Tensor) -> Tensor:
         if self.architecture.activation == "softplus":
@@ -162,12 +179,39 @@ class ReadoutNetwork:
         return parameters.get("prior_weight", torch.ones(()))
 
 
-def _moments(x: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+class _Product(torch.autograd.Function):
+    """The product of a matrix and the channels of all taps, differentiated by the matrix.
+
+    Taps are widened one by one, so that each is near the cache when it is multiplied.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, *taps: Tensor) -> Tensor:  # noqa: ANN401
+        ctx.save_for_backward(*taps)
+        product = weight.new_zeros(len(weight), taps[0][0].numel())
+        for part, tap in zip(torch.split(weight, [len(t) for t in taps], 1), taps, strict=True):
+            product.addmm_(part, tap.flatten(1).to(weight.dtype))
+        return product
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        taps = ctx.saved_tensors
+        parts = [gradient @ tap.flatten(1).to(gradient.dtype).T for tap in taps]
+        return torch.cat(parts, 1), *(None for _ in taps)
+
+
+def _moments(taps: Sequence[Tensor], deviation: Tensor) -> tuple[Tensor, Tensor]:
     """Return each position's mean and inverse deviation across channels of unit variance."""
     with torch.no_grad():
         scale = 1 / (deviation * len(deviation))
-        mean = scale @ x
-        squares = (scale / deviation) @ x.square()
+        mean, squares = deviation.new_zeros(2, taps[0][0].numel())
+        sizes = [len(tap) for tap in taps]
+        for tap, first, second in zip(
+            taps, torch.split(scale, sizes), torch.split(scale / deviation, sizes), strict=True
+        ):
+            x = tap.flatten(1).to(deviation.dtype)
+            mean += first @ x
+            squares += second @ x.square()
         variance = (squares - mean.square()).clamp(min=0)
         return mean, (variance + LAYER_NORM_EPSILON).rsqrt()
 
