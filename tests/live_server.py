@@ -80,6 +80,11 @@ class LiveServer:
     def open_files(self) -> int:
         return int(psutil.Process(self.process.pid).num_fds())
 
+    def clients(self) -> set[int]:
+        """Ports that the open connections come from."""
+        connections = psutil.Process(self.process.pid).net_connections("tcp")
+        return {connection.raddr.port for connection in connections if connection.raddr}
+
 
 def eventually(condition: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
     """Wait until a condition holds, and return it."""

@@ -37,3 +37,8 @@ class Limits:
     transfer_s: float = 60.0
     requests: int = 16
     queue: int = 8
+
+    @property
+    def longest_s(self) -> float:
+        """Seconds that a request can take: to come, to be computed, and to be taken."""
+        return self.transfer_s + self.compute_s + self.transfer_s

@@ -1,5 +1,7 @@
 """Running the server: its socket, its process, and the browser that is shown the page."""
 
+import asyncio
+import math
 import signal
 import socket
 import sys
@@ -7,6 +9,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
+from functools import partial
 
 import uvicorn
 
@@ -17,6 +20,28 @@ from deepgaze2.serve.connection import Connection
 from deepgaze2.serve.dispatcher import Dispatcher
 from deepgaze2.serve.guard import LOOPBACK_NAMES, is_loopback
 from deepgaze2.serve.limits import Limits
+
+_MORE_S = 5.0  # in which a request notices that its connection ended
+
+
+class _Server(uvicorn.Server):
+    """Ends, when it is told to, the connections that do not end by themselves.
+
+    uvicorn alone would wait for them forever, or cancel their requests, which is logged as a fault.
+    """
+
+    def __init__(self, config: uvicorn.Config, longest_s: float) -> None:
+        super().__init__(config)
+        self._longest_s = longest_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        asyncio.get_running_loop().call_later(self._longest_s, self._abort_all)
+        await super().shutdown(sockets)
+
+    def _abort_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def run(
@@ -68,7 +93,8 @@ def run(
     app = create_app(cards, Dispatcher(folders, limits, fail), limits, hosts=hosts, token=token)
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=partial(Connection, stall_s=limits.transfer_s),  # type: ignore[arg-type]
+        timeout_graceful_shutdown=math.ceil(limits.longest_s + _MORE_S),
         ws="none",
         lifespan="on",
         proxy_headers=False,
@@ -76,7 +102,7 @@ def run(
         access_log=False,
         log_config=None,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, limits.longest_s)
     with closing(_listening(host, port)) as listener:
         url = _url(listener)
         announce(url)
