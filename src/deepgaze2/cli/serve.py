@@ -65,7 +65,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     type=_SECONDS,
     default=_DEFAULTS["compute_s"],
     show_default=True,
-    help="To compute an image.",
+    help="For an image to wait and be computed.",
 )
 @click.option(
     "--max-transfer-seconds",

@@ -21,7 +21,7 @@ class Limits:
     pixels
         Of an image; known from its header, before it is decoded.
     compute_s
-        Seconds from handing an image to the worker to its result.
+        Seconds from the end of an image's upload to its result: to wait and to be computed.
     transfer_s
         Seconds for an upload, and again for the download of its result.
     requests
