@@ -1,6 +1,6 @@
 """The application: addresses and what answers them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from deepgaze2.card import Card
 from deepgaze2.center_bias import PACKAGED
 from deepgaze2.serve.dispatcher import Dispatcher
 from deepgaze2.serve.guard import Guard
+from deepgaze2.serve.hosts import Hosts
 from deepgaze2.serve.jobs import Task
 from deepgaze2.serve.limits import MAX_REGIONS, MAX_SAMPLES, Limits
 from deepgaze2.serve.linger import Linger
@@ -28,7 +29,7 @@ def create_app(
     dispatcher: Dispatcher,
     limits: Limits,
     *,
-    hosts: Collection[str],
+    hosts: Hosts,
     token: str | None,
 ) -> Linger:
     """Return the ASGI application.

@@ -18,7 +18,7 @@ from deepgaze2.errors import ServeError
 from deepgaze2.serve.app import create_app
 from deepgaze2.serve.connection import Connection
 from deepgaze2.serve.dispatcher import Dispatcher
-from deepgaze2.serve.guard import LOOPBACK_NAMES, is_loopback
+from deepgaze2.serve.hosts import own_hosts
 from deepgaze2.serve.limits import Limits
 
 _MORE_S = 5.0  # in which a request notices that its connection ended
@@ -66,15 +66,15 @@ def run(
     token
         What clients must send to use the API; None lets all in.
     allowed_hosts
-        More names that the server goes by. Without any, a server that other machines can
-        reach answers to all names, and one that they cannot only to this machine's.
+        More names that the server goes by, see `own_hosts`.
     announce
         Called with the page's address once the server listens.
 
     Raises
     ------
     ServeError
-        If the address cannot be had, two models have one name, or a model cannot be loaded.
+        If the address cannot be had, two models have one name, a model cannot be loaded, or an
+        allowed host is no name.
     ModelError
         If a model is not found.
     """
@@ -89,7 +89,7 @@ def run(
         server.should_exit = True
 
     folders = [str(find_model(name)) for name in models]
-    hosts = {*allowed_hosts, *(LOOPBACK_NAMES if is_loopback(host) or allowed_hosts else ())}
+    hosts = own_hosts(host, allowed_hosts)
     app = create_app(cards, Dispatcher(folders, limits, fail), limits, hosts=hosts, token=token)
     config = uvicorn.Config(
         app,
