@@ -195,6 +195,28 @@ def test_clients_that_reset_their_connection(unharmed: LiveServer) -> None:
         connection.close()
 
 
+PART = b'--edge\r\nContent-Disposition: form-data; name="image"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("form", "detail"),
+    [
+        (PART + b"a: " + b"b" * 10_000_000, "header size"),
+        (PART + b"a" * 10_000_000, "header size"),
+        (PART + b"a: b\r\n" * 1_000_000, "header count"),
+        ((PART + b"\r\nx\r\n") * 10_000 + b"--edge--", "two images"),
+        ((PART + b"\r\n\r\n") * 10_000 + b"--edge--", "two images"),
+        (b"--edge\r\n\r\n\r\n" * 10_000 + b"--edge--", "a field ''"),
+    ],
+    ids=["value", "name", "headers", "parts", "empty parts", "bare parts"],
+)
+def test_forms_that_are_mostly_headers(unharmed: LiveServer, form: bytes, detail: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    response = unharmed.client.post("/v1/predict", content=form, headers=headers)
+    assert refused(response, "invalid-multipart")
+    assert detail in response.json()["detail"]
+
+
 @pytest.fixture
 def impatient(tmp_path: Path) -> Iterator[LiveServer]:
     limits = ("--max-transfer-seconds", "1", "--max-seconds", "1")
