@@ -153,7 +153,7 @@ EXAMPLES: dict[str, Any] = {
             }
         ],
         "center_biases": ["mit1003", "osie", "uniform", "gaussian"],
-        "limits": {"bytes": 50000000, "pixels": 100000000, "samples": 10000, "regions": 100},
+        "limits": {"bytes": 50000000, "pixels": 35000000, "samples": 10000, "regions": 100},
     },
     "Examples": {"examples": ["astronaut.jpg", "coffee.jpg"]},
     "Status": {"status": "ok"},
