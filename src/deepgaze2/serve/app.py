@@ -46,6 +46,7 @@ def create_app(
     _watch(metrics, dispatcher, under_way)
     names = [card.name for card in cards]
     pages = Pages()
+    description = document(names, limits, asks_for_token=token is not None)
 
     def predictions(task: Task) -> Predictions:
         return Predictions(task, names, limits, dispatcher, under_way)
@@ -62,7 +63,7 @@ def create_app(
         Route("/healthz", JSONResponse({"status": "ok"}), methods=["GET"]),
         Route("/readyz", _readiness(dispatcher)),
         Route("/metrics", _counts(metrics)),
-        Route("/openapi.json", JSONResponse(document(names, limits)), methods=["GET"]),
+        Route("/openapi.json", JSONResponse(description), methods=["GET"]),
     ]
 
     async def answer_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
