@@ -102,14 +102,15 @@ def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
         limit = server.rlimit(psutil.RLIMIT_NOFILE)
         server.rlimit(psutil.RLIMIT_NOFILE, (live.open_files(), limit[1]))
         live.worker().kill()
-        eventually(lambda: live.predict(photo()).status_code == 503)
+        refusal = "cannot be started (Too many open files)"
+        eventually(lambda: refusal in (tmp_path / "stderr").read_text())
         response = live.predict(photo())
+        assert response.status_code == 503
         assert response.json()["type"] == "/problems/not-ready"
         assert int(response.headers["retry-after"]) >= 1
         server.rlimit(psutil.RLIMIT_NOFILE, limit)
         live.wait_until_ready()
         assert predicts(live)
-    assert "cannot be started (Too many open files)" in (tmp_path / "stderr").read_text()
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from deepgaze2.serve.process import WorkerLostError, WorkerProcess
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_S = 0.5  # before a worker is started again; doubled as long as that fails
-_LONGEST_PAUSE_S = 30.0
+_LONGEST_PAUSE_S = 10.0
 
 
 class Dispatcher:
@@ -75,7 +75,7 @@ class Dispatcher:
             If the queue is full, or there is no worker and the next one may not come.
         """
         if self._has_failed:
-            raise busy("not-ready", "the model cannot be loaded at the moment", 10)
+            raise _no_worker()
         if self.waiting >= self._limits.queue:
             raise busy("queue-full", f"{self.waiting} images are waiting", self.retry_after_s())
 
@@ -201,7 +201,10 @@ class Dispatcher:
             detail = f"the image waited more than {seconds} for others"
             _fail(job, busy("queue-full", detail, self.retry_after_s()))
         else:
-            _fail(job, busy("not-ready", "the model cannot be loaded at the moment", 10))
+            _fail(
+                job,
+                _no_worker(),
+            )
 
     def _may_send(self) -> bool:
         under_way = list(self._in_worker.values())
@@ -237,3 +240,7 @@ class Dispatcher:
 def _fail(job: Job, error: ProblemError) -> None:
     if not job.answer.done():
         job.answer.set_exception(error)
+
+
+def _no_worker() -> ProblemError:
+    return busy("not-ready", "the model cannot be loaded at the moment", round(_LONGEST_PAUSE_S))
