@@ -80,6 +80,11 @@ class LiveServer:
     def open_files(self) -> int:
         return int(psutil.Process(self.process.pid).num_fds())
 
+    def clients(self) -> set[int]:
+        """Ports that the open connections come from."""
+        connections = psutil.Process(self.process.pid).net_connections("tcp")
+        return {connection.raddr.port for connection in connections if connection.raddr}
+
 
 def eventually(condition: Callable[[], T], patience_s: float = PATIENCE_S) -> T:
     """Wait until a condition holds, and return it."""
@@ -116,8 +121,8 @@ def serving(
 ) -> Iterator[LiveServer]:
     """Run `deepgaze2 serve` on a free port until the block ends, then end it as a user would."""
     # No browser is opened by a program that does nothing, unless a test names another.
-    variables = {**os.environ, "BROWSER": "true", "DEEPGAZE2_TOKEN": "", **(environment or {})}
-    token = variables["DEEPGAZE2_TOKEN"]
+    variables = {**os.environ, "BROWSER": "true", **(environment or {})}
+    token = variables.get("DEEPGAZE2_TOKEN", "").strip()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     with (
         stderr.open("w") as errors,

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from live_server import COMMAND, eventually, serving
+from live_server import COMMAND, LiveServer, eventually, serving
 
 OFFLINE = ["--no-browser", "--port", "0"]
 
@@ -26,7 +26,9 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
             "two models are called deepgaze2-plus",
         ),
         (["--token", "é"], "not plain ASCII"),
-        (["--token", ""], "the token is empty"),
+        (["--token", ""], "--token: the token is empty"),
+        (["--allowed-host", "http://a.b/"], "'http://a.b/' is no name"),
+        (["--allowed-host", ""], "'' is no name"),
         (["--host", "192.0.2.1"], "cannot be listened on"),
         (["--max-queue", "0"], "0 is not in the range x>=1"),
     ],
@@ -82,17 +84,48 @@ def test_the_browser_is_opened_unless_it_should_not_be(tmp_path: Path) -> None:
         eventually(lambda: opened.exists() and opened.read_text().strip() == f"{live.url}/")
 
 
-def test_other_names_and_addresses_can_be_allowed(tmp_path: Path) -> None:
-    names = ("--allowed-host", "gaze.example")
-    with serving(tmp_path / "a", *names) as live:
-        for host, status in (("gaze.example", 200), ("localhost", 200), ("evil.example", 421)):
-            response = live.client.get("/healthz", headers={"Host": host})
-            assert response.status_code == status
-    with serving(tmp_path / "b", "--host", "0.0.0.0") as live:
+def status(live: LiveServer, host: str) -> int:
+    """What a request is answered with that calls the server by this name."""
+    return live.client.get("/healthz", headers={"Host": host}).status_code
+
+
+def test_other_names_can_be_allowed_however_they_are_written(tmp_path: Path) -> None:
+    names = ("--allowed-host", "Gaze.Example.:443", "--allowed-host", "[2001:DB8::0:1]")
+    with serving(tmp_path / "stderr", *names) as live:
+        taken = ["gaze.example", "GAZE.example:8000", "gaze.example.", "[2001:db8::1]:80"]
+        assert {status(live, host) for host in (*taken, "localhost")} == {200}
+        for host in ("evil.example", "example", "192.0.2.1", "[2001:db8::2]"):
+            assert status(live, host) == 421
+    assert (tmp_path / "stderr").read_text() == ""
+
+
+def test_a_server_for_others_goes_by_its_addresses_and_no_other_names(tmp_path: Path) -> None:
+    """Else a page could rebind its own name to the server."""
+    names = ("--host", "0.0.0.0", "--allowed-host", "gaze.example")
+    with serving(tmp_path / "stderr", *names) as live:
         assert live.url.startswith("http://localhost:")
-        assert live.client.get("/healthz", headers={"Host": "gaze.example"}).status_code == 200
-    assert "without --token everybody" in (tmp_path / "b").read_text()
-    assert (tmp_path / "a").read_text() == ""
-    with serving(tmp_path / "c", "--host", "::1") as live:
-        assert httpx.URL(live.url).host == "::1"
+        for host in ("192.0.2.1", "[2001:db8::1]:80", "localhost", "gaze.example"):
+            assert status(live, host) == 200
+        for host in ("evil.example", "192.0.2.1.evil.example", ""):
+            assert status(live, host) == 421
+    assert "without a token (set DEEPGAZE2_TOKEN) all" in (tmp_path / "stderr").read_text()
+
+
+@pytest.mark.parametrize("address", ["::1", "127.0.0.9"])
+def test_a_server_goes_by_the_address_it_listens_on(tmp_path: Path, address: str) -> None:
+    with serving(tmp_path / "stderr", "--host", address) as live:
+        assert httpx.URL(live.url).host == address
         assert live.client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("token", ["", " \n"])
+def test_an_empty_token_is_none_and_leaves_no_server_open(
+    monkeypatch: pytest.MonkeyPatch, token: str
+) -> None:
+    monkeypatch.setenv("DEEPGAZE2_TOKEN", token)
+    result = run(*OFFLINE)
+    assert result.returncode == 2
+    assert result.stderr.strip().endswith(
+        "DEEPGAZE2_TOKEN: the token is empty or not plain ASCII; choose another"
+    )
+    assert len(result.stderr.splitlines()) == 1

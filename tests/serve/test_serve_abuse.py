@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from deepgaze2.serve.limits import MAX_CONNECTIONS
-from live_server import LiveServer, all_from, eventually, photo, upload_head
+from live_server import LiveServer, all_from, eventually, photo, serving, upload_head
 
 
 @pytest.fixture
@@ -193,6 +193,66 @@ def test_clients_that_reset_their_connection(unharmed: LiveServer) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         connection.sendall(upload_head(len(content)) + sent)
         connection.close()
+
+
+PART = b'--edge\r\nContent-Disposition: form-data; name="image"\r\n'
+
+
+@pytest.mark.parametrize(
+    ("form", "detail"),
+    [
+        (PART + b"a: " + b"b" * 10_000_000, "header size"),
+        (PART + b"a" * 10_000_000, "header size"),
+        (PART + b"a: b\r\n" * 1_000_000, "header count"),
+        ((PART + b"\r\nx\r\n") * 10_000 + b"--edge--", "two images"),
+        ((PART + b"\r\n\r\n") * 10_000 + b"--edge--", "two images"),
+        (b"--edge\r\n\r\n\r\n" * 10_000 + b"--edge--", "a field ''"),
+    ],
+    ids=["value", "name", "headers", "parts", "empty parts", "bare parts"],
+)
+def test_forms_that_are_mostly_headers(unharmed: LiveServer, form: bytes, detail: str) -> None:
+    headers = {"Content-Type": "multipart/form-data; boundary=edge"}
+    response = unharmed.client.post("/v1/predict", content=form, headers=headers)
+    assert refused(response, "invalid-multipart")
+    assert detail in response.json()["detail"]
+
+
+@pytest.fixture
+def impatient(tmp_path: Path) -> Iterator[LiveServer]:
+    limits = ("--max-transfer-seconds", "1", "--max-seconds", "1")
+    with serving(tmp_path / "stderr", *limits) as live:
+        live.wait_until_ready()
+        yield live
+
+
+def ask_without_reading(connection: socket.socket) -> None:
+    """Send requests until the server stops reading them, since no answer is taken."""
+    requests = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 1000
+    connection.settimeout(0.5)
+    with pytest.raises(TimeoutError):
+        connection.sendall(requests * 100)
+
+
+def test_clients_that_never_read_are_left(impatient: LiveServer) -> None:
+    with impatient.connection() as connection:
+        ask_without_reading(connection)
+        port = connection.getsockname()[1]
+        eventually(lambda: port not in impatient.clients(), 10)
+
+
+def test_the_server_ends_though_a_client_never_reads(impatient: LiveServer) -> None:
+    with impatient.connection() as connection:
+        ask_without_reading(connection)
+        impatient.process.terminate()
+        assert impatient.process.wait(20) == 0
+
+
+def test_the_server_ends_though_an_upload_does_not(impatient: LiveServer) -> None:
+    with impatient.connection() as connection:
+        connection.sendall(upload_head(9))
+        impatient.wait_for_metric("images_under_way", 1)
+        impatient.process.terminate()
+        assert impatient.process.wait(20) == 0
 
 
 def test_upgrades_and_pipelines(unharmed: LiveServer) -> None:

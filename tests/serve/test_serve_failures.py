@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import signal
 import socket
+import time
 from pathlib import Path
 
 import psutil
@@ -79,6 +80,73 @@ def test_an_image_that_kills_two_workers_is_given_up(tmp_path: Path) -> None:
         assert int(response.headers["retry-after"]) >= 1
         live.wait_until_ready()
         assert predicts(live)
+
+
+def test_a_worker_that_is_killed_while_it_loads_is_replaced(tmp_path: Path) -> None:
+    with serving(tmp_path / "stderr") as live, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        worker = live.worker()
+        worker.suspend()  # before it is ready
+        served = pool.submit(predicts, live)
+        live.wait_for_metric("images_under_way", 1)
+        worker.kill()
+        assert served.result()
+        assert live.metric("worker_ready") == 1
+    assert "is started again: it died" in (tmp_path / "stderr").read_text()
+
+
+def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    """The system refuses it a pipe, as it may refuse a process."""
+    with serving(tmp_path / "stderr") as live:
+        live.wait_until_ready()
+        server = psutil.Process(live.process.pid)
+        limit = server.rlimit(psutil.RLIMIT_NOFILE)
+        server.rlimit(psutil.RLIMIT_NOFILE, (live.open_files(), limit[1]))
+        live.worker().kill()
+        refusal = "cannot be started (Too many open files)"
+        eventually(lambda: refusal in (tmp_path / "stderr").read_text())
+        response = live.predict(photo())
+        assert response.status_code == 503
+        assert response.json()["type"] == "/problems/not-ready"
+        assert int(response.headers["retry-after"]) >= 1
+        server.rlimit(psutil.RLIMIT_NOFILE, limit)
+        live.wait_until_ready()
+        assert predicts(live)
+
+
+@pytest.mark.slow
+def test_images_that_wait_too_long_are_given_up_and_no_worker_with_them(tmp_path: Path) -> None:
+    n = 100  # many more than are computed in this time
+    options = ("--max-seconds", "10", "--max-queue", str(n), "--max-requests", str(n))
+    with serving(tmp_path / "stderr", *options) as live:
+        live.wait_until_ready()
+        worker = live.worker().pid
+        content = photo(1024, 768)
+        with concurrent.futures.ThreadPoolExecutor(n) as pool:
+            responses = list(pool.map(live.predict, [content] * n))
+        late = [response for response in responses if response.status_code == 503]
+        assert {response.status_code for response in responses} <= {200, 503, 504}
+        assert 0 < len(late) < n
+        for response in late:
+            assert response.json()["type"] == "/problems/queue-full"
+            assert "waited more than 10 s" in response.json()["detail"]
+        assert live.worker().pid == worker
+        assert live.metric("worker_restarts") == 0
+
+
+@pytest.mark.slow
+def test_an_image_that_takes_too_long_costs_no_other(tmp_path: Path) -> None:
+    with (
+        serving(tmp_path / "stderr", "--max-seconds", "30") as live,
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
+    ):
+        live.wait_until_ready()
+        live.worker().suspend()
+        hung = pool.submit(live.predict, photo())
+        time.sleep(15)
+        later = pool.submit(live.predict, photo())
+        assert hung.result().json()["type"] == "/problems/compute-timeout"
+        assert later.result().status_code == 200
+        assert live.metric("worker_restarts") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

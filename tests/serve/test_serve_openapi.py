@@ -6,17 +6,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
 from deepgaze2.serve.limits import Limits
 from deepgaze2.serve.openapi import document
-from deepgaze2.serve.openapi_schemas import EXAMPLES, SCHEMAS
+from deepgaze2.serve.openapi_schemas import EXAMPLE_PHOTO, EXAMPLES, SCHEMAS
 from deepgaze2.serve.problems import MEDIA_TYPE, PROBLEMS
 from live_server import LiveServer, photo
 
-DOCUMENT = document(["deepgaze2-plus"], Limits())
+DOCUMENT = document(["deepgaze2-plus"], Limits(), asks_for_token=True)
 
 
 def check(value: object, schema: str) -> None:
@@ -58,7 +59,58 @@ def test_operations_have_names_of_their_own() -> None:
 
 def test_the_server_publishes_it(server: LiveServer) -> None:
     published = server.client.get("/openapi.json").json()
-    assert published == document(["deepgaze2-plus", "deepgaze2"], Limits())
+    models = ["deepgaze2-plus", "deepgaze2"]
+    assert published == document(models, Limits(), asks_for_token=False)
+
+
+def test_the_token_is_described_where_it_is_asked_for() -> None:
+    assert DOCUMENT["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert DOCUMENT["security"] == [{"token": []}]
+    for path, methods in DOCUMENT["paths"].items():
+        for operation in methods.values():
+            is_guarded = operation.get("security", DOCUMENT["security"]) == [{"token": []}]
+            assert is_guarded == ("401" in operation["responses"]), path
+            assert is_guarded == (path.startswith("/v1/") or path == "/metrics")
+
+
+def example_request(server: LiveServer, path: str) -> httpx.Response:
+    """Ask as the document's examples do."""
+    operation = DOCUMENT["paths"][path]["post"]
+    query = {parameter["name"]: parameter["example"] for parameter in operation["parameters"]}
+    content = operation["requestBody"]["content"]["image/*"]["examples"]["photo"]["externalValue"]
+    photo_file = server.client.get(content).raise_for_status().content
+    headers = {"Content-Type": "image/jpeg"}
+    return server.client.post(path, params=query, content=photo_file, headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v1/layers"])
+def test_the_example_requests_work(server: LiveServer, path: str) -> None:
+    response = example_request(server, path)
+    assert response.status_code == 200, response.text
+    check(response.json(), "Prediction" if path == "/v1/predict" else "Layers")
+
+
+def test_the_example_of_a_prediction_is_one(server: LiveServer) -> None:
+    photo_file = server.client.get(f"/v1/examples/{EXAMPLE_PHOTO}").content
+    expected = EXAMPLES["Prediction"]
+    found = server.predict(photo_file, "regions=face:440,240,250,280&samples=2").json()
+    assert found.keys() == expected.keys()
+    for name in ("width", "height", "model", "center_bias", "unit", "network_input_width"):
+        assert found[name] == expected[name]
+    assert found["entropy_bits"] == pytest.approx(expected["entropy_bits"], abs=0.5)
+    share = expected["regions"][0]["share"]
+    assert found["regions"][0]["share"] == pytest.approx(share, abs=0.05)
+
+
+def test_the_example_of_a_model_is_the_packaged_one(server: LiveServer) -> None:
+    [example] = EXAMPLES["Models"]["models"]
+    found = server.client.get("/v1/models").json()
+    [card] = [card for card in found["models"] if card["name"] == example["name"]]
+    assert {**card, "training": {}, "scores": {}} == {**example, "training": {}, "scores": {}}
+    assert example["training"].items() <= card["training"].items()
+    explained = card["scores"]["explained"]
+    assert example["scores"]["explained"] == pytest.approx(explained, abs=0.0005)
+    assert {**found, "models": []} == {**EXAMPLES["Models"], "models": []}
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from starlette.types import Message
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.prediction import Prediction
 from deepgaze2.serve import frames
-from deepgaze2.serve.guard import host_name, is_loopback
+from deepgaze2.serve.hosts import host_name, is_loopback
 from deepgaze2.serve.jobs import Answer, Job
 from deepgaze2.serve.layers import cell_masses, layers
 from deepgaze2.serve.limits import Limits
@@ -113,7 +113,10 @@ def test_layers_of_a_center_bias_without_mass_somewhere_stay_numbers() -> None:
         ("Localhost:80", "localhost"),
         ("[::1]:80", "::1"),
         ("[::1]", "::1"),
+        ("::1", "::1"),
+        ("[0:0::0:1]:80", "::1"),
         ("a.b", "a.b"),
+        (" A.b.:80 ", "a.b"),
         ("", ""),
     ],
 )

@@ -1,5 +1,6 @@
 """`deepgaze2 serve`: a page in the browser, and an API beside it."""
 
+import os
 from dataclasses import fields
 
 import click
@@ -8,6 +9,7 @@ from deepgaze2.errors import ServeError
 from deepgaze2.serve.limits import Limits
 
 _DEFAULTS = {field.name: field.default for field in fields(Limits)}
+_TOKEN_VARIABLE = "DEEPGAZE2_TOKEN"  # noqa: S105 (its name alone)
 _AT_LEAST_ONE = click.IntRange(min=1)
 _SECONDS = click.FloatRange(min=0, min_open=True)
 
@@ -32,16 +34,15 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
 @click.option("--no-browser", is_flag=True, help="Do not open the page in the browser.")
 @click.option(
     "--token",
-    envvar="DEEPGAZE2_TOKEN",
-    show_envvar=True,
-    help="Bearer token that the API asks for.  [default: none]",
+    help="Bearer token that the API asks for. Other users of this machine can see it here, but "
+    f"not in the environment variable {_TOKEN_VARIABLE}.  [default: {_TOKEN_VARIABLE}, or none]",
 )
 @click.option(
     "--allowed-host",
     "allowed_hosts",
     multiple=True,
     metavar="NAME",
-    help="Name that clients call the server by, as behind a proxy; repeatable.",
+    help="Name that clients call the server by, beside its address; repeatable.",
 )
 @click.option(
     "--max-bytes",
@@ -65,7 +66,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     type=_SECONDS,
     default=_DEFAULTS["compute_s"],
     show_default=True,
-    help="To compute an image.",
+    help="For an image to wait and be computed.",
 )
 @click.option(
     "--max-transfer-seconds",
@@ -111,17 +112,17 @@ def serve(
     else. Ctrl-C ends the server when it has finished what it began.
     """
     try:
-        from deepgaze2.serve.guard import is_loopback
+        from deepgaze2.serve.hosts import is_loopback
         from deepgaze2.serve.server import run
     except ModuleNotFoundError as error:
         raise ServeError(
             f"serving needs {error.name}, which is not installed; "
             "run: pip install 'deepgaze2[serve]'"
         ) from error
-    if token is not None and not (token.isascii() and token.isprintable() and token.strip()):
-        raise ServeError("the token is empty or not plain ASCII; choose another")
+    token = _token(token)
     if token is None and not is_loopback(host):
-        click.echo("note: without --token everybody who reaches this machine may use it", err=True)
+        note = f"without a token (set {_TOKEN_VARIABLE}) all who reach this machine may use it"
+        click.echo(f"note: {note}", err=True)
     run(
         models,
         Limits(body_bytes, pixels, compute_s, transfer_s, requests, queue),
@@ -132,3 +133,22 @@ def serve(
         open_browser=not no_browser,
         announce=lambda url: click.echo(f"serving on {url}; Ctrl-C ends it"),
     )
+
+
+def _token(given: str | None) -> str | None:
+    """Return the token without the white space around it, as a file's last line end.
+
+    Raises
+    ------
+    ServeError
+        If one is meant to be there, and is not: the server must not be open by mistake.
+    """
+    # Click takes an empty variable for none.
+    name = _TOKEN_VARIABLE if given is None else "--token"
+    token = os.environ.get(_TOKEN_VARIABLE) if given is None else given
+    if token is None:
+        return None
+    token = token.strip()
+    if not (token and token.isascii() and token.isprintable()):
+        raise ServeError(f"{name}: the token is empty or not plain ASCII; choose another")
+    return token

@@ -1,6 +1,6 @@
 """The application: addresses and what answers them."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -13,6 +13,7 @@ from deepgaze2.card import Card
 from deepgaze2.center_bias import PACKAGED
 from deepgaze2.serve.dispatcher import Dispatcher
 from deepgaze2.serve.guard import Guard
+from deepgaze2.serve.hosts import Hosts
 from deepgaze2.serve.jobs import Task
 from deepgaze2.serve.limits import MAX_REGIONS, MAX_SAMPLES, Limits
 from deepgaze2.serve.linger import Linger
@@ -28,7 +29,7 @@ def create_app(
     dispatcher: Dispatcher,
     limits: Limits,
     *,
-    hosts: Collection[str],
+    hosts: Hosts,
     token: str | None,
 ) -> Linger:
     """Return the ASGI application.
@@ -45,6 +46,7 @@ def create_app(
     _watch(metrics, dispatcher, under_way)
     names = [card.name for card in cards]
     pages = Pages()
+    description = document(names, limits, asks_for_token=token is not None)
 
     def predictions(task: Task) -> Predictions:
         return Predictions(task, names, limits, dispatcher, under_way)
@@ -61,7 +63,7 @@ def create_app(
         Route("/healthz", JSONResponse({"status": "ok"}), methods=["GET"]),
         Route("/readyz", _readiness(dispatcher)),
         Route("/metrics", _counts(metrics)),
-        Route("/openapi.json", JSONResponse(document(names, limits)), methods=["GET"]),
+        Route("/openapi.json", JSONResponse(description), methods=["GET"]),
     ]
 
     async def answer_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001

@@ -16,12 +16,19 @@ class Connection(H11Protocol):
     """Ends itself when no request comes, or a response is not taken.
 
     Requests find `abort` in their `state`: it ends the connection at once, with what is not sent.
+
+    Parameters
+    ----------
+    stall_s
+        Seconds after which a client is left that takes nothing of what is sent to it.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (uvicorn's)
+    def __init__(self, *args: Any, stall_s: float, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
         self.app_state = {**self.app_state, "abort": self._abort}
+        self._stall_s = stall_s
         self._idle: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """See `asyncio.Protocol`."""
@@ -35,7 +42,18 @@ class Connection(H11Protocol):
         """See `asyncio.Protocol`."""
         if self._idle is not None:
             self._idle.cancel()
+        self._cancel_stalled()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the client, as a response does that has more to send, but not forever."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self._stall_s, self._abort)
+
+    def resume_writing(self) -> None:
+        """See `asyncio.Protocol`."""
+        self._cancel_stalled()
+        super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -60,6 +78,10 @@ class Connection(H11Protocol):
 
     def _abort(self) -> None:
         self.transport.abort()
+
+    def _cancel_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
 
     def _expect_request(self) -> None:
         if self._idle is not None:

@@ -2,38 +2,39 @@
 
 import asyncio
 import itertools
+import logging
 import math
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio import TimerHandle
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from deepgaze2.serve import frames
+from deepgaze2.errors import ServeError
 from deepgaze2.serve.jobs import Answer, Job
 from deepgaze2.serve.limits import UNDER_WAY, Limits
 from deepgaze2.serve.problems import ProblemError, busy
+from deepgaze2.serve.process import WorkerLostError, WorkerProcess
 
-_PAUSE_S = 0.5  # before a worker is started again
-_START_S = 120.0
-_STOP_S = 5.0
-_PIPE_BYTES = 1 << 20
+_LOG = logging.getLogger(__name__)
+_PAUSE_S = 0.5  # before a worker is started again; doubled as long as that fails
+_LONGEST_PAUSE_S = 10.0
 
 
 class Dispatcher:
     """Hands images to one worker process, in order, and their results back.
 
     One process is enough: the network uses all cores for an image. An image over which a worker
-    dies is tried once more, alone, so that no image fails because of another's.
+    dies is tried once more, alone, so that no image fails because of another's. An image that is
+    not done in its time, waiting included, fails; the worker is replaced only if it has worked for
+    that long without a result, and then what else it had is computed by the next.
 
     Parameters
     ----------
     models
         Names or folders of the models that the worker loads.
     on_failure
-        Called with the reason if the first worker cannot load them, or the upkeep ends.
+        Called with the reason if they cannot be loaded when the server starts, or the upkeep ends.
     """
 
     def __init__(
@@ -48,11 +49,13 @@ class Dispatcher:
         self._in_worker: dict[int, Job] = {}
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
-        self._failure: str | None = None
-        self._process: Process | None = None
+        self._has_failed = False  # to start the worker that is needed now
+        self._was_ready = False
+        self._gave_up = False
+        self._watch: TimerHandle | None = None  # until the worker is given up
+        self._busy_since = 0.0  # the worker's latest result, or first image after a rest
         self._task: asyncio.Task[None] | None = None
         self._compute_s = 1.0  # of an image, lately
-        self._last_answer = 0.0
 
     @property
     def waiting(self) -> int:
@@ -71,8 +74,8 @@ class Dispatcher:
         ProblemError
             If the queue is full, or there is no worker and the next one may not come.
         """
-        if self._failure is not None:
-            raise busy("not-ready", "the model cannot be loaded at the moment", 10)
+        if self._has_failed:
+            raise _no_worker()
         if self.waiting >= self._limits.queue:
             raise busy("queue-full", f"{self.waiting} images are waiting", self.retry_after_s())
 
@@ -85,6 +88,9 @@ class Dispatcher:
             See `check_room`.
         """
         self.check_room()
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(self._limits.compute_s, self._expire, job)
+        job.answer.add_done_callback(lambda _: timer.cancel())
         self._waiting.append(job)
         self._changed.set()
 
@@ -111,149 +117,130 @@ class Dispatcher:
                 await self._task
 
     async def _run(self) -> None:
-        try:
-            while True:
-                process = await self._started()
-                if process is not None:
-                    await self._serve(process)
-                    self.restarts += 1
-                    self._recover()
-                await asyncio.sleep(_PAUSE_S)
-        finally:
-            await self._end()
+        pause_s = _PAUSE_S
+        while True:
+            worker = await self._started()
+            if worker is None:
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            else:
+                pause_s = _PAUSE_S
+                await self._serve(worker)
+            await asyncio.sleep(pause_s)
 
-    async def _started(self) -> Process | None:
-        """Return a worker that has loaded the models; None if it could not."""
-        process = self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "deepgaze2.serve.worker"),
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_PIPE_BYTES,
-            # Otherwise glibc keeps memory for each thread that ever was, and there are many.
-            env={"MALLOC_ARENA_MAX": "2", **os.environ},
-        )
-        settings = {"models": self._models, "max_pixels": self._limits.pixels}
+    async def _started(self) -> WorkerProcess | None:
+        """Return a worker that has loaded the models; None if there is none now."""
         try:
-            async with asyncio.timeout(_START_S):
-                await self._write(process, settings)
-                answer, _ = await frames.receive(_reader(process))
-            failure = answer.get("failure")
-        except (ConnectionError, asyncio.IncompleteReadError):
-            failure = "the worker process died while it loaded the model"
-        except TimeoutError:
-            failure = f"the worker process did not load the model within {_START_S:g} s"
-            process.kill()
-        if failure is None:
-            self._failure, self.is_ready = None, True
-            return process
-        await process.wait()
-        if self._failure is None and self.restarts == 0:
-            self._on_failure(failure)
-        self._failure = failure
-        while self._waiting:
-            _fail(self._waiting.popleft(), busy("not-ready", "the model cannot be loaded", 10))
-        return None
+            worker = await WorkerProcess.start(self._models, self._limits.pixels)
+        except (ServeError, WorkerLostError) as error:
+            self._has_failed = True
+            if isinstance(error, ServeError) and not self._was_ready:
+                self._on_failure(str(error))
+            else:
+                _LOG.warning("the worker process is started again: %s", error)
+            return None
+        self._has_failed, self._was_ready, self.is_ready = False, True, True
+        return worker
 
-    async def _serve(self, process: Process) -> None:
+    async def _serve(self, worker: WorkerProcess) -> None:
         """Feed a worker until it dies."""
-        feeding = asyncio.create_task(self._feed(process))
+        self._gave_up = False
+        feeding = asyncio.create_task(self._feed(worker))
         try:
             while True:
                 # No name in these loops may keep an image or a result until the next one comes.
-                self._settle(*await frames.receive(_reader(process)))
-        except (ConnectionError, asyncio.IncompleteReadError):
+                self._settle(worker, *await worker.receive())
+        except WorkerLostError:
             self.is_ready = False
+            self.restarts += 1
         finally:
             feeding.cancel()
-            with suppress(asyncio.CancelledError, ConnectionError):
+            with suppress(asyncio.CancelledError, WorkerLostError):
                 await feeding
-        await process.wait()
+            if self._watch is not None:
+                self._watch.cancel()
+            await worker.end()
+        self._recover()
 
-    async def _feed(self, process: Process) -> None:
+    async def _feed(self, worker: WorkerProcess) -> None:
         while True:
             while self._waiting and self._may_send():
-                await self._send_next(process)
+                await self._send_next(worker)
             self._changed.clear()
             await self._changed.wait()
 
-    async def _send_next(self, process: Process) -> None:
+    async def _send_next(self, worker: WorkerProcess) -> None:
         job = self._waiting.popleft()
         number = next(self._numbers)
         self._in_worker[number] = job
+        if len(self._in_worker) == 1:
+            self._watch_from_now(worker)
+        await worker.send(job.header(number), job.image)
+
+    def _watch_from_now(self, worker: WorkerProcess) -> None:
+        """Give the worker as long for its next result as an image may take."""
         loop = asyncio.get_running_loop()
-        job.sent_at = loop.time()
-        job.timer = loop.call_later(self._limits.compute_s, _overdue, job, process)
-        await self._write(process, job.header(number), job.image)
+        self._busy_since = loop.time()
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._in_worker:
+            self._watch = loop.call_later(self._limits.compute_s, self._give_up, worker)
+
+    def _give_up(self, worker: WorkerProcess) -> None:
+        self._gave_up = True
+        worker.kill()
+
+    def _expire(self, job: Job) -> None:
+        """Answer for an image that has used up its time."""
+        seconds = f"{self._limits.compute_s:g} s"
+        if job not in self._waiting:
+            detail = f"the image took more than {seconds}; save it smaller"
+            _fail(job, ProblemError("compute-timeout", detail))
+            return
+        self._waiting.remove(job)
+        if self.is_ready:
+            detail = f"the image waited more than {seconds} for others"
+            _fail(job, busy("queue-full", detail, self.retry_after_s()))
+        else:
+            _fail(
+                job,
+                _no_worker(),
+            )
 
     def _may_send(self) -> bool:
         under_way = list(self._in_worker.values())
         is_alone = self._waiting[0].is_retry or any(job.is_retry for job in under_way)
         return len(under_way) < (1 if is_alone else UNDER_WAY)
 
-    def _settle(self, header: dict[str, Any], body: bytes) -> None:
+    def _settle(self, worker: WorkerProcess, header: dict[str, Any], body: bytes) -> None:
         """Give an image's result to whoever waits for it."""
         job = self._in_worker.pop(header["id"])
         if "problem" in header:
             _fail(job, ProblemError(header["problem"], header["detail"]))
         elif not job.answer.done():
             job.answer.set_result(Answer(header["media_type"], body))
-        if job.timer is not None:
-            job.timer.cancel()
-        now = asyncio.get_running_loop().time()
-        seconds = now - max(job.sent_at, self._last_answer)
+        seconds = asyncio.get_running_loop().time() - self._busy_since
         self._compute_s += 0.2 * (seconds - self._compute_s)
-        self._last_answer = now
+        self._watch_from_now(worker)
         self._changed.set()
 
     def _recover(self) -> None:
         """Decide what becomes of the images that a dead worker had."""
         jobs, self._in_worker = list(self._in_worker.values()), {}
         for job in reversed(jobs):
-            if job.timer is not None:
-                job.timer.cancel()
-            if job.is_overdue:
-                detail = f"the image took more than {self._limits.compute_s:g} s; save it smaller"
-                _fail(job, ProblemError("compute-timeout", detail))
-            elif job.is_retry:
+            if job.answer.done():  # its time is over, or nobody waits
+                continue
+            if not self._gave_up and job.is_retry:
                 detail = "the process that computed the image died twice; send another image"
                 _fail(job, busy("worker-lost", detail, self.retry_after_s()))
-            elif not job.answer.done():
-                job.is_retry = True
-                self._waiting.appendleft(job)
-
-    async def _write(self, process: Process, header: dict[str, object], body: bytes = b"") -> None:
-        stream = process.stdin
-        assert stream is not None  # noqa: S101 (it is a pipe)
-        for part in frames.pack(header, body):
-            stream.write(part)
-        await stream.drain()
-
-    async def _end(self) -> None:
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-
-def _reader(process: Process) -> asyncio.StreamReader:
-    assert process.stdout is not None  # noqa: S101 (it is a pipe)
-    return process.stdout
-
-
-def _overdue(job: Job, process: Process) -> None:
-    """End the worker: a decoder or a network cannot be interrupted."""
-    job.is_overdue = True
-    with suppress(ProcessLookupError):
-        process.kill()
+                continue
+            job.is_retry = not self._gave_up
+            self._waiting.appendleft(job)
 
 
 def _fail(job: Job, error: ProblemError) -> None:
     if not job.answer.done():
         job.answer.set_exception(error)
+
+
+def _no_worker() -> ProblemError:
+    return busy("not-ready", "the model cannot be loaded at the moment", round(_LONGEST_PAUSE_S))

@@ -6,17 +6,16 @@ browsers say which site a request comes from, and nothing allows other origins t
 """
 
 import hmac
-import ipaddress
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from deepgaze2.serve.hosts import Hosts, host_name
 from deepgaze2.serve.metrics import Metrics
 from deepgaze2.serve.problems import ProblemError, as_response
-
-LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -42,7 +41,7 @@ class Guard:
     Parameters
     ----------
     hosts
-        Names that the server goes by; empty allows all.
+        Names that the server goes by.
     token
         What clients must know to reach the paths in `_is_guarded`; None lets all in.
     routes
@@ -54,7 +53,7 @@ class Guard:
         app: ASGIApp,
         metrics: Metrics,
         *,
-        hosts: Collection[str],
+        hosts: Hosts,
         token: str | None,
         routes: Iterable[str],
     ) -> None:
@@ -93,13 +92,14 @@ class Guard:
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)
         host = host_name(headers.get("host", ""))
-        if self._hosts and host not in self._hosts:
+        if host not in self._hosts:
             raise ProblemError(
-                "wrong-host", f"{host!r} is not the server's name; start it with --allowed-host"
+                "wrong-host",
+                f"{host!r} is not the server's name; start it with --allowed-host NAME",
             )
         # A link from elsewhere may open the page; nothing else may be used from there.
         is_page = scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
-        if headers.get("sec-fetch-site") in _OTHER_SITES and not is_page:
+        if _is_from_elsewhere(headers, host) and not is_page:
             raise ProblemError("cross-site", "the request comes from a page of another site")
         if self._token is not None and _is_guarded(scope["path"]):
             scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -119,20 +119,23 @@ class Guard:
         return template if template in self._routes else "other"
 
 
-def host_name(host: str) -> str:
-    """Return the name in a Host header, without port and brackets, in lower case."""
-    name = host.strip().lower()
-    if name.startswith("["):
-        return name[1:].partition("]")[0]
-    return name.partition(":")[0]
+def _is_from_elsewhere(headers: Headers, host: str) -> bool:
+    """Tell whether a browser says that a page of another site asks.
+
+    Browsers send the site with requests to this machine and over HTTPS alone; the origin, with
+    all that could be more than a link. Behind a proxy its port and scheme are not ours.
+    """
+    origin = headers.get("origin")
+    return headers.get("sec-fetch-site") in _OTHER_SITES or (
+        origin is not None and host_name(_host_of(origin)) != host
+    )
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
+def _host_of(origin: str) -> str:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return urlsplit(origin).netloc
     except ValueError:
-        return host == "localhost"
+        return ""
 
 
 def _is_guarded(path: str) -> bool:

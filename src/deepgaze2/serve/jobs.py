@@ -1,6 +1,6 @@
 """Images on their way through the server: what is asked of each, and who waits for it."""
 
-from asyncio import Future, TimerHandle
+from asyncio import Future
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -27,10 +27,6 @@ class Job:
         Becomes the answer or a ProblemError; done early if nobody waits any more.
     is_retry
         Whether a worker died over it before.
-    is_overdue
-        Whether it used up its time.
-    sent_at, timer
-        Of the event loop: when the worker got it, and what ends it.
     """
 
     task: Task
@@ -38,9 +34,6 @@ class Job:
     image: bytes = field(repr=False)
     answer: "Future[Answer]" = field(repr=False)
     is_retry: bool = False
-    is_overdue: bool = False
-    sent_at: float = 0.0
-    timer: TimerHandle | None = field(default=None, repr=False)
 
     def header(self, number: int) -> dict[str, Any]:
         """Return what the worker is told about it."""

@@ -7,7 +7,7 @@ from deepgaze2 import __version__
 from deepgaze2.center_bias import PACKAGED
 from deepgaze2.serve.limits import MAX_REGIONS, MAX_SAMPLES, Limits
 from deepgaze2.serve.metrics import MEDIA_TYPE as METRICS_TYPE
-from deepgaze2.serve.openapi_schemas import EXAMPLES, SCHEMAS
+from deepgaze2.serve.openapi_schemas import EXAMPLE_PHOTO, EXAMPLES, SCHEMAS
 from deepgaze2.serve.options import FORMATS, MAX_SEED
 from deepgaze2.serve.problems import MEDIA_TYPE as PROBLEM_TYPE
 from deepgaze2.serve.problems import PROBLEMS
@@ -26,13 +26,15 @@ _PREDICTION_PROBLEMS = (
 )
 
 
-def document(models: Sequence[str], limits: Limits) -> Json:
+def document(models: Sequence[str], limits: Limits, *, asks_for_token: bool) -> Json:
     """Return the OpenAPI document of a server.
 
     Parameters
     ----------
     models
         Names of the served models, the default first.
+    asks_for_token
+        Whether clients must send one.
     """
     return {
         "openapi": "3.1.0",
@@ -44,7 +46,7 @@ def document(models: Sequence[str], limits: Limits) -> Json:
             "pixels. Images are kept in memory while they are computed, and nowhere else.",
         },
         "servers": [{"url": "/"}],
-        "security": [],
+        "security": [{"token": []}] if asks_for_token else [],
         "paths": {
             "/v1/predict": {"post": _predict(models, limits)},
             "/v1/layers": {"post": _layers(models, limits)},
@@ -57,7 +59,13 @@ def document(models: Sequence[str], limits: Limits) -> Json:
         },
         "components": {
             "schemas": SCHEMAS,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "What the server was started with; none if it was without.",
+                }
+            },
         },
     }
 
@@ -71,18 +79,21 @@ def _predict(models: Sequence[str], limits: Limits) -> Json:
         "description": "The numbers are those of the Python package, bit for bit. `png` is the "
         "density in color over the image, `npy` the log density in nats (float32, height by "
         "width), `npz` the same with its metadata. `samples`, `seed` and `regions` go with `json`.",
-        "security": [{}, {"token": []}],
         "parameters": [
             *_shared_parameters(models),
-            _parameter("format", {"type": "string", "enum": list(FORMATS), "default": "json"}),
+            _parameter(
+                "format", {"type": "string", "enum": list(FORMATS), "default": "json"}, "json"
+            ),
             _parameter(
                 "samples",
                 {"type": "integer", "minimum": 0, "maximum": MAX_SAMPLES, "default": 0},
+                2,
                 "Number of fixations to draw.",
             ),
             _parameter(
                 "seed",
                 {"type": "integer", "minimum": 0, "maximum": MAX_SEED, "default": 0},
+                0,
                 "The same seed draws the same fixations.",
             ),
             _regions_parameter(),
@@ -101,7 +112,6 @@ def _layers(models: Sequence[str], limits: Limits) -> Json:
         "summary": "Predict saliency and center bias on a grid, to be blended by the client",
         "description": "softmax(log_saliency + a · log_center_bias) is a density over the cells: "
         "with a = 1 that of `/v1/predict`, with a = 0 one without center bias.",
-        "security": [{}, {"token": []}],
         "parameters": _shared_parameters(models),
         "requestBody": _image(limits),
         "responses": {
@@ -115,7 +125,6 @@ def _get(operation: str, summary: str, schema: str) -> Json:
     return {
         "operationId": operation,
         "summary": summary,
-        "security": [{}, {"token": []}],
         "responses": {"200": _ok(f"{summary}.", schema), **_problems(_GUARDED)},
     }
 
@@ -126,14 +135,13 @@ def _example() -> Json:
     return {
         "operationId": "getExample",
         "summary": "An example photo",
-        "security": [{}, {"token": []}],
         "parameters": [
             {
                 "name": "name",
                 "in": "path",
                 "required": True,
                 "schema": name,
-                "example": "astronaut.jpg",
+                "example": EXAMPLE_PHOTO,
             }
         ],
         "responses": {
@@ -147,6 +155,7 @@ def _probe(operation: str, summary: str, *problems: str) -> Json:
     return {
         "operationId": operation,
         "summary": summary,
+        "security": [],
         "responses": {
             "200": _ok("Yes.", "Status"),
             **_problems((*_ANYWHERE, "internal-error", *problems)),
@@ -158,7 +167,6 @@ def _metrics() -> Json:
     return {
         "operationId": "getMetrics",
         "summary": "Counts, in Prometheus's text format",
-        "security": [{}, {"token": []}],
         "responses": {
             "200": {
                 "description": "The counts.",
@@ -172,16 +180,21 @@ def _metrics() -> Json:
 def _shared_parameters(models: Sequence[str]) -> list[Json]:
     return [
         _parameter(
-            "model", {"type": "string", "enum": list(models), "default": models[0]}, "The model."
+            "model",
+            {"type": "string", "enum": list(models), "default": models[0]},
+            models[0],
+            "The model.",
         ),
         _parameter(
             "center_bias",
             {"type": "string", "enum": list(PACKAGED)},
+            "osie",
             "The center bias that the prediction contains, instead of the model's.",
         ),
         _parameter(
             "pixels_per_degree",
             {"type": "number", "exclusiveMinimum": 0},
+            35,
             "Image pixels per degree of visual angle, if known.",
         ),
     ]
@@ -192,15 +205,24 @@ def _regions_parameter() -> Json:
         "regions",
         {
             "type": "array",
-            "items": {"type": "string", "examples": ["logo:40,20,200,80", "top:0%,0%,100%,50%"]},
+            "items": {"type": "string"},
             "maxItems": MAX_REGIONS,
         },
+        ["face:440,240,250,280", "top:0%,0%,100%,50%"],
         "`name:x,y,width,height`, in pixels or all four in percent; repeatable.",
     )
 
 
-def _parameter(name: str, schema: Json, description: str = "What to return.") -> Json:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
+def _parameter(
+    name: str, schema: Json, example: object, description: str = "What to return."
+) -> Json:
+    return {
+        "name": name,
+        "in": "query",
+        "description": description,
+        "schema": schema,
+        "example": example,
+    }
 
 
 def _image(limits: Limits) -> Json:
@@ -210,14 +232,15 @@ def _image(limits: Limits) -> Json:
         "required": ["image"],
         "additionalProperties": False,
     }
+    photo = _BINARY | {"examples": {"photo": {"externalValue": f"/v1/examples/{EXAMPLE_PHOTO}"}}}
     return {
         "required": True,
         "description": "A BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP image of at most "
         f"{limits.body_bytes} bytes and {limits.pixels} pixels; its file name is not looked at.",
         "content": {
             "multipart/form-data": {"schema": form},
-            "image/*": _BINARY,
-            "application/octet-stream": _BINARY,
+            "image/*": photo,
+            "application/octet-stream": photo,
         },
     }
 

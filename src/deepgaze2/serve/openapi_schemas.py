@@ -103,6 +103,9 @@ SCHEMAS: dict[str, Any] = {
 }
 """Schemas of the responses, by name."""
 
+EXAMPLE_PHOTO = "raccoon.jpg"
+"""The packaged photo whose prediction is the example."""
+
 EXAMPLES: dict[str, Any] = {
     "Prediction": {
         "image": "image",
@@ -113,18 +116,18 @@ EXAMPLES: dict[str, Any] = {
         "network_input_width": 512,
         "network_input_height": 384,
         "unit": "nats; the exponential sums to one over the pixels",
-        "peak": {"x": 404.5, "y": 211.5},
-        "entropy_bits": 15.9,
-        "bits_above_center_bias": 2.5,
+        "peak": {"x": 715.5, "y": 347.5},
+        "entropy_bits": 17.02,
+        "bits_above_center_bias": 1.61,
         "contours": [
-            {"share_of_fixations": 0.25, "share_of_area": 0.01, "log_density": -10.1},
-            {"share_of_fixations": 0.5, "share_of_area": 0.03, "log_density": -11.2},
-            {"share_of_fixations": 0.75, "share_of_area": 0.12, "log_density": -12.9},
+            {"share_of_fixations": 0.25, "share_of_area": 0.01, "log_density": -10.5},
+            {"share_of_fixations": 0.5, "share_of_area": 0.024, "log_density": -11.05},
+            {"share_of_fixations": 0.75, "share_of_area": 0.077, "log_density": -12.9},
         ],
         "regions": [
-            {"name": "logo", "share": 0.031, "center_bias_share": 0.012, "ratio": 2.6},
+            {"name": "face", "share": 0.61, "center_bias_share": 0.2, "ratio": 3.06},
         ],
-        "samples": [[398.2, 240.7], [511.6, 402.1]],
+        "samples": [[608.0, 381.0], [683.6, 429.7]],
     },
     "Layers": {
         "model": "deepgaze2-plus",
@@ -142,10 +145,11 @@ EXAMPLES: dict[str, Any] = {
         "models": [
             {
                 "name": "deepgaze2-plus",
-                "description": "DeepGaze II on vgg16 with layer normalization",
+                "description": "DeepGaze II on vgg16, 3 groups of features, "
+                "features also normalized across channels",
                 "license": "MIT",
                 "network": "vgg16",
-                "readouts": 20,
+                "readouts": 10,
                 "longer_side_px": 512,
                 "center_bias": "osie",
                 "training": {"data_set": "OSIE", "images": 600},
@@ -153,9 +157,9 @@ EXAMPLES: dict[str, Any] = {
             }
         ],
         "center_biases": ["mit1003", "osie", "uniform", "gaussian"],
-        "limits": {"bytes": 50000000, "pixels": 100000000, "samples": 10000, "regions": 100},
+        "limits": {"bytes": 50000000, "pixels": 35000000, "samples": 10000, "regions": 100},
     },
-    "Examples": {"examples": ["astronaut.jpg", "coffee.jpg"]},
+    "Examples": {"examples": ["astronaut.jpg", EXAMPLE_PHOTO]},
     "Status": {"status": "ok"},
 }
 """An example of each response."""

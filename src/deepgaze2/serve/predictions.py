@@ -54,8 +54,8 @@ class Predictions:
         )
         self.dispatcher.check_room()
         with self.under_way, suppress(ClientDisconnect):
-            image = await read_image(request, self.limits)
-            answer = await self._computed(request, options, image)
+            # No name keeps the upload while its result is sent.
+            answer = await self._computed(request, options, await read_image(request, self.limits))
             await self._send(answer, request, send)
 
     async def _computed(self, request: Request, options: Options, image: bytes) -> Answer:

@@ -1,5 +1,7 @@
 """Running the server: its socket, its process, and the browser that is shown the page."""
 
+import asyncio
+import math
 import signal
 import socket
 import sys
@@ -7,6 +9,7 @@ import threading
 import webbrowser
 from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
+from functools import partial
 
 import uvicorn
 
@@ -15,8 +18,30 @@ from deepgaze2.errors import ServeError
 from deepgaze2.serve.app import create_app
 from deepgaze2.serve.connection import Connection
 from deepgaze2.serve.dispatcher import Dispatcher
-from deepgaze2.serve.guard import LOOPBACK_NAMES, is_loopback
+from deepgaze2.serve.hosts import own_hosts
 from deepgaze2.serve.limits import Limits
+
+_MORE_S = 5.0  # in which a request notices that its connection ended
+
+
+class _Server(uvicorn.Server):
+    """Ends, when it is told to, the connections that do not end by themselves.
+
+    uvicorn alone would wait for them forever, or cancel their requests, which is logged as a fault.
+    """
+
+    def __init__(self, config: uvicorn.Config, longest_s: float) -> None:
+        super().__init__(config)
+        self._longest_s = longest_s
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server`."""
+        asyncio.get_running_loop().call_later(self._longest_s, self._abort_all)
+        await super().shutdown(sockets)
+
+    def _abort_all(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 def run(
@@ -41,15 +66,15 @@ def run(
     token
         What clients must send to use the API; None lets all in.
     allowed_hosts
-        More names that the server goes by. Without any, a server that other machines can
-        reach answers to all names, and one that they cannot only to this machine's.
+        More names that the server goes by, see `own_hosts`.
     announce
         Called with the page's address once the server listens.
 
     Raises
     ------
     ServeError
-        If the address cannot be had, two models have one name, or a model cannot be loaded.
+        If the address cannot be had, two models have one name, a model cannot be loaded, or an
+        allowed host is no name.
     ModelError
         If a model is not found.
     """
@@ -64,11 +89,12 @@ def run(
         server.should_exit = True
 
     folders = [str(find_model(name)) for name in models]
-    hosts = {*allowed_hosts, *(LOOPBACK_NAMES if is_loopback(host) or allowed_hosts else ())}
+    hosts = own_hosts(host, allowed_hosts)
     app = create_app(cards, Dispatcher(folders, limits, fail), limits, hosts=hosts, token=token)
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=partial(Connection, stall_s=limits.transfer_s),  # type: ignore[arg-type]
+        timeout_graceful_shutdown=math.ceil(limits.longest_s + _MORE_S),
         ws="none",
         lifespan="on",
         proxy_headers=False,
@@ -76,7 +102,7 @@ def run(
         access_log=False,
         log_config=None,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, limits.longest_s)
     with closing(_listening(host, port)) as listener:
         url = _url(listener)
         announce(url)

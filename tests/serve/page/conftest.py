@@ -21,7 +21,10 @@ from page_driver import DESKTOP, OpenPage, PageDriver, find_chromium
 def browser() -> Iterator[Browser]:
     executable = find_chromium()
     if executable is None:
-        pytest.skip("no Chromium found; install it or name it by $DEEPGAZE2_CHROMIUM")
+        missing = "no Chromium found; install it or name it by $DEEPGAZE2_CHROMIUM"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []  # else root cannot start it
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=arguments)

@@ -18,7 +18,7 @@ export function showDownloads() {
       return { id: `${format}${variant}`, content, save: () => save(image) };
     });
   const items = [
-    { id: "PNG", content: "what is shown", save: savePng },
+    { id: "PNG", content: "as shown", save: savePng },
     { id: "SVG", content: "panel", save: saveSvg },
     ...each("npy", "log density", saveNpy),
     ...each("JSON", "numbers", saveJson),

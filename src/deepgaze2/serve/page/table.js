@@ -50,7 +50,6 @@ export function showTable() {
   const none = state.regions.length === 0;
   byId("no-regions").hidden = !none;
   byId("region-table").hidden = none;
-  byId("region-table").classList.toggle("comparison", state.comparing);
   byId("region-columns").replaceChildren(
     ...columnTitles().map((title) => element("th", { scope: "col" }, title)),
     element("td"),
