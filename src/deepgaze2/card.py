@@ -68,6 +68,11 @@ class Card:
     center_bias_sha256: str = ""
     format: int = _FORMAT
 
+    @property
+    def n_readouts(self) -> int:
+        """How many readouts are averaged."""
+        return len(self.folds) * int(self.training.get("seeds_per_fold", 1))
+
 
 def packaged_models() -> list[str]:
     """Return the names of the models that come with the package."""

@@ -262,6 +262,7 @@ def test_readouts_lie_in_the_order_of_parts_and_seeds(world: World) -> None:
         assert list(names) == expected
     json.dumps(card.training)
     assert card.training["seeds_per_fold"] == 2
+    assert card.n_readouts == len(vectors)
     assert len(card.training["curves"]) == len(vectors)
 
 
@@ -313,6 +314,20 @@ def test_readouts_go_on_from_those_that_have_not_seen_their_part(world: World) -
     assert card.training["seen_before"] == ["elsewhere.png", "other.png"]
     with pytest.raises(DataError, match=r"people: another was trained on some .*--folds"):
         world.trained(recipe, start=start)
+
+
+def test_pretraining_on_other_images_goes_on_from_readouts_that_have_not_seen_the_part(
+    world: World,
+) -> None:
+    others = np.array([scene >= 10 for scene, _ in MICE])
+    readout = random_readout(3, PAPER16)
+    ids = world.people.stimuli.ids
+    start = Start(readout, "another", (ids[:3], ids[3:5], ids[5:7]))
+    mice = world.mice.select(others)
+    trained = world.trained(start=start, pretrain=mice, n_folds=None)
+    for k in range(3):
+        begun = world.runs[f"pretraining-fold{k + 1}-seed1"].start
+        np.testing.assert_array_equal(begun, parameters_of(trained.network, readout, k))
 
 
 def test_of_the_first_parts_alone_readouts_are_those_of_all(world: World) -> None:

@@ -33,7 +33,7 @@ def _model_rows(card: Card) -> dict[str, str]:
     rows = {
         "model": f"{card.name}: {card.description}",
         "backbone": f"{card.network}, weights {card.backbone_checksum[:12]}",
-        "readouts": f"{len(card.folds)}, averaged as probabilities",
+        "readouts": f"{card.n_readouts}, averaged as probabilities",
         "network input": f"longer side {card.longer_side_px} px, or 17.5 px/degree if known",
         "default center bias": card.center_bias,
         "license": card.license,

@@ -10,6 +10,7 @@ import click
 from deepgaze2.backbone import find_backbone
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.train import require_torch
+from deepgaze2.files import locked
 
 if TYPE_CHECKING:
     from deepgaze2.evaluate.report import Estimate
@@ -46,7 +47,7 @@ _MOST_TRIALS = 1000  # there are 7527 different choices on VGG-16
     type=click.IntRange(1),
     help="Train and score for so many of them only.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
 @table_options
 def search_taps(
     source: str,
@@ -75,17 +76,18 @@ def search_taps(
     from deepgaze2.train.tap_search import write_tap_search
 
     weights = find_backbone(backbone)
-    result = search(
-        open_ready(source, table),
-        weights,
-        output,
-        n_trials=trials,
-        n_folds=folds,
-        parts=parts,
-        seed=seed,
-        on_trial=_announcer(trials),
-    )
-    write_tap_search(result, output)
+    with locked(output.resolve()):
+        result = search(
+            open_ready(source, table),
+            weights,
+            output,
+            n_trials=trials,
+            n_folds=folds,
+            parts=parts,
+            seed=seed,
+            on_trial=_announcer(trials),
+        )
+        write_tap_search(result, output)
     click.echo(_as_text(result))
 
 

@@ -130,7 +130,7 @@ def _facts(card: Card) -> dict[str, object]:
         "description": card.description,
         "license": card.license,
         "network": card.network,
-        "readouts": len(card.folds),
+        "readouts": card.n_readouts,
         "longer_side_px": card.longer_side_px,
         "center_bias": card.center_bias,
         "training": card.training,

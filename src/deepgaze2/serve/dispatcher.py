@@ -110,7 +110,7 @@ class Dispatcher:
             self._on_failure(f"the worker's upkeep ended: {error!r}")
 
     async def stop(self) -> None:
-        """End the worker, once its images are done."""
+        """End the worker; what it has not sent is lost."""
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
@@ -201,10 +201,7 @@ class Dispatcher:
             detail = f"the image waited more than {seconds} for others"
             _fail(job, busy("queue-full", detail, self.retry_after_s()))
         else:
-            _fail(
-                job,
-                _no_worker(),
-            )
+            _fail(job, _no_worker())
 
     def _may_send(self) -> bool:
         under_way = list(self._in_worker.values())

@@ -149,7 +149,7 @@ EXAMPLES: dict[str, Any] = {
                 "features also normalized across channels",
                 "license": "MIT",
                 "network": "vgg16",
-                "readouts": 10,
+                "readouts": 20,
                 "longer_side_px": 512,
                 "center_bias": "osie",
                 "training": {"data_set": "OSIE", "images": 600},

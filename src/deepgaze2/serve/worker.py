@@ -60,6 +60,12 @@ class _Worker:
         except DeepGazeError as error:
             self._send({"failure": str(error)})
             return
+        except MemoryError:
+            raise  # there may be enough later
+        except Exception as error:
+            traceback.print_exc()
+            self._send({"failure": f"{source}: cannot be loaded ({error!r})"})
+            return
         self._send({"ready": True})
         with ThreadPoolExecutor(UNDER_WAY) as pool:
             while frame := frames.read(self._source):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,4 +54,8 @@ def begin_or_go_on(folder: Path, identity: dict[str, Any]) -> None:
 
 def remove_checkpoints(folder: Path) -> None:
     """Remove what an interrupted training would go on from."""
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    doomed = folder / f"{CHECKPOINTS}.old"  # half of them are no training to go on with
+    shutil.rmtree(doomed, ignore_errors=True)
+    with suppress(FileNotFoundError):
+        (folder / CHECKPOINTS).rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

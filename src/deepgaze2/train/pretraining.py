@@ -39,8 +39,8 @@ def pretraining_runs(
 ) -> dict[Key, Run]:
     """Return the pretraining of each readout, never on an image like those of its own part.
 
-    One serves all parts where it would be the same for each: no image is in both sets, and
-    none of the second is looked at to stop.
+    One serves all parts where it would be the same for each: starts are random, no image is in
+    both sets, and none of the second is looked at to stop.
 
     Parameters
     ----------
@@ -51,7 +51,8 @@ def pretraining_runs(
     random
         Whether the starts are the random ones of each readout's seed.
     """
-    apart = settings.epochs is None or bool(np.isin(images.groups, finetuned.groups).any())
+    in_both = bool(np.isin(images.groups, finetuned.groups).any())
+    apart = not random or settings.epochs is None or in_both
     runs: dict[Key, Run] = {}
     for (k, s), begin in starts.items():
         if k and not apart:

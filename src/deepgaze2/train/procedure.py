@@ -203,6 +203,7 @@ def cross_validate(
             "recipe or options": asdict(recipe),
             "start": start.name if start else None,
             "parts": folds.tolist(),
+            "images to normalize over": str(normalize_over) if normalize_over else None,
             "seed": seed,
         },
     )
