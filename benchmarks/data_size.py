@@ -30,7 +30,7 @@ from deepgaze2.train.runs import Run, train_all
 SIZES = (20, 50, 100, 240)
 N_TEST = 60
 N_SETS = 2
-STRENGTHS = (0.0, 0.01, 0.1)  # pull towards the base
+RATES = (1e-4, 3e-4, 1e-3)  # Adam's, from the base
 
 
 def run(
@@ -103,18 +103,18 @@ def main() -> None:
             start = bases[f"base{s}"].parameters
             scratch = replace(recipe.finetuning, seed=s)
             runs.append(one(f"{size}-{s}-scratch", seen, network.initial(s + 9), scratch))
-            for strength in STRENGTHS:
-                how = replace(CONTINUED, towards_start=strength, seed=s)
-                runs.append(one(f"{size}-{s}-{strength:g}", seen, start, how))
+            for rate in RATES:
+                how = replace(CONTINUED, learning_rate=rate, seed=s)
+                runs.append(one(f"{size}-{s}-{rate:g}", seen, start, how))
     _print(fitted(runs, "sizes"))
 
 
 def _print(fits: dict[str, Fit]) -> None:
-    ways = ["scratch", *(f"{strength:g}" for strength in STRENGTHS)]
+    ways = ["scratch", *(f"{rate:g}" for rate in RATES)]
     print(f"bits per fixation over the center bias, {N_TEST} images, mean of {N_SETS} sets")
     print(
         f"{'images':>6} {'the base':>9} {'scratch':>9} "
-        + " ".join(f"from it, pull {way}".rjust(20) for way in ways[1:])
+        + " ".join(f"from it, rate {way}".rjust(20) for way in ways[1:])
     )
     for size in SIZES:
         own = {way: [fits[f"{size}-{s}-{way}"] for s in range(N_SETS)] for way in ways}

@@ -19,7 +19,7 @@ from deepgaze2.cli.train import _warn_if_worthless
 from deepgaze2.files import locked
 from deepgaze2.train import procedure
 from deepgaze2.train.fit import FitSettings
-from deepgaze2.train.recipes import CONTINUED, RECIPES, Recipe
+from deepgaze2.train.recipes import CONTINUED, FINETUNING, RECIPES, Recipe
 from deepgaze2.vgg import NETWORKS
 from tiny import ARCHITECTURES, NARROW16, PAPER16, card_of, random_backbone, random_readout
 from toy_data import patches
@@ -220,8 +220,8 @@ PAPER, PLUS = RECIPES["paper"](NARROW16), RECIPES["plus"](NARROW16)
     [
         ("", PLUS.finetuning),
         ("--recipe paper", PAPER.finetuning),
-        ("--recipe paper --epochs 7", FitSettings(epochs=7)),
-        ("--recipe paper --stop-as-paper", FitSettings(epochs=None)),
+        ("--recipe paper --epochs 7", replace(FINETUNING, epochs=7)),
+        ("--recipe paper --stop-as-paper", replace(FINETUNING, epochs=None)),
         ("--recipe paper --optimizer sfo", FitSettings("sfo")),
         ("--optimizer lbfgs", FitSettings("lbfgs", epochs=PLUS.finetuning.epochs)),
         ("--from base", CONTINUED),

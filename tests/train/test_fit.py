@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from deepgaze2.errors import DataError
 from deepgaze2.features import ImageFeatures
-from deepgaze2.train import fit as fit_module
 from deepgaze2.train.fit import Curve, Fit, FitSettings, fit
 from deepgaze2.train.images import TrainingSet
 from deepgaze2.train.objective import Objective
-from deepgaze2.train.optimizers import OPTIMIZERS, Evaluate, OptimizerName
+from deepgaze2.train.optimizers import OPTIMIZERS, OptimizerName
 from deepgaze2.train.stopping import best_epoch, should_stop
 from tiny import ARCHITECTURES
 from training_images import divided, made_up, new_network
@@ -128,64 +127,6 @@ def test_mirrored_images_are_seen_only_if_wanted(images: TrainingSet, tmp_path: 
     assert mirrored.parameters.tobytes() != other.parameters.tobytes()
     with pytest.raises(DataError, match="mirrored"):
         run(bare, replace(SHORT, mirrored=True), tmp_path / "4.pt")
-
-
-@pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_pull_keeps_parameters_near_their_start(
-    images: TrainingSet, tmp_path: Path, optimizer: OptimizerName
-) -> None:
-    start = new_network().initial(0)
-    distances = []
-    for strength in (0.0, 3.0):
-        settings = FitSettings(
-            optimizer, epochs=8, images_per_batch=3, learning_rate=2e-2, towards_start=strength
-        )
-        found = run(images, settings, tmp_path / f"{strength}.pt")
-        distances.append(np.linalg.norm(found.parameters - start))
-    assert distances[0] > 3 * distances[1] > 0
-
-
-class Probe:
-    """An optimizer that stays where it is put, and notes what it is told there."""
-
-    same_batches = True
-    passes = 1.0
-
-    def __init__(self, parameters: torch.Tensor, directions: list[torch.Tensor]) -> None:
-        self.parameters = parameters
-        self._directions = directions
-        self.slopes: list[tuple[float, float]] = []
-
-    def epoch(self, evaluate: Evaluate) -> None:
-        _, gradient = evaluate(self.parameters, 0)
-        for direction in self._directions:
-            ends = [evaluate(self.parameters + sign * direction, 0)[0] for sign in (1, -1)]
-            self.slopes.append((float(gradient @ direction), (ends[0] - ends[1]) / 2))
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-
-def test_optimizers_see_the_pull_in_values_and_gradients_and_curves_do_not(
-    images: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network, rng = new_network(), np.random.default_rng(0)
-    noise = rng.normal(0, 0.02, (4, network.n_parameters)).astype(np.float32)
-    away, *directions = torch.from_numpy(noise)
-    at = torch.from_numpy(network.initial(0)) + away
-    training = []
-    for strength in (0.0, 200.0):
-        probe = Probe(at, [0.01 * direction for direction in directions])
-        monkeypatch.setattr(fit_module, "create_optimizer", lambda *_, p=probe, **__: p)
-        settings = FitSettings(epochs=1, images_per_batch=6, towards_start=strength)
-        training.append(run(images, settings, tmp_path / f"{strength}.pt").curve.training[0])
-        for slope, difference in probe.slopes:
-            assert slope == pytest.approx(difference, rel=0.05, abs=2e-4)
-            assert strength == 0 or abs(slope) > 2e-3
-    objective = Objective(network, images.seen, grid_block=3)
-    gains = objective.information_gains(at, range(len(images.seen)))
-    expected = np.average(gains, weights=objective.n_fixations)
-    assert training == pytest.approx([expected, expected], abs=1e-4)
 
 
 @pytest.mark.parametrize("images_before_the_stop", [0, 4, 13, 20, 30])

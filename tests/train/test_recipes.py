@@ -34,10 +34,10 @@ def test_the_papers_readout_is_section_2_1s() -> None:
     assert not recipe.learn_prior_weight
 
 
-def test_a_model_is_continued_as_it_is() -> None:
+@pytest.mark.parametrize(("n_images", "rate"), [(20, 1e-4), (199, 1e-4), (200, 1e-3)])
+def test_a_model_is_continued_as_it_is(n_images: int, rate: float) -> None:
     readout = random_readout(2, ARCHITECTURES["two scales"])
     card = replace(card_of(readout, random_backbone()), longer_side_px=80)
-    recipe = continued_recipe(card)
+    recipe = continued_recipe(card, n_images)
     assert (recipe.architecture, recipe.longer_side_px) == (readout.architecture, 80)
-    assert recipe.finetuning == CONTINUED
-    assert CONTINUED.towards_start > 0
+    assert recipe.finetuning == replace(CONTINUED, learning_rate=rate)

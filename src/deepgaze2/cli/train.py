@@ -136,7 +136,9 @@ def train(
             weights,
             output,
             name=name or output.resolve().name,
-            recipe=_recipe(weights, recipe, began[0] if began else None, wanted),
+            recipe=_recipe(
+                weights, recipe, began[0] if began else None, len(dataset.stimuli), wanted
+            ),
             pretrain=open_ready(pretrain, {}) if pretrain else None,
             start=began[1] if began else None,
             center_bias=center_bias,
@@ -192,13 +194,17 @@ def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
 
 
 def _recipe(
-    backbone: "Backbone", name: str | None, start: "Card | None", wanted: Mapping[str, Any]
+    backbone: "Backbone",
+    name: str | None,
+    start: "Card | None",
+    n_images: int,
+    wanted: Mapping[str, Any],
 ) -> "Recipe":
     """Return a recipe with what the user wants otherwise."""
     from deepgaze2.train.recipes import RECIPES, continued_recipe
 
-    recipe = continued_recipe(start) if start else RECIPES[name or "plus"](backbone.vgg)
-    finetuning = recipe.finetuning
+    own = continued_recipe(start, n_images) if start else RECIPES[name or "plus"](backbone.vgg)
+    finetuning = own.finetuning
     if (epochs := wanted["epochs"]) is not None:
         finetuning = replace(finetuning, epochs=epochs)
     if wanted["stop_as_paper"]:
@@ -207,11 +213,11 @@ def _recipe(
         finetuning = replace(finetuning, optimizer=optimizer)
         if optimizer != "adam":
             finetuning = replace(finetuning, dropout=0.0, mirrored=False)
-    architecture = recipe.architecture
+    architecture = own.architecture
     if wanted["final_relu"]:
         architecture = replace(architecture, final_relu=True)
-    n_seeds = wanted["seeds"] or recipe.n_seeds
-    return replace(recipe, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
+    n_seeds = wanted["seeds"] or own.n_seeds
+    return replace(own, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
 
 
 def _note_seen(start: "Start", dataset: "Dataset") -> None:

@@ -46,9 +46,6 @@ class FitSettings:
         The paper's are 100 in pretraining and 10 in fine-tuning.
     dropout
         Share of channels that are left out in each of Adam's steps.
-    towards_start
-        Weight of the squared distance to the parameters training starts from, which keeps a
-        readout that goes on from another near it where data are few.
     mirrored
         Whether Adam sees each minibatch's images mirrored or not, at random.
     grid_block
@@ -65,7 +62,6 @@ class FitSettings:
     learning_rate: float = 3e-3
     images_per_batch: int = 10
     dropout: float = 0.0
-    towards_start: float = 0.0
     mirrored: bool = False
     grid_block: int = 3
     seed: int = 0
@@ -177,7 +173,6 @@ class _Loop:
         self._mirrored = objective(images.mirrored) if settings.mirrored else None
         self._held_out = objective(images.held_out)
         self._settings = settings
-        self._start = start
         self._n_batches = math.ceil(len(images.seen) / settings.images_per_batch)
         self._baseline = self.training.baseline()
         self._optimizer: Optimizer = create_optimizer(
@@ -213,10 +208,6 @@ class _Loop:
             weight = float(objective.n_fixations[batches[i]].sum() / share)
             value, gradient = value * weight, gradient * weight
             values.setdefault(i, value)
-            if strength := self._settings.towards_start:
-                away = parameters - self._start
-                value += strength * float(away @ away)
-                gradient += 2 * strength * away
             return value, gradient
 
         self._optimizer.epoch(evaluate)

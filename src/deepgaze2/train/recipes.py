@@ -59,17 +59,16 @@ def plus_recipe(vgg: Vgg) -> Recipe:
     )
 
 
-CONTINUED = replace(FINETUNING, epochs=4, learning_rate=1e-3, towards_start=0.01)
+CONTINUED = replace(FINETUNING, epochs=4, learning_rate=1e-4)
+_MANY_IMAGES = 200  # teach more than small steps take up (benchmarks/data_size.py)
 
 
-def continued_recipe(card: Card) -> Recipe:
-    """Return how to go on from a trained model's readouts with few images.
-
-    Few steps, small ones, and a pull back to where they start.
-    """
+def continued_recipe(card: Card, n_images: int) -> Recipe:
+    """Return how to go on from a trained model: few steps, and small ones with few images."""
+    many = n_images >= _MANY_IMAGES
     return Recipe(
         card.architecture,
-        finetuning=CONTINUED,
+        finetuning=replace(CONTINUED, learning_rate=1e-3) if many else CONTINUED,
         longer_side_px=card.longer_side_px,
         learn_prior_weight=True,
     )
