@@ -47,7 +47,7 @@ def test_without_gold_standard_bars_are_bits(report: Report) -> None:
     report = replace(report, gold=None, models=models)
     widths, _, _ = _bars(report)
     assert widths == pytest.approx(sorted(model.information_gain.value for model in models))
-    assert "bit" in explained_bars(report).axes[0].get_xlabel()
+    assert "bit" in explained_bars(report).get_supxlabel()
 
 
 @pytest.mark.parametrize(("value", "text"), [(-np.inf, "\N{MINUS SIGN}∞%"), (np.nan, "nan%")])

@@ -185,8 +185,7 @@ def test_one_person_has_no_gold_standard_and_bars_are_bits(
     with (tmp_path / "out" / "ablation.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["explained"] for row in rows] == ["", ""]
-    (axes,) = ablation_bars(result).axes
-    assert "bit" in axes.get_xlabel()
+    assert "bit" in ablation_bars(result).get_supxlabel()
 
 
 def test_the_figure_and_the_tables_show_each_cell(dataset: Dataset, tmp_path: Path) -> None:

@@ -79,9 +79,11 @@ def estimate_bars(
     ax.set_ylim(-0.6, len(rows) - 0.4)
     if percent:
         ax.axvline(100, color=GRAY, linestyle="--", linewidth=1, zorder=0)
-        ax.set_xlabel("information gain explained [%]; dashed: gold standard")
+        unit = "explained [%]; dashed: gold standard"
     else:
-        ax.set_xlabel("information gain over the center bias [bit/fixation]")
+        unit = "over the center bias [bit/fixation]"
+    # Below the whole figure: names may leave the axes less room than this takes.
+    figure.supxlabel(f"information gain {unit}", fontsize=10)
     figure.suptitle(title, fontsize=10)
     tidy(ax)
     return figure
