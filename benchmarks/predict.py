@@ -182,17 +182,24 @@ def first_picture_s() -> tuple[float, float]:
     return first, total
 
 
+def backbone_inputs(model: Model, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+    """Return what the backbone sees of an image: once for each scale."""
+    scales = dict.fromkeys(group.scale for group in model.card.architecture.groups)
+    sides_px = [round(model.card.longer_side_px * scale) for scale in scales]
+    return [network_input(pixels, network_size(*SIZE, longer_side_px=side)) for side in sides_px]
+
+
 def single_image(rounds: int) -> dict[str, float]:
     """Compare one 1024×768 image between the engines."""
     ncnn, torch_engine = deepgaze2.load(), deepgaze2.load(engine="torch", device="cpu")
     pixels = photo(SIZE)
-    image = network_input(pixels, network_size(*SIZE, longer_side_px=ncnn.card.longer_side_px))
+    inputs = backbone_inputs(ncnn, pixels)
     direct = eager_pytorch(ncnn)
     difference = np.abs(ncnn.predict(pixels).log_density - np.asarray(direct(pixels))).max()
     ours, backbone, same, eager = alternate(
         rounds,
         lambda: ncnn.predict(pixels),
-        lambda: ncnn.engine.stored_features(image),
+        lambda: [ncnn.engine.stored_features(image) for image in inputs],
         lambda: torch_engine.predict(pixels),
         lambda: direct(pixels),
     )
@@ -228,12 +235,12 @@ def stream(n_images: int, rounds: int) -> dict[str, float]:
             with Image.open(source) as example:
                 example.convert("RGB").resize(SIZE).save(path, quality=90)
             paths.append(path)
-        size = network_size(*SIZE, longer_side_px=model.card.longer_side_px)
-        image = network_input(photo(SIZE), size)
+        inputs = backbone_inputs(model, photo(SIZE))
 
         def raw() -> None:
             for _ in paths:
-                model.engine.stored_features(image)
+                for image in inputs:
+                    model.engine.stored_features(image)
 
         def many() -> None:
             for _ in model.predict_many(paths):
