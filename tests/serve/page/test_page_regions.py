@@ -98,7 +98,9 @@ def test_regions_are_named_placed_and_deleted(
     for _ in range(2):
         shown.page.get_by_role("button", name="Add region").click()
         shown.settle()
-    assert [region["name"] for region in shown.regions()] == ["Region 1", "Region 2"]
+    first, second = shown.regions()
+    assert [first["name"], second["name"]] == ["Region 1", "Region 2"]
+    assert position(second) == pytest.approx([0.39, 0.39, 0.69, 0.69])  # not hidden by the first
     shown.page.get_by_label("Name of Region 2").fill("A & <logo>")
     for label, pixels in (("Left", 60), ("Top", 40), ("Width", 300), ("Height", 5000)):
         shown.page.get_by_label(label, exact=True).fill(str(pixels))

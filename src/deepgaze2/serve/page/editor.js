@@ -11,7 +11,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 let lastId = 0;
 
 /** Add a region and select it; without a rectangle, one in the middle. */
-export function addRegion(rectangle = { x: 0.35, y: 0.35, width: 0.3, height: 0.3 }) {
+export function addRegion(rectangle = nearTheMiddle()) {
   const names = new Set(state.regions.map(({ name }) => name));
   let number = 1;
   while (names.has(`Region ${number}`)) number += 1;
@@ -20,6 +20,15 @@ export function addRegion(rectangle = { x: 0.35, y: 0.35, width: 0.3, height: 0.
   state.selected = region.id;
   changed();
   return region;
+}
+
+/** Return a rectangle in the middle, or beside it where one is hidden below another. */
+function nearTheMiddle() {
+  let rectangle = { x: 0.35, y: 0.35, width: 0.3, height: 0.3 };
+  const isTaken = ({ x, y }) => x === rectangle.x && y === rectangle.y;
+  for (let tries = 0; tries < 8 && state.regions.some(isTaken); tries += 1)
+    rectangle = moved(rectangle, 0.04, 0.04);
+  return rectangle;
 }
 
 export function deleteRegion(region) {
