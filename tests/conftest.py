@@ -1,9 +1,13 @@
 """Shared fixtures: where the eye-tracking data lie, if they lie anywhere."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A shell's background jobs begin with interrupts ignored, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 
