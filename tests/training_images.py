@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from deepgaze2.architecture import Architecture
 from deepgaze2.feature_file import write_feature_map
 from deepgaze2.features import ImageFeatures
 from deepgaze2.readout import Readout
+from deepgaze2.train.curves import CurveDrawing
 from deepgaze2.train.fit import Curve, Fit
 from deepgaze2.train.images import TrainingImage, TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
@@ -146,6 +148,12 @@ def double_readout(
         prior_weight=values.get("prior_weight", np.ones(()))[None],  # type: ignore[arg-type]
         tap_deviation=np.concatenate(network.deviations),
     )
+
+
+def train_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting processes and drawing curves would take most of the time."""
+    monkeypatch.setattr("deepgaze2.train.procedure.train_all", train_one_by_one)
+    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
 
 
 def train_one_by_one(

@@ -13,8 +13,7 @@ import pytest
 
 from deepgaze2.backbone import cached_backbone_path, write_backbone
 from deepgaze2.cli import main, search_taps
-from deepgaze2.train import procedure, tap_search
-from deepgaze2.train.curves import CurveDrawing
+from deepgaze2.train import tap_search
 from deepgaze2.train.fit import FitSettings
 from deepgaze2.train.recipes import Recipe, paper_recipe
 from deepgaze2.train.tap_choices import Choice, draw_choices
@@ -22,7 +21,7 @@ from deepgaze2.train.tap_search import TapSearch, Trial
 from deepgaze2.vgg import NETWORKS, Vgg
 from tiny import NARROW16, random_backbone
 from toy_data import patches
-from training_images import train_one_by_one
+from training_images import train_in_this_process
 
 LINE = f"search-taps --finetune csv:lab -o out --backbone {NARROW16.name} --folds 3"
 
@@ -45,8 +44,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(NETWORKS, NARROW16.name, NARROW16)
-    monkeypatch.setattr(procedure, "train_all", train_one_by_one)
-    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
+    train_in_this_process(monkeypatch)
     monkeypatch.setattr(tap_search, "paper_recipe", short_recipe)
     write_backbone(random_backbone(), cached_backbone_path(NARROW16.name))
     (tmp_path / "lab" / "images").mkdir(parents=True)

@@ -25,7 +25,7 @@ from deepgaze2.train.procedure import train_model
 from deepgaze2.train.recipes import paper_recipe
 from deepgaze2.vgg import NETWORKS
 from tiny import NARROW16, random_backbone, write_photos
-from training_images import train_one_by_one
+from training_images import train_in_this_process
 
 SIZES = [(96, 64), (64, 96), (96, 64), (80, 80), (96, 64), (64, 96)]
 SETTINGS = FitSettings(epochs=2, images_per_batch=2)
@@ -37,9 +37,7 @@ NETWORK = random_backbone(NARROW16)
 
 @pytest.fixture(autouse=True)
 def _in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting processes and drawing curves would take most of the time."""
-    monkeypatch.setattr("deepgaze2.train.procedure.train_all", train_one_by_one)
-    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
+    train_in_this_process(monkeypatch)
 
 
 @pytest.fixture

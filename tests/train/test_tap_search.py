@@ -23,7 +23,7 @@ from deepgaze2.train.tap_choices import Choice, draw_choices
 from deepgaze2.train.tap_search import TapSearch, search_taps, write_tap_search
 from tiny import NARROW16, random_backbone
 from toy_data import patches
-from training_images import train_one_by_one
+from training_images import train_in_this_process
 
 N_IMAGES, N_FOLDS, PARTS = 7, 3, 2
 RECIPE = replace(
@@ -36,9 +36,7 @@ NETWORK = random_backbone(NARROW16)
 
 @pytest.fixture(autouse=True)
 def _in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Starting processes and drawing curves would take most of the time."""
-    monkeypatch.setattr("deepgaze2.train.procedure.train_all", train_one_by_one)
-    monkeypatch.setattr(CurveDrawing, "__call__", lambda *_, **__: None)
+    train_in_this_process(monkeypatch)
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from deepgaze2.errors import WeightsError
 from deepgaze2.files import locked
 
 if TYPE_CHECKING:
-    from deepgaze2.evaluate.report import Estimate
     from deepgaze2.features import Network
     from deepgaze2.train.ablation import Ablation, Cell
 
@@ -111,23 +110,14 @@ def _as_text(result: "Ablation") -> str:
         " 95% intervals over images",
     ]
     if result.gold:
-        lines.append(f"gold standard over center bias  {_bits(result.gold)} bits/fixation")
+        lines.append(f"gold standard over center bias  {result.gold:.3f} bits/fixation")
     lines += ["", f"{'cell':<{width}}  {'bits over center bias':<23}explained"]
     for score in result.cells:
-        share = score.explained
-        explained = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})" if share else ""
-        gain = _bits(score.information_gain)
+        explained = f"{score.explained:.1%}" if score.explained else ""
+        gain = f"{score.information_gain:.3f}"
         lines.append(f"{cell_label(score.cell):<{width}}  {gain:<23}{explained}".rstrip())
     lines += ["", "steps, bits/fixation"]
     for step in result.steps:
         before, after = cell_label(step.before), cell_label(step.after)
-        lines.append(f"{before:<{width}} to {after:<{width}}  {_signed(step.difference)}")
+        lines.append(f"{before:<{width}} to {after:<{width}}  {step.difference:+.3f}")
     return "\n".join(lines)
-
-
-def _bits(estimate: "Estimate") -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _signed(estimate: "Estimate") -> str:
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"

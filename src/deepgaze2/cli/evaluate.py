@@ -128,14 +128,14 @@ def as_text(report: "Report") -> str:
     lines = [
         f"{report.data_set}: {report.images} images, {report.subjects} subjects,"
         f" {report.fixations} fixations; 95% intervals over images",
-        f"center bias over uniform        {_bits(report.center_bias)} bits/fixation",
+        f"center bias over uniform        {report.center_bias:.3f} bits/fixation",
     ]
     if report.gold and report.optimistic_gold:
         shares = " / ".join(f"{share:.3f}" for share in report.gold_weights)
         lines += [
-            f"gold standard over center bias  {_bits(report.gold)} bits/fixation"
+            f"gold standard over center bias  {report.gold:.3f} bits/fixation"
             f" (kernel {report.gold_bandwidth_px:.1f} px, shares {shares})",
-            f"the same, optimistic            {_bits(report.optimistic_gold)} bits/fixation",
+            f"the same, optimistic            {report.optimistic_gold:.3f} bits/fixation",
         ]
     width = max(len("model"), *(len(model.name) + 6 for model in report.models))
     metrics = "".join(f"{name:>7}" for name in _METRICS.values())
@@ -147,7 +147,7 @@ def as_text(report: "Report") -> str:
     if report.comparisons:
         lines.append("")
     lines += [
-        f"{one.first} over {one.other}: {_bits(one.difference)} bits/fixation, better on"
+        f"{one.first} over {one.other}: {one.difference:.3f} bits/fixation, better on"
         f" {one.images_won} of {one.images} images, p = {one.p_value:.2g}"
         for one in report.comparisons
     ]
@@ -155,12 +155,10 @@ def as_text(report: "Report") -> str:
 
 
 def _model_lines(model: "ModelReport", width: int) -> list[str]:
-    explained = ""
-    if model.explained:
-        share = model.explained
-        explained = f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
+    gain = f"{model.information_gain:.3f}"
+    explained = f"{model.explained:.1%}" if model.explained else ""
     lines = [
-        f"{model.name:<{width}}  {_bits(model.information_gain):<23}{explained:<23}"
+        f"{model.name:<{width}}  {gain:<23}{explained:<23}"
         f"{model.negative_images:>4}{_metrics(model.metrics)}"
     ]
     if model.map_metrics:
@@ -173,7 +171,3 @@ def _metrics(values: "dict[str, Estimate]") -> str:
     return "".join(
         f"{values[name].value:7.3f}" if name in values else f"{'-':>7}" for name in _METRICS
     )
-
-
-def _bits(estimate: "Estimate") -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"

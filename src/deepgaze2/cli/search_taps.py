@@ -13,7 +13,6 @@ from deepgaze2.cli.train import require_torch
 from deepgaze2.files import locked
 
 if TYPE_CHECKING:
-    from deepgaze2.evaluate.report import Estimate
     from deepgaze2.train.tap_choices import Choice
     from deepgaze2.train.tap_search import TapSearch
 
@@ -127,15 +126,7 @@ def _as_text(result: "TapSearch") -> str:
     for trial in result.trials:
         gain, over = "bottleneck died", ""
         if trial.information_gain and trial.over_papers:
-            gain = _bits(trial.information_gain)
-            over = _signed(trial.over_papers) if trial.number else "the paper's"
+            gain = f"{trial.information_gain:.3f}"
+            over = f"{trial.over_papers:+.3f}" if trial.number else "the paper's"
         lines.append(f"{trial.number:>5}  {gain:<25}  {over:<26}  {_layers(trial.choice)}")
     return "\n".join(lines)
-
-
-def _bits(estimate: "Estimate") -> str:
-    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
-
-
-def _signed(estimate: "Estimate") -> str:
-    return f"{estimate.value:+.3f} ({estimate.low:+.3f} to {estimate.high:+.3f})"

@@ -30,6 +30,11 @@ class Estimate:
     low: float
     high: float
 
+    def __format__(self, spec: str) -> str:
+        """Return the value with its interval in brackets, each in a number's format."""
+        value, low, high = (format(end, spec) for end in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})"
+
 
 @dataclass(frozen=True)
 class ModelReport:

@@ -18,6 +18,7 @@ from deepgaze2.train.images import TrainingImage, TrainingSet
 from deepgaze2.train.network import ReadoutNetwork
 from deepgaze2.train.objective import Objective
 from deepgaze2.train.optimizers import Optimizer, OptimizerName, create_optimizer
+from deepgaze2.train.results import differing
 from deepgaze2.train.stopping import LAST_EPOCH, best_epoch, should_stop
 
 _LEAST_DEVIATION = 1e-4  # nats; a saliency map that varies less is dead
@@ -251,9 +252,9 @@ class _Loop:
             raise DataError(
                 f"{path}: damaged checkpoint; remove it, and the same command goes on"
             ) from error
-        if differing := sorted(key for key in identity if found.get(key) != identity[key]):
+        if others := differing(found, identity):
             raise DataError(
-                f"{path}: from a training with other {', '.join(differing)}; give another folder"
+                f"{path}: from a training with other {others}; give another folder"
                 f" for the model, or remove {path.parent} to begin anew"
             )
         self._optimizer.restore(state["optimizer"])

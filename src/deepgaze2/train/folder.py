@@ -8,7 +8,7 @@ from typing import Any
 
 from deepgaze2.card import CARD_FILE
 from deepgaze2.errors import DataError
-from deepgaze2.train.results import write_json
+from deepgaze2.train.results import differing, write_json
 
 CHECKPOINTS = "checkpoints"
 _IDENTITY = "training.json"  # among the checkpoints
@@ -45,9 +45,9 @@ def begin_or_go_on(folder: Path, identity: dict[str, Any]) -> None:
         found = dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise DataError(f"{path}: damaged; delete {folder} to begin anew") from error
-    if differing := sorted(key for key in identity if found.get(key) != identity[key]):
+    if others := differing(found, identity):
         raise DataError(
-            f"{folder}: a training with other {', '.join(differing)} was interrupted there; give"
+            f"{folder}: a training with other {others} was interrupted there; give"
             " another folder, delete this one, or repeat that training's command to finish it"
         )
 

@@ -53,8 +53,8 @@ class Trained:
         Of each part of the cross-validation, one for each seed.
     gains
         (n_images,) information gain of each image in bits per fixation over the center bias of the
-        other parts: the mean over the readouts that have not seen it; NaN in
-        parts that none was trained for.
+        other parts: the mean over the readouts that have not seen it; NaN in parts that none was
+        trained for.
     start_gains
         The same of the readouts that these started from, before any training; None unless they
         are a model's.

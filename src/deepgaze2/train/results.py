@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +37,17 @@ def kept(path: Path, identity: dict[str, Any], compute: Callable[[], Any]) -> An
         found, result = stored["identity"], stored["result"]
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path}: damaged; remove it to compute it anew") from error
-    if differing := sorted(key for key in identity if found.get(key) != identity[key]):
+    if others := differing(found, identity):
         raise DataError(
-            f"{path}: a result with other {', '.join(differing)}; give another folder, or remove"
+            f"{path}: a result with other {others}; give another folder, or remove"
             " this file to compute it anew"
         )
     return result
+
+
+def differing(found: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """Return the names of what is found otherwise than it is here, empty if nothing is."""
+    return ", ".join(sorted(key for key in identity if found.get(key) != identity[key]))
 
 
 def write_json(path: Path, values: Any) -> None:  # noqa: ANN401
