@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deepgaze2.card import write_card, write_model
+from deepgaze2.card import read_card, write_card, write_model
 from deepgaze2.cli import cli, main
 from tiny import card_of, random_backbone, random_readout
 
@@ -188,6 +188,16 @@ def test_info_of_a_model_without_training_or_scores(run: Run, folder: Path) -> N
     write_card(folder, card_of(readout, random_backbone()))
     found = run("info", "--model", folder)
     assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_info_of_a_model_without_a_gold_standard(run: Run, folder: Path) -> None:
+    card = read_card(folder)
+    scores = {"model_bits": 0.25, "model_interval": [0.2, 0.3]}  # of a single observer
+    write_card(folder, replace(card, scores=scores))
+    found = run("info", "--model", folder)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "0.250 bits/fixation over the center bias\n" in found.stdout
+    assert "explained" not in found.stdout
 
 
 def test_info_for_machines_is_one_document(

@@ -93,7 +93,7 @@ def test_packaged_machines_are_the_published_ones(shared_data: Path) -> None:
 
 
 @pytest.mark.parametrize("center", [True, False])
-@pytest.mark.parametrize("size", [(40, 61), (33, 17)])
+@pytest.mark.parametrize("size", [(40, 61), (33, 32)])
 def test_map_has_the_size_of_the_image(
     size: tuple[int, int], center: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

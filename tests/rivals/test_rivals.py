@@ -48,7 +48,7 @@ def test_constant_images_give_a_constant_map(name: str, color: tuple[int, int, i
     np.testing.assert_allclose(inner, inner[0, 0], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "edn"])
 @pytest.mark.parametrize(
     "pixels",
     [noise(31, 100), noise(100, 31), noise(40, 40)[..., 0], noise(40, 40).astype(np.float32)],

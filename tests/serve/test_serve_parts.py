@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from starlette.types import Message
 from deepgaze2.center_bias import CenterBias
 from deepgaze2.prediction import Prediction
 from deepgaze2.serve import frames
+from deepgaze2.serve.app import _facts
 from deepgaze2.serve.hosts import host_name, is_loopback
 from deepgaze2.serve.jobs import Answer, Job
 from deepgaze2.serve.layers import cell_masses, layers
@@ -23,6 +25,7 @@ from deepgaze2.serve.limits import Limits
 from deepgaze2.serve.options import Options
 from deepgaze2.serve.upload import read_image
 from deepgaze2.stimulus import Stimulus
+from tiny import card_of, random_backbone, random_readout
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.text(), st.integers()), st.binary())))
@@ -138,3 +141,11 @@ def test_images_and_results_stay_out_of_messages() -> None:
     job.answer.set_result(answer)
     loop.close()
     assert "secret" not in f"{answer!r} {job!r}"
+
+
+def test_a_card_that_is_served_names_no_image() -> None:
+    card = card_of(random_readout(2), random_backbone())
+    card = replace(card, training={"images": 2, "seen_before": ["secret.png"]})
+    served = _facts(card)
+    assert served["training"] == {"images": 2}
+    assert "secret.png" not in str(served)

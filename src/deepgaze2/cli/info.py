@@ -44,11 +44,12 @@ def _model_rows(card: Card) -> dict[str, str]:
             f"{training['fixations']} fixations"
         )
     if scores:
+        gain = f"{scores['model_bits']:.3f} bits/fixation over the center bias"
+        if "gold_bits" in scores:  # not with a single observer, whom no other predicts
+            gain += f"; gold standard {scores['gold_bits']:.3f}"
+        rows["information gain"] = gain
+    if "explained" in scores:
         low, high = scores["explained_interval"]
-        rows["information gain"] = (
-            f"{scores['model_bits']:.3f} bits/fixation over the center bias; "
-            f"gold standard {scores['gold_bits']:.3f}"
-        )
         rows["explained"] = (
             f"{scores['explained']:.1%} of the explainable information gain on unseen images "
             f"(95% interval {low:.1%} to {high:.1%})"

@@ -37,7 +37,7 @@ def read_coco_search18(folder: str | Path, split: Split = "train") -> Dataset:
     """Read COCO-Search18: 10 observers searched photos for one of 18 kinds of object.
 
     An image is one stimulus even if it was searched for several targets. So that scanpaths stay
-    apart, a subject counts anew for every target, and is named like `3/stop sign`. Each scanpath
+    apart, a subject counts anew for every target, and is named like `3 / stop sign`. Each scanpath
     begins at the center; coordinates are taken as published.
 
     Parameters

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgaze2.rivals.edn_networks import NETWORKS, network_maps
+from deepgaze2.rivals.pixels import check_pixels
 
 _LONGER_PIXELS, _SHORTER_PIXELS = 512, 384
 _BLUR_PIXELS = 30.0
@@ -36,7 +37,13 @@ def saliency(pixels: NDArray[np.uint8], *, center: bool = True) -> NDArray[np.fl
     float32 array (H, W)
         The machine's decision, interpolated by cubic splines and blurred by a Gaussian of 30
         pixels. Higher is more salient.
+
+    Raises
+    ------
+    StimulusError
+        If the array is no 8-bit color image, or a side is shorter than 32 pixels.
     """
+    check_pixels(pixels)
     small = scaled(pixels)
     weights, mean, deviation = _machine(center)
     coefficients = weights / deviation

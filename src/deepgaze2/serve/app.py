@@ -133,7 +133,7 @@ def _facts(card: Card) -> dict[str, object]:
         "readouts": card.n_readouts,
         "longer_side_px": card.longer_side_px,
         "center_bias": card.center_bias,
-        "training": card.training,
+        "training": {k: v for k, v in card.training.items() if k != "seen_before"},
         "scores": card.scores,
     }
 
