@@ -1,18 +1,61 @@
 """How many cores there are to use, and keeping libraries from fighting over them."""
 
+import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN_CGROUPS = Path("/proc/self/cgroup")
+
 
 def available_cores() -> int:
-    """Return the number of cores that this process may use."""
+    """Return the number of cores that this process may use: by its affinity and its quota.
+
+    A container that may use two of 64 cores' time sees all 64; 64 threads there only wait for
+    one another. A quota of a part of a core counts as one.
+    """
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
+    return math.ceil(max(1, min([cores, *_quotas()])))
+
+
+def _quotas() -> Iterator[float]:
+    """Return the limits of this process's control groups (versions 1 and 2), in cores."""
+    try:
+        lines = _OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        return
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = _CGROUPS / controllers if controllers else _CGROUPS
+        # A limit of any group above holds, too. In a container the path may be that outside.
+        for folder in (mount / group.lstrip("/"), *(mount / group.lstrip("/")).parents):
+            if not folder.is_relative_to(mount):
+                break
+            with suppress(OSError, ValueError):
+                yield _version_1(folder) if controllers else _version_2(folder)
+
+
+def _version_2(folder: Path) -> float:
+    quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()
+    return int(quota) / int(period)  # "max" is no number: no limit
+
+
+def _version_1(folder: Path) -> float:
+    quota, period = (
+        int((folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii"))
+        for name in ("quota", "period")
+    )
+    return quota / period if quota > 0 else math.inf
 
 
 class _SingleThreadedBlas:
