@@ -19,17 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from deepgaze2.data.convert import convert
-from deepgaze2.data.osie import read_osie
-from deepgaze2.data.table import Dataset, Fixations, Stimuli
-from deepgaze2.data.tabular import OWN_COLUMNS
+from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
+from deepgaze2.data.exchange.convert import convert
+from deepgaze2.data.own.tabular import OWN_COLUMNS
+from deepgaze2.data.published.osie import read_osie
 
 ROUNDS = 5
 N_FIXATIONS, N_STIMULI, N_SUBJECTS = 10_000_000, 10_000, 60
 N_ROWS = 2_000_000
 
 OURS = """
-from deepgaze2.data.pysaliency_hdf5 import read_pysaliency
+from deepgaze2.data.exchange.pysaliency_hdf5 import read_pysaliency
 def read(path): return read_pysaliency(path)
 def filtered(data, i): return data.fixations_on(i).x
 """
@@ -55,7 +55,7 @@ began = time.perf_counter(); found = [len(filtered(data, i)) for i in range(200)
 print(json.dumps([read_s, (time.perf_counter() - began) / 200, grown_kb / 1e3, sum(found)]))
 """
 TABLE = f"""
-from deepgaze2.data.tabular import read_tabular
+from deepgaze2.data.own.tabular import read_tabular
 {PEAK_KB}
 began = time.perf_counter(); read_tabular(sys.argv[1])
 print(time.perf_counter() - began, peak_kb() - before)

@@ -16,16 +16,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.backbone import Backbone, find_backbone
+from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import open_dataset
-from deepgaze2.data.table import Dataset
-from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias
-from deepgaze2.features import tap_deviations
-from deepgaze2.train.fit import Fit, FitSettings
-from deepgaze2.train.network import ReadoutNetwork
-from deepgaze2.train.preparation import prepare_images
-from deepgaze2.train.recipes import CONTINUED, Recipe, plus_recipe
-from deepgaze2.train.runs import Run, train_all
+from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.cache import tap_deviations
+from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.references.baseline import center_bias_of, fit_center_bias
+from deepgaze2.training.fit import Fit, FitSettings
+from deepgaze2.training.preparation import prepare_images
+from deepgaze2.training.recipes import CONTINUED, Recipe, plus_recipe
+from deepgaze2.training.runs import Run, train_all
 
 SIZES = (20, 50, 100, 240)
 N_TEST = 60

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from deepgaze2.backbone import Backbone
-from deepgaze2.train.images import TrainingImage
-from deepgaze2.train.network import ReadoutNetwork
+from deepgaze2.features.backbone import Backbone
+from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.training.images import TrainingImage
 
 
 def direct_gradient(

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deepgaze2.cores import single_threaded_blas
-from deepgaze2.data.osie import read_osie
+from deepgaze2.data.published.osie import read_osie
+from deepgaze2.support.cores import single_threaded_blas
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
-from pysaliency_metrics import PYTHON, Scored
+from helpers.pysaliency_metrics import PYTHON, Scored
 
 ROUNDS = 5
 N_IMAGES = 50

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.data.table import Dataset, Fixations, Stimuli
-from deepgaze2.evaluate.evaluation import evaluate
+from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
+from deepgaze2.evaluation.evaluation import evaluate
 
 WIDTH, HEIGHT = 320, 240
 N_PICTURES = 100  # files; more images share them

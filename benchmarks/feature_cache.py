@@ -23,16 +23,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 import deepgaze2
-from deepgaze2 import feature_file
-from deepgaze2.backbone import Backbone, find_backbone
-from deepgaze2.cores import available_cores
-from deepgaze2.data.osie import read_osie
-from deepgaze2.engines import Engine, create_engine
-from deepgaze2.examples import example_paths
-from deepgaze2.feature_file import read_feature_map
-from deepgaze2.features import ImageFeatures, cache_features
-from deepgaze2.network_input import network_input, network_size
-from deepgaze2.stimulus import read_stimulus
+from deepgaze2.data.published.osie import read_osie
+from deepgaze2.features import cache_files as feature_file
+from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.cache import ImageFeatures, cache_features
+from deepgaze2.features.cache_files import read_feature_map
+from deepgaze2.features.engines import Engine, create_engine
+from deepgaze2.image.examples import example_paths
+from deepgaze2.image.network_input import network_input, network_size
+from deepgaze2.image.stimulus import read_stimulus
+from deepgaze2.support.cores import available_cores
 
 TURNS = 4
 LARGEST_OF = 4  # images on which every layer of blocks 2 to 5 is looked at

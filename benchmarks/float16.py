@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 import deepgaze2
-from deepgaze2.engines import create_engine
-from deepgaze2.examples import example_paths
-from deepgaze2.weights.importers import import_weights
+from deepgaze2.features.engines import create_engine
+from deepgaze2.features.weights.importers import import_weights
+from deepgaze2.image.examples import example_paths
 
 
 def main() -> None:

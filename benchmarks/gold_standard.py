@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from deepgaze2.data.osie import read_osie
-from deepgaze2.data.table import Dataset
-from deepgaze2.evaluate.baseline import fit_center_bias
-from deepgaze2.evaluate.gold_standard import fit_gold_standard
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.published.osie import read_osie
+from deepgaze2.references.baseline import fit_center_bias
+from deepgaze2.references.gold_standard import fit_gold_standard
 
 ROUNDS = 3
 IMAGES = 2  # of the obvious loop, in each round

@@ -15,16 +15,16 @@ from pathlib import Path
 
 import numpy as np
 
-from deepgaze2.backbone import find_backbone
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import tap_deviations
-from deepgaze2.train.fit import Fit, FitSettings
-from deepgaze2.train.network import ReadoutNetwork
-from deepgaze2.train.preparation import prepare_images
-from deepgaze2.train.recipes import paper_recipe
-from deepgaze2.train.runs import Run, train_all
+from deepgaze2.evaluation.out_of_fold import fold_center_biases
+from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.cache import tap_deviations
+from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.training.fit import Fit, FitSettings
+from deepgaze2.training.preparation import prepare_images
+from deepgaze2.training.recipes import paper_recipe
+from deepgaze2.training.runs import Run, train_all
 
 
 def main() -> None:

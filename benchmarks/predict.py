@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import deepgaze2
-from deepgaze2.cores import available_cores
-from deepgaze2.examples import example_paths
+from deepgaze2.image.examples import example_paths
+from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.model import Model
-from deepgaze2.network_input import network_input, network_size
+from deepgaze2.support.cores import available_cores
 
 SIZE = (1024, 768)
 LARGE = (6000, 4000)  # 24 megapixels
@@ -54,9 +54,9 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
     import torch
     from torch.nn import functional
 
-    from deepgaze2.backbone import find_backbone
-    from deepgaze2.grid import blur_matrix, image_in_grid, interpolation_matrix, scaled_grid
-    from deepgaze2.readout import LAYER_NORM_EPSILON
+    from deepgaze2.features.backbone import find_backbone
+    from deepgaze2.readout.grid import blur_matrix, image_in_grid, interpolation_matrix, scaled_grid
+    from deepgaze2.readout.numpy_readout import LAYER_NORM_EPSILON
 
     backbone = find_backbone(model.card.network)
     layers = {

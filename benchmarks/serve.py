@@ -28,8 +28,8 @@ import psutil
 from PIL import Image
 
 import deepgaze2
-from deepgaze2.cores import available_cores
-from deepgaze2.examples import example_paths
+from deepgaze2.image.examples import example_paths
+from deepgaze2.support.cores import available_cores
 
 SIZE = (1024, 768)
 COMMAND = [sys.executable, "-c", "from deepgaze2.cli import main; main()", "serve"]

@@ -26,23 +26,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deepgaze2.backbone import Backbone, find_backbone
-from deepgaze2.cores import available_cores
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.evaluate.out_of_fold import fold_center_biases
-from deepgaze2.features import tap_deviations
-from deepgaze2.network_input import network_input
-from deepgaze2.stimulus import read_stimulus
-from deepgaze2.train import runs
-from deepgaze2.train.fit import FitSettings
-from deepgaze2.train.images import TrainingImage, TrainingSet
-from deepgaze2.train.layout import layout
-from deepgaze2.train.network import ReadoutNetwork
-from deepgaze2.train.objective import Objective
-from deepgaze2.train.optimizers import create_optimizer
-from deepgaze2.train.preparation import prepare_images
-from deepgaze2.train.recipes import paper_recipe
+from deepgaze2.evaluation.out_of_fold import fold_center_biases
+from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.cache import tap_deviations
+from deepgaze2.image.network_input import network_input
+from deepgaze2.image.stimulus import read_stimulus
+from deepgaze2.readout.layout import layout
+from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.support.cores import available_cores
+from deepgaze2.training import runs
+from deepgaze2.training.fit import FitSettings
+from deepgaze2.training.images import TrainingImage, TrainingSet
+from deepgaze2.training.objective import Objective
+from deepgaze2.training.optim.optimizers import create_optimizer
+from deepgaze2.training.preparation import prepare_images
+from deepgaze2.training.recipes import paper_recipe
 from direct_training import direct_gradient
 
 EPOCHS_AT_ONCE = 4  # of two readouts in two processes; the first is not counted

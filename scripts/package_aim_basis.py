@@ -17,8 +17,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.files import sha256_of, written_atomically
-from deepgaze2.image_files import image_files
+from deepgaze2.image.image_files import image_files
+from deepgaze2.support.files import sha256_of, written_atomically
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _TARGET = _REPOSITORY / "src/deepgaze2/assets/rivals/aim_basis.safetensors"

@@ -7,9 +7,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from deepgaze2.backbone import write_backbone
-from deepgaze2.files import sha256_of
-from deepgaze2.weights.importers import import_weights
+from deepgaze2.features.backbone import write_backbone
+from deepgaze2.features.weights.importers import import_weights
+from deepgaze2.support.files import sha256_of
 
 _TARGET = Path(__file__).resolve().parent.parent / "src/deepgaze2/assets/backbones"
 _ORIGIN = "packaged: VGG-16 of Simonyan and Zisserman, trained on ImageNet, CC BY 4.0; see NOTICE"

@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
-from deepgaze2.center_bias import CenterBias, write_center_bias
 from deepgaze2.data import read_osie
-from deepgaze2.evaluate.baseline import GRID, center_bias_of, fit_center_bias
-from deepgaze2.files import sha256_of
+from deepgaze2.density.center_bias import CenterBias, write_center_bias
+from deepgaze2.references.baseline import GRID, center_bias_of, fit_center_bias
+from deepgaze2.support.files import sha256_of
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _ASSETS = _REPOSITORY / "src" / "deepgaze2" / "assets" / "center_biases"

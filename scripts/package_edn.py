@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from deepgaze2.files import sha256_of, written_atomically
+from deepgaze2.support.files import sha256_of, written_atomically
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _PATH = _REPOSITORY / "src" / "deepgaze2" / "assets" / "rivals" / "edn.safetensors"

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from deepgaze2.data import Dataset, read_osie
-from deepgaze2.data.osie_mouse import Crowd, read_osie_mouse
-from deepgaze2.data.pseudo_fixations import DWELL, Dwell, pseudo_fixations
-from deepgaze2.evaluate.baseline import GRID, fit_center_bias, uniform_log_density
-from deepgaze2.evaluate.gold_standard import fit_gold_standard
-from deepgaze2.evaluate.information import information_gain, sum_per_image
-from deepgaze2.evaluate.intervals import bootstrap_interval
-from deepgaze2.evaluate.kde import best_mixture, blur_matrix, log_mixture
+from deepgaze2.data.mouse import DWELL, Dwell, pseudo_fixations
+from deepgaze2.data.published.osie_mouse import Crowd, read_osie_mouse
+from deepgaze2.metrics.information import information_gain, sum_per_image
+from deepgaze2.metrics.intervals import bootstrap_interval
+from deepgaze2.references.baseline import GRID, fit_center_bias, uniform_log_density
+from deepgaze2.references.gold_standard import fit_gold_standard
+from deepgaze2.references.kde import best_mixture, blur_matrix, log_mixture
 
 STEPS_PX = (1, 2, 3, 5)
 DISPERSIONS_PX = (2, 3, 4, 8, 16, 32)

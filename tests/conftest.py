@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from helpers.toy import toy
+
 # A shell's background jobs begin with interrupts ignored, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+__all__ = ["shared_data", "toy"]
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
 

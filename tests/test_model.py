@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import deepgaze2
-import reference
-from deepgaze2.architecture import paper_architecture
-from deepgaze2.backbone import find_backbone
-from deepgaze2.card import packaged_models, read_card, write_card, write_model
-from deepgaze2.engines import Engine
+from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, StimulusError
+from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.engines import Engine
+from deepgaze2.features.vgg import VGG16
+from deepgaze2.image.network_input import network_input, network_size
+from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import ImageSource, Model
-from deepgaze2.network_input import network_input, network_size
-from deepgaze2.prediction import Prediction
-from deepgaze2.stimulus import read_stimulus
-from deepgaze2.vgg import VGG16
-from tiny import (
+from deepgaze2.readout.architecture import paper_architecture
+from deepgaze2.store import packaged_models, read_card, write_card, write_model
+from helpers import float64_model
+from helpers.small_models import (
     ARCHITECTURES,
     card_of,
     random_backbone,
@@ -49,10 +49,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def chain(model: Model, found: Prediction, sizes: list[tuple[int, int]]) -> NDArray[np.float64]:
     """The reference's log density, for network inputs of these sizes."""
     pixels, backbone = found.stimulus.pixels, random_backbone()
-    maps = [reference.feature_maps(backbone, network_input(pixels, size)) for size in sizes]
+    maps = [float64_model.feature_maps(backbone, network_input(pixels, size)) for size in sizes]
     prior = found.center_bias.log_density(found.height, found.width)
-    return reference.log_density(
-        reference.saliency(model.readout, maps, sizes),
+    return float64_model.log_density(
+        float64_model.saliency(model.readout, maps, sizes),
         prior,
         sizes[0],
         model.readout.architecture.grid_block,

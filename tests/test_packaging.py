@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import deepgaze2
-from deepgaze2.files import sha256_of
+from deepgaze2.support.files import sha256_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PACKAGE = REPOSITORY / "src" / "deepgaze2"

@@ -5,8 +5,8 @@
 >>> prediction = model.predict("photo.jpg")  # doctest: +SKIP
 """
 
+from deepgaze2.density.prediction import Prediction
 from deepgaze2.model import Model, load
-from deepgaze2.prediction import Prediction
 
 __all__ = ["Model", "Prediction", "load"]
 __version__ = "0.1.0"

@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.backbone import Backbone, find_backbone
-from deepgaze2.card import Card, find_model, read_card, read_center_bias, read_readout
-from deepgaze2.center_bias import CenterBias, load_center_bias
-from deepgaze2.density import mixture_log_density, weighted_prior
-from deepgaze2.engines import Engine, create_engine
+from deepgaze2.density.center_bias import CenterBias, load_center_bias
+from deepgaze2.density.mixture import mixture_log_density, weighted_prior
+from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.network_input import network_input, network_size
-from deepgaze2.prediction import Prediction
-from deepgaze2.readout import Readout, saliency
-from deepgaze2.stimulus import Stimulus, read_stimulus
-from deepgaze2.vgg import NETWORKS, Vgg
+from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.engines import Engine, create_engine
+from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.image.network_input import network_input, network_size
+from deepgaze2.image.stimulus import Stimulus, read_stimulus
+from deepgaze2.readout.numpy_readout import Readout, saliency
+from deepgaze2.store import Card, find_model, read_card, read_center_bias, read_readout
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
 CenterBiasSource: TypeAlias = str | Path | NDArray[np.floating] | CenterBias

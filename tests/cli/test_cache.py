@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from deepgaze2 import feature_file
 from deepgaze2.cli import cli
-from deepgaze2.features import View, cache_features
-from tiny import random_backbone, write_photos
+from deepgaze2.features import cache_files as feature_file
+from deepgaze2.features.cache import View, cache_features
+from helpers.small_models import random_backbone, write_photos
 
 DAY_S = 86_400
 BACKBONE = random_backbone()

@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 from PIL import Image
 from scipy.io import savemat
 
-from deepgaze2.center_bias import load_center_bias
 from deepgaze2.cli.data import data
+from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError
-from deepgaze2.evaluate.baseline import fit_center_bias
-from imitations import cell, write_image
-from toy_data import patches
+from deepgaze2.references.baseline import fit_center_bias
+from helpers.plain_rows import cell, write_image
+from helpers.small_datasets import patches
 
 
 @pytest.fixture

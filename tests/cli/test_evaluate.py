@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from deepgaze2.card import find_model, read_card
 from deepgaze2.cli import cli
 from deepgaze2.errors import DeepGazeError
-from deepgaze2.examples import example_paths
-from toy_data import patches
+from deepgaze2.image.examples import example_paths
+from deepgaze2.store import find_model, read_card
+from helpers.small_datasets import patches
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from deepgaze2.card import read_card, write_card, write_model
 from deepgaze2.cli import cli, main
-from tiny import card_of, random_backbone, random_readout
+from deepgaze2.store import read_card, write_card, write_model
+from helpers.small_models import card_of, random_backbone, random_readout
 
 PROGRAM = Path(sys.executable).with_name("deepgaze2")
 COMMANDS = ("predict", "info", "train", "evaluate", "weights", "cache")

@@ -11,13 +11,13 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from deepgaze2.center_bias import CenterBias
 from deepgaze2.cli import main
 from deepgaze2.cli.batch import find_images, plan
 from deepgaze2.cli.predict import predict
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import DeepGazeError, OutputError, RegionError, StimulusError
-from deepgaze2.prediction import Prediction
-from deepgaze2.stimulus import read_stimulus
+from deepgaze2.image.stimulus import read_stimulus
 
 
 class FakeModel:

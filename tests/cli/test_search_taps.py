@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from deepgaze2.backbone import cached_backbone_path, write_backbone
 from deepgaze2.cli import main, search_taps
-from deepgaze2.train import tap_search
-from deepgaze2.train.fit import FitSettings
-from deepgaze2.train.recipes import Recipe, paper_recipe
-from deepgaze2.train.tap_choices import Choice, draw_choices
-from deepgaze2.train.tap_search import TapSearch, Trial
-from deepgaze2.vgg import NETWORKS, Vgg
-from tiny import NARROW16, random_backbone
-from toy_data import patches
-from training_images import train_in_this_process
+from deepgaze2.features.backbone import cached_backbone_path, write_backbone
+from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.training.fit import FitSettings
+from deepgaze2.training.recipes import Recipe, paper_recipe
+from deepgaze2.training.studies import tap_search
+from deepgaze2.training.studies.tap_choices import Choice, draw_choices
+from deepgaze2.training.studies.tap_search import TapSearch, Trial
+from helpers.small_datasets import patches
+from helpers.small_models import NARROW16, random_backbone
+from helpers.training_images import train_in_this_process
 
 LINE = f"search-taps --finetune csv:lab -o out --backbone {NARROW16.name} --folds 3"
 

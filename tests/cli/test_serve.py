@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from live_server import COMMAND, LiveServer, eventually, serving
+from helpers.live_server import COMMAND, LiveServer, eventually, serving
 
 OFFLINE = ["--no-browser", "--port", "0"]
 

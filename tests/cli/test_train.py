@@ -12,18 +12,25 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from deepgaze2.backbone import cached_backbone_path, find_backbone, write_backbone
-from deepgaze2.card import READOUT_FILE, read_card, read_readout, write_card, write_model
 from deepgaze2.cli import main
 from deepgaze2.cli.train import _warn_if_worthless
-from deepgaze2.files import locked
-from deepgaze2.train import procedure
-from deepgaze2.train.fit import FitSettings
-from deepgaze2.train.recipes import CONTINUED, FINETUNING, RECIPES, Recipe
-from deepgaze2.vgg import NETWORKS
-from tiny import ARCHITECTURES, NARROW16, PAPER16, card_of, random_backbone, random_readout
-from toy_data import patches
-from training_images import train_one_by_one
+from deepgaze2.features.backbone import cached_backbone_path, find_backbone, write_backbone
+from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.store import READOUT_FILE, read_card, read_readout, write_card, write_model
+from deepgaze2.support.files import locked
+from deepgaze2.training import procedure
+from deepgaze2.training.fit import FitSettings
+from deepgaze2.training.recipes import CONTINUED, FINETUNING, RECIPES, Recipe
+from helpers.small_datasets import patches
+from helpers.small_models import (
+    ARCHITECTURES,
+    NARROW16,
+    PAPER16,
+    card_of,
+    random_backbone,
+    random_readout,
+)
+from helpers.training_images import train_one_by_one
 
 NARROW = NARROW16.name
 
@@ -157,14 +164,14 @@ def test_interrupted_while_it_is_scored_it_goes_on_without_training_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("deepgaze2.evaluate.evaluation.evaluate", stop)
+        patch.setattr("deepgaze2.evaluation.evaluation.evaluate", stop)
         assert run(line).returncode == 130
     whole = (folder / READOUT_FILE).read_bytes()
     other = run(f"{line} --seed 3 --seeds 2")
     assert (other.returncode, other.stdout) == (2, "")
     assert "error: mine: a training with other parts, recipe or options, seed was" in other.stderr
     with monkeypatch.context() as patch:
-        patch.setattr("deepgaze2.train.fit._Loop.epoch", stop)
+        patch.setattr("deepgaze2.training.fit._Loop.epoch", stop)
         found = run(f"{line} --center-bias mit1003")
     assert found.returncode == 0, found.stderr
     assert (folder / READOUT_FILE).read_bytes() == whole

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from deepgaze2.data.convert import convert
-from deepgaze2.data.declared import declared_dataset
+from deepgaze2.data.exchange.convert import convert
+from deepgaze2.data.published.declared import declared_dataset
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
-from imitations import cell, rows, write_image
-from toy_data import moved, patches
+from helpers.plain_rows import cell, rows, write_image
+from helpers.small_datasets import moved, patches
 
 
 @pytest.fixture

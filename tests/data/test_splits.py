@@ -9,7 +9,7 @@ from PIL import Image, ImageEnhance
 from deepgaze2.data import Dataset, Fixations, Stimuli, image_folds, splits
 from deepgaze2.data.splits import group_folds, near_duplicates, of_size, subject_folds
 from deepgaze2.errors import DataError
-from toy_data import fixations_at, stimuli_of
+from helpers.small_datasets import fixations_at, stimuli_of
 
 
 @given(st.integers(2, 20), st.integers(0, 200), st.integers(0, 2**32))

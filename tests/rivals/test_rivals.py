@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.errors import DeepGazeError, StimulusError
 from deepgaze2.rivals import RIVALS, rival
-from pop_out import PopOut, bright_spot, red_among_green, upright_among_level
+from helpers.pop_out import PopOut, bright_spot, red_among_green, upright_among_level
 
 NAMES = ("spectral-residual", "itti-koch", "aim")
 

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from deepgaze2.center_bias import CenterBias
-from deepgaze2.prediction import Prediction
-from deepgaze2.serve import frames
-from deepgaze2.serve.app import _facts
-from deepgaze2.serve.hosts import host_name, is_loopback
-from deepgaze2.serve.jobs import Answer, Job
-from deepgaze2.serve.layers import cell_masses, layers
-from deepgaze2.serve.limits import Limits
-from deepgaze2.serve.options import Options
-from deepgaze2.serve.upload import read_image
-from deepgaze2.stimulus import Stimulus
-from tiny import card_of, random_backbone, random_readout
+from deepgaze2.density.cells import cell_masses, layers
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.density.prediction import Prediction
+from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.serve.http.app import _facts
+from deepgaze2.serve.http.hosts import host_name, is_loopback
+from deepgaze2.serve.http.options import Options
+from deepgaze2.serve.http.upload import read_image
+from deepgaze2.serve.queue.jobs import Answer, Job
+from deepgaze2.serve.queue.limits import Limits
+from deepgaze2.serve.worker import frames
+from helpers.small_models import card_of, random_backbone, random_readout
 
 
 @given(st.lists(st.tuples(st.dictionaries(st.text(), st.integers()), st.binary())))

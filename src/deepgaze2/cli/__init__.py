@@ -7,7 +7,7 @@ from importlib.metadata import version
 import click
 
 from deepgaze2.errors import DeepGazeError
-from deepgaze2.stimulus import printable
+from deepgaze2.image.stimulus import printable
 
 _COMMANDS = (
     "predict",

@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.backbone import find_backbone
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.errors import WeightsError
-from deepgaze2.files import locked
+from deepgaze2.features.backbone import find_backbone
+from deepgaze2.support.files import locked
 
 if TYPE_CHECKING:
-    from deepgaze2.features import Network
-    from deepgaze2.train.ablation import Ablation, Cell
+    from deepgaze2.features.cache import Network
+    from deepgaze2.training.studies.ablation import Ablation, Cell
 
 
 @click.command()
@@ -62,10 +62,10 @@ def ablation(
     pip install 'deepgaze2[train]'.
     """
     require_torch()
-    from deepgaze2.figures.ablation import ablation_bars, cell_label
-    from deepgaze2.figures.style import save_figure
-    from deepgaze2.train.ablation import ablation as compute
-    from deepgaze2.train.ablation import write_ablation
+    from deepgaze2.reporting.figures.ablation import ablation_bars, cell_label
+    from deepgaze2.reporting.figures.style import save_figure
+    from deepgaze2.training.studies.ablation import ablation as compute
+    from deepgaze2.training.studies.ablation import write_ablation
 
     def announce(number: int, n_cells: int, cell: "Cell") -> None:
         click.echo(f"{number} of {n_cells}: {cell_label(cell)}", err=True)
@@ -90,7 +90,7 @@ def ablation(
 def _networks(alexnet: Path | None, vgg19: str | None) -> "list[Network]":
     networks: list[Network] = [find_backbone("vgg16")]
     if alexnet is not None:
-        from deepgaze2.rivals.alexnet import read_alexnet
+        from deepgaze2.features.alexnet import read_alexnet
 
         networks.insert(0, read_alexnet(alexnet))
     if vgg19 is not None:
@@ -102,7 +102,7 @@ def _networks(alexnet: Path | None, vgg19: str | None) -> "list[Network]":
 
 def _as_text(result: "Ablation") -> str:
     """Return the cells and the steps between them as tables for the terminal."""
-    from deepgaze2.figures.ablation import cell_label
+    from deepgaze2.reporting.figures.ablation import cell_label
 
     width = max(len(cell_label(score.cell)) for score in result.cells)
     lines = [

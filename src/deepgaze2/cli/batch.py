@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deepgaze2.density.regions import RegionShare
 from deepgaze2.errors import OutputError, StimulusError
-from deepgaze2.image_files import image_files, natural_key
-from deepgaze2.regions import RegionShare
+from deepgaze2.image.image_files import image_files, natural_key
 
 
 @dataclass

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import click
 
-from deepgaze2.cache_contents import CachedFile, cached_files, remove, to_remove
-from deepgaze2.files import cache_directory
+from deepgaze2.features.cache_admin import CachedFile, cached_files, remove, to_remove
+from deepgaze2.support.files import cache_directory
 
 _BYTES = {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 _SECONDS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}

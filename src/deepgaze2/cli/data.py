@@ -12,11 +12,11 @@ import click
 import numpy as np
 
 from deepgaze2.cli.dataset_source import open_raw, open_ready, table_options
-from deepgaze2.data.declared import Declaration
+from deepgaze2.data.checks.table_problems import Problem, first_at_center
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.published.declared import Declaration
 from deepgaze2.data.sources import declared_source
-from deepgaze2.data.table import Dataset
-from deepgaze2.data.table_problems import Problem, first_at_center
-from deepgaze2.files import written_atomically
+from deepgaze2.support.files import written_atomically
 
 _FIRST = {
     True: "forced to the center; training drops them",
@@ -37,8 +37,8 @@ def data() -> None:
 @data.command("list")
 def list_() -> None:
     """List the known data sets, and where they are."""
-    from deepgaze2.data.declared import declared_datasets
-    from deepgaze2.data.fetch import dataset_directory, is_fetched
+    from deepgaze2.data.fetching.fetch import dataset_directory, is_fetched
+    from deepgaze2.data.published.declared import declared_datasets
 
     for name, declaration in declared_datasets().items():
         folder = dataset_directory(name)
@@ -65,8 +65,8 @@ def fetch_(name: str, output: Path | None) -> None:
     An interrupted download goes on when the command is run again. Of files that no program can
     get, it says where they are and where to put them.
     """
-    from deepgaze2.data.declared import declared_dataset
-    from deepgaze2.data.fetch import fetch
+    from deepgaze2.data.fetching.fetch import fetch
+    from deepgaze2.data.published.declared import declared_dataset
 
     declaration = declared_dataset(name)
     folder = fetch(declaration, output)
@@ -115,8 +115,8 @@ def check_(
     the published set that it is called. What is guessed about a csv is reported, and can be
     stated instead.
     """
-    from deepgaze2.data.check import check
-    from deepgaze2.data.expected import differences
+    from deepgaze2.data.checks.check import check
+    from deepgaze2.data.published.expected import differences
 
     dataset = open_raw(source, table)
     problems = check(dataset, open_raw(against, {}) if against else None)
@@ -126,7 +126,7 @@ def check_(
         problems.sort(key=lambda problem: not problem.fatal)
     click.echo(_json(dataset, problems, declaration) if as_json else _report(dataset, problems))
     if picture_path:
-        from deepgaze2.data.picture import picture
+        from deepgaze2.reporting.data_picture import picture
 
         with written_atomically(picture_path) as temporary:
             picture(dataset).savefig(temporary)
@@ -143,7 +143,7 @@ def convert_(source: str, target: Path, **table: Any) -> None:  # noqa: ANN401
     TARGET is an .hdf5 file for pysaliency, or a new folder, for images and tables that csv:FOLDER
     reads back. All fixations are written.
     """
-    from deepgaze2.data.convert import convert
+    from deepgaze2.data.exchange.convert import convert
 
     for note in convert(open_raw(source, table), target):
         click.echo(note)
@@ -167,8 +167,8 @@ def center_bias_(source: str, output: Path, **table: Any) -> None:  # noqa: ANN4
     A kernel density estimate, mixed with a uniform density; bandwidth and mixture are those
     that predict each image best from all the others.
     """
-    from deepgaze2.center_bias import write_center_bias
-    from deepgaze2.evaluate.baseline import center_bias_of, fit_center_bias, uniform_log_density
+    from deepgaze2.density.center_bias import write_center_bias
+    from deepgaze2.references.baseline import center_bias_of, fit_center_bias, uniform_log_density
 
     dataset = open_ready(source, table)
     fit = fit_center_bias(dataset)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import open_dataset
-from deepgaze2.data.table import Dataset
 
 
 def _roles(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.card import find_model, packaged_models, read_card, write_card
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.models import models_and_engine
 from deepgaze2.errors import DataError, ModelError
+from deepgaze2.store import find_model, packaged_models, read_card, write_card
 
 if TYPE_CHECKING:
-    from deepgaze2.evaluate.evaluation import Evaluation
-    from deepgaze2.evaluate.report import Estimate, ModelReport, Report
+    from deepgaze2.evaluation.evaluation import Evaluation
+    from deepgaze2.evaluation.report import Estimate, ModelReport, Report
 
 _METRICS = {
     "auc": "AUC",
@@ -67,7 +67,7 @@ def evaluate(
         if len(models) > 1 or models[0] in ("default", *packaged_models()):
             raise ModelError("--update-card: give the folder of one model that you trained")
         find_model(models[0])  # a rival or a folder of maps has no card
-    from deepgaze2.evaluate.evaluation import evaluate as evaluate_all
+    from deepgaze2.evaluation.evaluation import evaluate as evaluate_all
 
     evaluation = evaluate_all(models, open_ready(source, table), engine=engine)
     click.echo(as_text(evaluation.report))
@@ -80,11 +80,11 @@ def evaluate(
 
 def write_report(evaluation: "Evaluation", folder: Path) -> None:
     """Write report.html, scores.json and per_image.csv, and say where they are."""
-    from deepgaze2.evaluate.gold_curve import gold_curve
-    from deepgaze2.evaluate.html_report import write_html_report
-    from deepgaze2.evaluate.score_files import write_csv, write_json
-    from deepgaze2.figures.all_figures import draw_all
-    from deepgaze2.figures.lines import gold_curve_figure
+    from deepgaze2.evaluation.score_files import write_csv, write_json
+    from deepgaze2.references.gold_curve import gold_curve
+    from deepgaze2.reporting.figures.all_figures import draw_all
+    from deepgaze2.reporting.figures.lines import gold_curve_figure
+    from deepgaze2.reporting.html_report import write_html_report
 
     write_json(evaluation, folder / "scores.json")
     write_csv(evaluation, folder / "per_image.csv")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from deepgaze2.image_files import image_files
-from deepgaze2.submission import PIXELS_PER_DEGREE
+from deepgaze2.evaluation.submission import PIXELS_PER_DEGREE
+from deepgaze2.image.image_files import image_files
 
 _MIT300_IMAGES = 300
 
@@ -46,8 +46,8 @@ def mit300(
 
     Interrupted, the same command goes on where it was.
     """  # noqa: D301 (click looks for the character itself)
+    from deepgaze2.evaluation.submission import export_submission
     from deepgaze2.model import load
-    from deepgaze2.submission import export_submission
 
     paths = image_files(images)
     if len(paths) != _MIT300_IMAGES:
@@ -64,7 +64,7 @@ def mit300(
 @click.argument("images", type=click.Path(path_type=Path))
 def check(submission: Path, images: Path) -> None:
     """Check the folder SUBMISSION against the images: names, sizes, sums; exits with 1 if wrong."""
-    from deepgaze2.submission import check_submission
+    from deepgaze2.evaluation.submission import check_submission
 
     paths = image_files(images)
     problems = check_submission(submission, paths)

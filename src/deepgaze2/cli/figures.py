@@ -39,9 +39,9 @@ def figures(
 
     What `evaluate` has scored before is not scored again.
     """  # noqa: D301 (click looks for the character itself)
-    from deepgaze2.evaluate.evaluation import evaluate
-    from deepgaze2.figures.all_figures import draw_all
-    from deepgaze2.figures.style import save_figure
+    from deepgaze2.evaluation.evaluation import evaluate
+    from deepgaze2.reporting.figures.all_figures import draw_all
+    from deepgaze2.reporting.figures.style import save_figure
 
     evaluation = evaluate(models, open_ready(source, table), engine=engine)
     for name, figure in draw_all(evaluation).items():

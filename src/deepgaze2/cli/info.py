@@ -8,9 +8,9 @@ from importlib.util import find_spec
 
 import click
 
-from deepgaze2.card import Card, find_model, packaged_models, read_card
-from deepgaze2.cores import available_cores
-from deepgaze2.files import cache_directory
+from deepgaze2.store import Card, find_model, packaged_models, read_card
+from deepgaze2.support.cores import available_cores
+from deepgaze2.support.files import cache_directory
 
 
 @click.command()

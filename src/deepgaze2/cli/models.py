@@ -11,7 +11,7 @@ def _known(
     names: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Refuse unknown names before the data set is read."""
-    from deepgaze2.evaluate.candidates import refuse_unknown
+    from deepgaze2.evaluation.candidates import refuse_unknown
 
     for name in names:
         refuse_unknown(name)

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 import click
 
 from deepgaze2.cli.batch import Job, find_images, plan
+from deepgaze2.density.regions import Region, RegionShare, parse_region, region_shares
 from deepgaze2.errors import DeepGazeError, RegionError
-from deepgaze2.files import written_atomically
-from deepgaze2.regions import Region, RegionShare, parse_region, region_shares
-from deepgaze2.stimulus import printable
+from deepgaze2.image.stimulus import printable
+from deepgaze2.support.files import written_atomically
 
 if TYPE_CHECKING:
+    from deepgaze2.density.prediction import Prediction
     from deepgaze2.model import ImageSource, Model
-    from deepgaze2.prediction import Prediction
 
 _FORMATS = ("npy", "npz", "h5", "tiff", "json")
 
@@ -186,7 +186,7 @@ def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> float:
 
 
 def _write(prediction: "Prediction", job: Job, options: _Options) -> None:
-    from deepgaze2.output import save_panel
+    from deepgaze2.density.files import save_panel
 
     job.width, job.height = prediction.width, prediction.height
     if options.regions:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.backbone import find_backbone
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.train import require_torch
-from deepgaze2.files import locked
+from deepgaze2.features.backbone import find_backbone
+from deepgaze2.support.files import locked
 
 if TYPE_CHECKING:
-    from deepgaze2.train.tap_choices import Choice
-    from deepgaze2.train.tap_search import TapSearch
+    from deepgaze2.training.studies.tap_choices import Choice
+    from deepgaze2.training.studies.tap_search import TapSearch
 
 _MOST_TRIALS = 1000  # there are 7527 different choices on VGG-16
 
@@ -71,8 +71,8 @@ def search_taps(
     search. Needs PyTorch: pip install 'deepgaze2[train]'.
     """
     require_torch()
-    from deepgaze2.train.tap_search import search_taps as search
-    from deepgaze2.train.tap_search import write_tap_search
+    from deepgaze2.training.studies.tap_search import search_taps as search
+    from deepgaze2.training.studies.tap_search import write_tap_search
 
     weights = find_backbone(backbone)
     with locked(output.resolve()):

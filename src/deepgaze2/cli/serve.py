@@ -6,7 +6,7 @@ from dataclasses import fields
 import click
 
 from deepgaze2.errors import ServeError
-from deepgaze2.serve.limits import Limits
+from deepgaze2.serve.queue.limits import Limits
 
 _DEFAULTS = {field.name: field.default for field in fields(Limits)}
 _TOKEN_VARIABLE = "DEEPGAZE2_TOKEN"  # noqa: S105 (its name alone)
@@ -112,8 +112,8 @@ def serve(
     else. Ctrl-C ends the server when it has finished what it began.
     """
     try:
-        from deepgaze2.serve.hosts import is_loopback
-        from deepgaze2.serve.server import run
+        from deepgaze2.serve.http.hosts import is_loopback
+        from deepgaze2.serve.http.server import run
     except ModuleNotFoundError as error:
         raise ServeError(
             f"serving needs {error.name}, which is not installed; "

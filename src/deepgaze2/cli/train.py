@@ -8,24 +8,24 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.backbone import find_backbone
-from deepgaze2.card import find_model, read_card, read_readout, write_card
-from deepgaze2.center_bias import PACKAGED
 from deepgaze2.cli.dataset_source import as_typed, open_ready, table_options
 from deepgaze2.cli.evaluate import as_text, card_scores, write_report
+from deepgaze2.density.center_bias import PACKAGED
 from deepgaze2.errors import ModelError
-from deepgaze2.files import locked
+from deepgaze2.features.backbone import find_backbone
+from deepgaze2.store import find_model, read_card, read_readout, write_card
+from deepgaze2.support.files import locked
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from deepgaze2.backbone import Backbone
-    from deepgaze2.card import Card
-    from deepgaze2.data.table import Dataset
-    from deepgaze2.train.procedure import Trained
-    from deepgaze2.train.recipes import Recipe
-    from deepgaze2.train.starts import Start
+    from deepgaze2.data.dataset import Dataset
+    from deepgaze2.features.backbone import Backbone
+    from deepgaze2.store import Card
+    from deepgaze2.training.procedure import Trained
+    from deepgaze2.training.recipes import Recipe
+    from deepgaze2.training.starts import Start
 
 _RECIPES = ("plus", "paper")
 _OPTIMIZERS = ("adam", "lbfgs", "sfo")
@@ -113,8 +113,8 @@ def train(
     pip install 'deepgaze2[train]'.
     """
     require_torch()
-    from deepgaze2.train.folder import remove_checkpoints
-    from deepgaze2.train.procedure import train_model
+    from deepgaze2.training.folder import remove_checkpoints
+    from deepgaze2.training.procedure import train_model
 
     own = ("seeds", "epochs", "stop_as_paper", "optimizer", "final_relu")
     wanted = {key: options.pop(key) for key in own}
@@ -182,7 +182,7 @@ def _refuse_others(options: Mapping[str, object]) -> None:
 def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
     """Return a model to go on from: its card, its readouts and its network."""
     from deepgaze2.model import backbone_of
-    from deepgaze2.train.starts import Start
+    from deepgaze2.training.starts import Start
 
     folder = find_model(model)
     if folder.resolve() == output.resolve():
@@ -201,7 +201,7 @@ def _recipe(
     wanted: Mapping[str, Any],
 ) -> "Recipe":
     """Return a recipe with what the user wants otherwise."""
-    from deepgaze2.train.recipes import RECIPES, continued_recipe
+    from deepgaze2.training.recipes import RECIPES, continued_recipe
 
     own = continued_recipe(start, n_images) if start else RECIPES[name or "plus"](backbone.vgg)
     finetuning = own.finetuning
@@ -237,7 +237,7 @@ def _compare_with_start(
     """Say whether training was of use on images that it did not see, readout by readout."""
     import numpy as np
 
-    from deepgaze2.evaluate.intervals import bootstrap_interval
+    from deepgaze2.metrics.intervals import bootstrap_interval
 
     difference = gains - start_gains
     low, high = bootstrap_interval(difference, np.ones_like(difference))
@@ -259,7 +259,7 @@ def _warn_if_worthless(trained: "Trained") -> None:
     """Warn if the readouts are not surely better than the center bias on images not seen."""
     import numpy as np
 
-    from deepgaze2.evaluate.intervals import bootstrap_interval
+    from deepgaze2.metrics.intervals import bootstrap_interval
 
     low, _ = bootstrap_interval(trained.gains, np.ones_like(trained.gains))
     if low <= 0:
@@ -273,7 +273,7 @@ def _warn_if_worthless(trained: "Trained") -> None:
 
 def _report(card: "Card", folder: Path, dataset: "Dataset") -> None:
     """Score the model's images by the readouts that have not seen them."""
-    from deepgaze2.evaluate.evaluation import evaluate
+    from deepgaze2.evaluation.evaluation import evaluate
 
     # Resolved, so that a folder named like a packaged model or a rival is the folder.
     evaluation = evaluate([str(folder.resolve())], dataset)

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import click
 
-from deepgaze2.backbone import (
+from deepgaze2.errors import WeightsError
+from deepgaze2.features.backbone import (
     cached_backbone_path,
     read_backbone,
     stored_backbone_paths,
     write_backbone,
 )
-from deepgaze2.errors import WeightsError
-from deepgaze2.vgg import NETWORKS
-from deepgaze2.weights.importers import import_weights
-from deepgaze2.weights.published import SOURCES, fetch_backbone
+from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.features.weights.importers import import_weights
+from deepgaze2.features.weights.published import SOURCES, fetch_backbone
 
 
 @click.group()

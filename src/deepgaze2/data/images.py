@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from deepgaze2.data.table import Stimuli
+from deepgaze2.data.dataset import Stimuli
 from deepgaze2.errors import DataError
-from deepgaze2.stimulus import printable
+from deepgaze2.image.stimulus import printable
 
 
 def stimuli_of(paths: Sequence[Path], pixels_per_degree: float = np.nan) -> Stimuli:

@@ -6,14 +6,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from deepgaze2.data.declared import Declaration, declared_datasets, suggestion
-from deepgaze2.data.expected import edition_note
-from deepgaze2.data.pseudo_fixations import pseudo_fixations
-from deepgaze2.data.table import Dataset
-from deepgaze2.data.table_problems import first_at_center
+from deepgaze2.data.checks.table_problems import first_at_center
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.mouse import pseudo_fixations
+from deepgaze2.data.published.declared import Declaration, declared_datasets, suggestion
+from deepgaze2.data.published.expected import edition_note
 from deepgaze2.errors import DataError
 
-FORMATS = {"csv": "tabular.read_tabular", "pysaliency": "pysaliency_hdf5.read_pysaliency"}
+FORMATS = {
+    "csv": "own.tabular.read_tabular",
+    "pysaliency": "exchange.pysaliency_hdf5.read_pysaliency",
+}
 """Readers of formats that any data set may have, as in a declaration."""
 
 
@@ -79,7 +82,7 @@ def read_declared(declaration: Declaration, folder: Path) -> Dataset:
     """Read a published data set from its own folder or the one it was fetched to."""
     inner = folder / declaration.root
     root = inner if inner.is_dir() else folder
-    dataset = _read(declaration.reader, root, **declaration.options)
+    dataset = _read(f"published.{declaration.reader}", root, **declaration.options)
     return replace(dataset, notes=(*dataset.notes, *edition_note(dataset, declaration)))
 
 
@@ -91,7 +94,7 @@ def declared_source(source: str) -> Declaration | None:
 
 def _read(reader: str, place: Path, **options: Any) -> Dataset:  # noqa: ANN401
     """Import a reader, named as in a declaration, and call it."""
-    module, _, function = reader.partition(".")
+    module, _, function = reader.rpartition(".")
     dataset: Dataset = getattr(import_module(f"deepgaze2.data.{module}"), function)(
         place, **options
     )

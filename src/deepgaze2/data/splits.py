@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from deepgaze2.data.table import Dataset
+from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
-from deepgaze2.stimulus import read_stimulus
+from deepgaze2.image.stimulus import read_stimulus
 
 _CELLS = 16
 _MAX_DIFFERENT_BITS = 30

@@ -35,24 +35,24 @@ class Rival:
 
 RIVALS = {
     "spectral-residual": Rival(
-        "deepgaze2.rivals.spectral_residual",
+        "deepgaze2.rivals.on_pixels.spectral_residual",
         "Spectral residual",
         'X. Hou and L. Zhang (2007), "Saliency detection: a spectral residual approach", CVPR',
     ),
     "itti-koch": Rival(
-        "deepgaze2.rivals.itti_koch",
+        "deepgaze2.rivals.on_pixels.itti_koch",
         "Itti-Koch-Niebur",
         'L. Itti, C. Koch and E. Niebur (1998), "A model of saliency-based visual attention for'
         ' rapid scene analysis", IEEE PAMI 20(11):1254-1259',
     ),
     "aim": Rival(
-        "deepgaze2.rivals.aim",
+        "deepgaze2.rivals.on_pixels.aim",
         "AIM",
         'N. D. B. Bruce and J. K. Tsotsos (2009), "Saliency, attention, and visual search: an'
         ' information theoretic approach", Journal of Vision 9(3):5',
     ),
     "edn": Rival(
-        "deepgaze2.rivals.edn",
+        "deepgaze2.rivals.on_pixels.edn",
         "eDN",
         'E. Vig, M. Dorr and D. Cox (2014), "Large-scale optimization of hierarchical features'
         ' for saliency prediction in natural images", CVPR',

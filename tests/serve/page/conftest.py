@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from deepgaze2.examples import example_paths
-from live_server import LiveServer
-from page_driver import DESKTOP, OpenPage, PageDriver, find_chromium
+from deepgaze2.image.examples import example_paths
+from helpers.live_server import LiveServer
+from helpers.page_driver import DESKTOP, OpenPage, PageDriver, find_chromium
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import expect
 
-from live_server import LiveServer
-from page_driver import DESKTOP, PHONE, OpenPage, PageDriver
+from helpers.live_server import LiveServer
+from helpers.page_driver import DESKTOP, PHONE, OpenPage, PageDriver
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 

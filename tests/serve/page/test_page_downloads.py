@@ -12,9 +12,9 @@ from PIL import Image
 from playwright.sync_api import expect
 
 import deepgaze2
-from deepgaze2.plot import overlay
-from deepgaze2.regions import region_shares
-from page_driver import PageDriver, as_region
+from deepgaze2.density.plot import overlay
+from deepgaze2.density.regions import region_shares
+from helpers.page_driver import PageDriver, as_region
 
 SVG = "{http://www.w3.org/2000/svg}"
 

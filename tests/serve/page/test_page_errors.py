@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from live_server import LiveServer, serving
-from page_driver import OpenPage, PageDriver
+from helpers.live_server import LiveServer, serving
+from helpers.page_driver import OpenPage, PageDriver
 
 
 def test_a_file_that_is_no_image(page: PageDriver, tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import pytest
 from playwright.sync_api import expect
 
 import deepgaze2
-from deepgaze2.regions import RegionShare, region_shares
-from live_server import LiveServer
-from page_driver import PHONE, OpenPage, PageDriver, as_region
+from deepgaze2.density.regions import RegionShare, region_shares
+from helpers.live_server import LiveServer
+from helpers.page_driver import PHONE, OpenPage, PageDriver, as_region
 
 EXACT = 1e-3  # of a share, as shown
 

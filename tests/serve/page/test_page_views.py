@@ -10,9 +10,9 @@ from PIL import Image
 from playwright.sync_api import Route, expect
 
 import deepgaze2
-from deepgaze2.plot import overlay
-from live_server import LiveServer
-from page_driver import DESKTOP, PHONE, OpenPage, PageDriver
+from deepgaze2.density.plot import overlay
+from helpers.live_server import LiveServer
+from helpers.page_driver import DESKTOP, PHONE, OpenPage, PageDriver
 
 REGION = {"x": 0.35, "y": 0.35, "width": 0.3, "height": 0.3}  # where "Add region" puts one
 

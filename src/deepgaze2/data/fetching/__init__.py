@@ -1,0 +1,4 @@
+"""Published archives downloaded, checked and unpacked.
+
+Begin with `fetch.py`.
+"""

@@ -1,0 +1,285 @@
+"""The project's own format, and any table like it: images and a table of their fixations.
+
+A folder holds the images, in it or in `images` or `stimuli` below, `fixations.csv` or
+`fixations.parquet`, and perhaps `stimuli.csv`. Tables whose columns are called as in
+`OWN_COLUMNS` mean what the project means by them; of others it is guessed, and said.
+"""
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
+from deepgaze2.data.own.columns import choose_columns, missing_columns, time_unit_s
+from deepgaze2.data.own.conventions import (
+    Coordinates,
+    TimeUnit,
+    duration_unit_s,
+    scanpath_order,
+    start_unit_s,
+    to_pixels,
+)
+from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli, match_images
+from deepgaze2.data.own.text_table import TextTable, open_text_table
+from deepgaze2.errors import DataError
+from deepgaze2.image.image_files import natural_key
+from deepgaze2.image.stimulus import printable
+
+OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration_s")
+FIXATIONS_FILE = "fixations.csv"
+IMAGES_FOLDER = "images"
+
+_TEXT_ROLES = ("image", "subject")
+_NUMBER_ROLES = ("x", "y", "order", "start", "duration")
+_ROLES = (*_TEXT_ROLES, *_NUMBER_ROLES)
+_REQUIRED = ("image", "x", "y")
+_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+_LATEST_START_S = 100.0
+
+
+def read_tabular(
+    source: str | Path,
+    *,
+    images: Path | None = None,
+    columns: Mapping[str, str] | None = None,
+    coordinates: Coordinates | None = None,
+    base: Literal[0, 1] | None = None,
+    time: TimeUnit | None = None,
+) -> Dataset:
+    """Read images and a table of fixations, one row each.
+
+    The table needs columns of image, x and y; subject, order, start and duration may be there.
+    What is not stated is guessed; `notes` of the result says how.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder with images and `fixations.csv` (or one other table), or a table beside its
+        images. Text tables may have commas, semicolons or tabs, Parquet needs PyArrow.
+    images : Path, optional
+        The folder of the images if it is elsewhere.
+    columns : mapping of str to str, optional
+        Columns whose names do not tell, like `{"x": "hpos"}`.
+    coordinates : {"pixels", "normalized"}, optional
+        Normalized coordinates are fractions of the image's width and height.
+    base : {0, 1}, optional
+        What the table calls the first pixel.
+    time : {"s", "ms"}, optional
+        The unit of start and duration.
+
+    Raises
+    ------
+    DataError
+        If something is missing, damaged or has two meanings; it names the line where it can.
+    """
+    path, found = _table_file(Path(source))
+    table = open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
+    chosen, guessed = choose_columns(table.names, _ROLES, columns or {}, printable(path))
+    if missing := [role for role in _REQUIRED if role not in chosen]:
+        raise missing_columns(table.names, missing, printable(path))
+    is_own = set(OWN_COLUMNS) <= set(table.names)
+    if is_own:
+        found, guessed, time = [], [], time or "s"
+        coordinates, base = coordinates or "pixels", base or 0
+    stimuli, listed = list_stimuli(path.parent, images or _images_folder(path.parent))
+    rows = _read_rows(table, chosen)
+    stimulus, matched = _stimulus_numbers(rows, table, stimuli)
+    width, height = stimuli.width[stimulus], stimuli.height[stimulus]
+    x, y = rows.numbers["x"], rows.numbers["y"]
+    assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
+    order, ordered = _order(rows, table, stimulus, is_own)
+    start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
+    subject = _in_natural_order(rows)
+    fixations: dict[str, NDArray[Any]]
+    fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
+    fixations |= {"start_s": start_s, "duration_s": duration_s}
+    subject_names = tuple(sorted(rows.subject_names, key=natural_key))
+    del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
+    dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), subject_names)
+    notes = (found, guessed, table.notes, listed, matched, assumed, ordered, timed)
+    said = [note for part in notes for note in part] + _left_aside(dataset)
+    return replace(dataset, notes=tuple(said))
+
+
+@dataclass
+class _Rows:
+    """A table's columns: numbers, and texts as indices into the distinct ones."""
+
+    image: NDArray[np.int32]
+    image_names: list[str]
+    subject: NDArray[np.int32]
+    subject_names: list[str]
+    numbers: dict[str, NDArray[np.float64]]
+
+
+class _Codes(dict[str, int]):
+    """Numbers texts in the order in which they are first asked for."""
+
+    def __missing__(self, text: str) -> int:
+        self[text] = code = len(self)
+        return code
+
+
+def _table_file(source: Path) -> tuple[Path, list[str]]:
+    """Return the table of fixations that a path means, and a sentence if it was guessed."""
+    if not source.is_dir():
+        return source, []
+    tables = [
+        path
+        for path in sorted(source.iterdir())
+        if path.suffix.lower() in _TABLE_SUFFIXES and path.name != STIMULI_FILE
+    ]
+    named = [path for path in tables if path.stem == "fixations"]
+    if len(named or tables) != 1:
+        there = ", ".join(printable(path.name) for path in named or tables) or "none"
+        raise DataError(
+            f"{printable(source)}: needs one table of fixations, but has {there}; call it"
+            f" {FIXATIONS_FILE} or give its own path"
+        )
+    path = (named or tables)[0]
+    return path, [] if named else [f"Fixations are read from {printable(path.name)}."]
+
+
+def _images_folder(folder: Path) -> Path:
+    below = (folder / name for name in (IMAGES_FOLDER, "stimuli"))
+    return next((path for path in below if path.is_dir()), folder)
+
+
+def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _Rows:
+    texts = [role for role in _TEXT_ROLES if role in chosen]
+    numbers = [role for role in _NUMBER_ROLES if role in chosen]
+    codes = {role: (_Codes(), array("i")) for role in _TEXT_ROLES}
+    columns = {role: array("d") for role in numbers}
+    batches = table.batches([chosen[role] for role in texts], [chosen[role] for role in numbers])
+    with tqdm(
+        desc="reading fixations", unit="row", unit_scale=True, delay=2, disable=None
+    ) as progress:
+        for cells, values in batches:
+            for role, column in zip(texts, cells, strict=True):
+                known, coded = codes[role]
+                coded.extend(map(known.__getitem__, column))
+                if "" in known:
+                    row = coded.index(known[""])
+                    raise DataError(
+                        f"{printable(table.path)}, {table.place(row)}: {role} is empty; fill it in"
+                        " or delete this row"
+                    )
+            for role, part in zip(numbers, values, strict=True):
+                columns[role].frombytes(part.tobytes())
+            progress.update(len(values[0]))
+    n = len(columns["x"])
+    if n == 0:
+        raise DataError(f"{printable(table.path)}: holds no fixation; export it again")
+    return _Rows(
+        image=np.frombuffer(codes["image"][1], np.int32),
+        image_names=list(codes["image"][0]),
+        subject=np.frombuffer(codes["subject"][1] or bytes(4 * n), np.int32),
+        subject_names=list(codes["subject"][0]),
+        numbers={role: np.frombuffer(column, np.float64) for role, column in columns.items()},
+    )
+
+
+def _stimulus_numbers(
+    rows: _Rows, table: TextTable | ParquetTable, stimuli: Stimuli
+) -> tuple[NDArray[np.int32], list[str]]:
+    """Return the index of each row's stimulus, and what matching names assumed."""
+    matches, notes = match_images(rows.image_names, stimuli.ids)
+    missing = [code for code, match in enumerate(matches) if match is None]
+    if missing:
+        row = int(np.flatnonzero(rows.image == missing[0])[0])
+        raise DataError(
+            f"{printable(table.path)}, {table.place(row)}: no image"
+            f" {rows.image_names[missing[0]]!r} ({len(missing)} of {len(matches)} names have none;"
+            f" the first image there is {stimuli.ids[0]!r}); add it or delete its rows"
+        )
+    return np.array(matches, np.int32)[rows.image], notes
+
+
+def _in_natural_order(rows: _Rows) -> NDArray[np.int32]:
+    """Return the subject column with numbers in the natural order of names."""
+    if not rows.subject_names:
+        return rows.subject
+    by_name = sorted(
+        range(len(rows.subject_names)), key=lambda i: natural_key(rows.subject_names[i])
+    )
+    return np.argsort(by_name).astype(np.int32)[rows.subject]
+
+
+def _order(
+    rows: _Rows, table: TextTable | ParquetTable, stimulus: NDArray[np.int32], is_own: bool
+) -> tuple[NDArray[np.int32], list[str]]:
+    """Return positions in scanpaths, and what was assumed."""
+    order = rows.numbers.get("order")
+    if order is not None:
+        if len(wrong := np.flatnonzero(~((order == np.floor(order)) & (abs(order) < 2**31)))):
+            raise DataError(
+                f"{printable(table.path)}, {table.place(int(wrong[0]))}: the order"
+                f" {order[wrong[0]]:g} is not a whole number; correct it or rename the column"
+            )
+        if is_own:
+            return order.astype(np.int32), []
+    positions, notes = scanpath_order(stimulus, rows.subject, order, rows.numbers.get("start"))
+    if not rows.subject_names:
+        notes.append("No column tells subjects apart: all fixations count as one subject's.")
+    return positions, notes
+
+
+def _seconds(
+    rows: _Rows,
+    table: TextTable | ParquetTable,
+    chosen: Mapping[str, str],
+    order: NDArray[np.int32],
+    time: TimeUnit | None,
+    is_own: bool,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
+    """Return starts and durations in seconds, NaN where unknown, and what was assumed."""
+    unknown = np.full(len(order), np.nan, np.float32)
+    start_s, duration_s = unknown, unknown
+    unit_s, notes = None, list[str]()
+    if (durations := rows.numbers.get("duration")) is not None:
+        column = chosen["duration"]
+        label = f"{printable(table.path)}: column {column!r}"
+        unit_s, notes = duration_unit_s(durations, time_unit_s(column), time, label)
+        durations *= unit_s or 1
+        duration_s = durations.astype(np.float32)
+    if (starts := rows.numbers.get("start")) is not None:
+        unit_s, assumed = start_unit_s(starts, time_unit_s(chosen["start"]), time, unit_s)
+        starts *= unit_s
+        notes += assumed
+        first = starts[(order == order.min()) & np.isfinite(starts)]
+        if not is_own and len(first) and np.median(first) > _LATEST_START_S:
+            notes.append(
+                "Starts are times of a clock that runs through the recording, not since the image"
+                " appeared: they are not kept."
+            )
+        else:
+            start_s = starts.astype(np.float32)
+    return start_s, duration_s, notes
+
+
+def _sorted(columns: dict[str, NDArray[Any]]) -> Fixations:
+    """Sort fixations as data sets do, one column after another to save memory."""
+    rows = np.lexsort((columns["order"], columns["subject"], columns["stimulus"]))
+    for name in columns:
+        columns[name] = columns[name][rows]
+        columns[name].flags.writeable = False
+    return Fixations(**columns)
+
+
+def _left_aside(dataset: Dataset) -> list[str]:
+    notes = []
+    if bare := int(np.count_nonzero(np.diff(dataset.offsets) == 0)):
+        notes.append(f"{bare} of {len(dataset.stimuli)} images have no fixation.")
+    if outside := int(np.count_nonzero(~dataset.inside())):
+        notes.append(
+            f"{outside} of {len(dataset.fixations)} fixations lie outside their image or have no"
+            " position."
+        )
+    return notes

@@ -1,0 +1,269 @@
+"""Tables in text files (CSV), whatever program wrote them: read in batches, numbers checked."""
+
+import codecs
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.errors import DataError
+from deepgaze2.image.stimulus import printable
+
+if TYPE_CHECKING:
+    from _csv import Reader
+
+_ROWS = 500  # small enough for a batch's cells to stay in the processor's cache
+_DELIMITERS = "\t;,"  # numbers may have decimal commas in files with the first two
+_MISSING = {"", ".", "-", "na", "n/a", "nan", "null", "none"}
+_GROUPED = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
+_CHUNK = 1 << 20
+
+
+@dataclass(eq=False)
+class TextTable:
+    """A table in a text file.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    encoding : str
+        How its characters are encoded.
+    delimiter : str
+        What separates cells.
+    lines_before : int
+        Lines before the one that names the columns.
+    names : tuple of str
+        The columns.
+    notes : list of str
+        Sentences on what opening and reading assumed.
+    """
+
+    path: Path
+    encoding: str
+    delimiter: str
+    lines_before: int
+    names: tuple[str, ...]
+    notes: list[str]
+
+    def batches(
+        self, texts: Sequence[str], numbers: Sequence[str]
+    ) -> Iterator[tuple[list[list[str]], list[NDArray[np.float64]]]]:
+        """Yield some rows at a time: the cells of some columns, and others as numbers.
+
+        A cell that is empty, `.`, `-`, `NA`, `N/A`, `NaN`, `null` or `None` is the number NaN.
+
+        Raises
+        ------
+        DataError
+            Naming the line, if it has cells too many or too few or holds no number where one
+            is needed, or if commas may be decimal commas or separate thousands.
+        """
+        text_at = [self.names.index(name) for name in texts]
+        columns = [_Numbers(self.names.index(name), name) for name in numbers]
+        n_before = 0
+        for rows in self._rows():
+            cells = self._transposed(rows, n_before)
+            try:
+                parsed = [column.parse(cells[column.index], n_before) for column in columns]
+            except _NumberError as error:
+                raise self._error(error.row, error.reason) from error
+            yield [[cell.strip() for cell in cells[index]] for index in text_at], parsed
+            n_before += len(rows)
+        for column in columns:
+            if column.all_grouped and column.any_plain and column.comma_row is not None:
+                raise self._error(
+                    column.comma_row,
+                    f"commas in column {column.name!r} may be decimal commas or separate"
+                    " thousands; write decimal points and do not separate thousands",
+                )
+        if with_commas := [column.name for column in columns if column.comma_row is not None]:
+            self.notes.append(f"Decimal commas: {', '.join(with_commas)}; 1,5 is read as 1.5.")
+
+    def place(self, row: int) -> str:
+        """Return the line of the file at which a row (from 0) ends."""
+        with self._reader() as reader:
+            rows = (reader.line_num for cells in reader if cells)
+            return f"line {self.lines_before + next(islice(rows, row, None))}"
+
+    def _error(self, row: int, reason: str) -> DataError:
+        return DataError(f"{printable(self.path)}, {self.place(row)}: {reason}")
+
+    def _rows(self) -> Iterator[list[list[str]]]:
+        with self._reader() as reader:
+            while batch := list(islice(reader, _ROWS)):
+                if rows := [cells for cells in batch if cells]:  # blank lines have none
+                    yield rows
+
+    @contextmanager
+    def _reader(self) -> Iterator["Reader"]:
+        """Open the file behind the column names."""
+        with self.path.open(encoding=self.encoding, newline="") as stream:
+            for _ in range(self.lines_before):
+                stream.readline()
+            reader = csv.reader(stream, delimiter=self.delimiter, strict=True)
+            try:
+                next(reader)
+                yield reader
+            except csv.Error as error:
+                raise DataError(
+                    f"{printable(self.path)}, line {self.lines_before + reader.line_num}: {error};"
+                    " look for a quotation mark without its partner"
+                ) from error
+
+    def _transposed(self, rows: list[list[str]], n_before: int) -> list[tuple[str, ...]]:
+        for row, cells in enumerate(rows):
+            if len(cells) != len(self.names):
+                raise self._error(
+                    n_before + row,
+                    f"{len(cells)} cells, but there are {len(self.names)} columns; where numbers"
+                    " have decimal commas, separate cells by semicolons or tabs",
+                )
+        return list(zip(*rows, strict=True))
+
+
+def open_text_table(path: Path) -> TextTable:
+    """Find out how a text file holds its table, and read the names of its columns.
+
+    Cells are separated by commas, semicolons or tabs, whichever gives most columns. Encodings
+    are UTF-8 and UTF-16 with or without a byte order mark; what is neither is Windows-1252.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read or does not begin with names of columns.
+    """
+    label = printable(path)
+    try:
+        encoding = _encoding(path)
+        with path.open(encoding=encoding, newline="") as stream:
+            delimiters = _DELIMITERS
+            lines_before = 0
+            while not (line := stream.readline()).strip() or _separator(line):
+                delimiters = _separator(line) or delimiters
+                lines_before += 1
+                if not line:
+                    raise DataError(f"{label}: is empty; export it again")
+    except OSError as error:
+        raise DataError(f"{label}: cannot be read ({error.strerror}); check its name") from error
+    except UnicodeError as error:
+        raise DataError(f"{label}: is not a text file; save the table as CSV in UTF-8") from error
+    headers = {}
+    for delimiter in delimiters:
+        with suppress(csv.Error):  # "x";"y" cannot be split at commas
+            headers[delimiter] = next(csv.reader([line], delimiter=delimiter, strict=True))
+    if not headers:
+        raise DataError(
+            f"{label}, line {lines_before + 1}: a quotation mark lacks its partner; this line must"
+            " name the columns"
+        )
+    delimiter = max(headers, key=lambda d: len(headers[d]))
+    names = tuple(name.strip() for name in headers[delimiter])
+    notes = [f"Characters read as {encoding}."] if encoding == "cp1252" else []
+    return TextTable(path, encoding, delimiter, lines_before, names, notes)
+
+
+def _separator(line: str) -> str | None:
+    """Return what a first line like `sep=;`, which Excel writes, says."""
+    match = re.fullmatch(r'"?sep=(.)"?\s*', line)
+    return match[1] if match else None
+
+
+def _encoding(path: Path) -> str:
+    """Return how a file is encoded; a UnicodeError if it is no text."""
+    with path.open("rb") as stream:
+        start = stream.read(_CHUNK)
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in start[:2]:
+        return "utf-16-le" if start[1:2] == b"\0" else "utf-16-be"
+    try:
+        _decode("utf-8-sig", path)
+    except UnicodeError:
+        _decode("cp1252", path)
+        return "cp1252"
+    return "utf-8-sig"
+
+
+def _decode(encoding: str, path: Path) -> None:
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            if b"\0" in chunk:
+                raise UnicodeError("zero bytes")
+            decoder.decode(chunk)
+    decoder.decode(b"", final=True)
+
+
+class _NumberError(ValueError):
+    def __init__(self, row: int, reason: str) -> None:
+        super().__init__(reason)
+        self.row = row
+        self.reason = reason
+
+
+@dataclass
+class _Numbers:
+    """A column of numbers, with what is known of its decimal signs from the rows so far."""
+
+    index: int
+    name: str
+    any_point: bool = False
+    comma_row: int | None = None  # the first row with a comma
+    all_grouped: bool = True  # all cells with commas look like 1,234
+    any_plain: bool = False  # some have no comma
+
+    def parse(self, cells: Sequence[str], n_before: int) -> NDArray[np.float64]:
+        text = "".join(cells)
+        if not text:  # often for a whole column, which would take long cell by cell
+            return np.full(len(cells), np.nan)
+        pointed = cells
+        if "," in text or (self.comma_row is not None):
+            pointed = self._with_points(cells, n_before)
+        else:
+            self.any_plain = self.any_plain or re.search(r"\d", text) is not None
+            if "." in text and not self.any_point:
+                self.any_point = any("." in cell.strip(" .") for cell in cells)
+        if "_" not in text:  # which float() would skip
+            try:
+                return np.fromiter(map(float, pointed), np.float64, len(cells))
+            except ValueError:
+                pass
+        return np.array([self._number(cell, n_before + row) for row, cell in enumerate(cells)])
+
+    def _with_points(self, cells: Sequence[str], n_before: int) -> list[str]:
+        for row, cell in enumerate(cells, n_before):
+            if "," in cell:
+                self.comma_row = row if self.comma_row is None else self.comma_row
+                self.all_grouped &= _GROUPED.fullmatch(cell) is not None
+            elif cell.strip().casefold() not in _MISSING:
+                self.any_plain = True
+            self.any_point |= "." in cell.strip(" .")
+            if self.any_point and self.comma_row is not None:
+                raise _NumberError(
+                    row, f"column {self.name!r} has decimal commas and points; write points only"
+                )
+        return [cell.replace(",", ".") for cell in cells]
+
+    def _number(self, cell: str, row: int) -> float:
+        if cell.strip().casefold() in _MISSING:
+            return np.nan
+        pointed = cell.replace(",", ".")
+        if "_" in pointed or not _is_float(pointed):
+            raise _NumberError(row, f"{cell!r} in column {self.name!r} is not a number; correct it")
+        return float(pointed)
+
+
+def _is_float(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

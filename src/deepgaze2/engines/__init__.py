@@ -1,5 +1,0 @@
-"""Two ways to run the frozen backbone behind one small interface: image in, feature maps out."""
-
-from deepgaze2.engines.base import ENGINES, Engine, create_engine
-
-__all__ = ["ENGINES", "Engine", "create_engine"]

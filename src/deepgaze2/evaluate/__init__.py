@@ -1,1 +1,0 @@
-"""How well densities predict fixations, in bits per fixation."""

@@ -1,0 +1,289 @@
+"""What can be evaluated, by the name that a user types.
+
+A candidate predicts the fixations on the images of one data set. None of its predictions is
+made from fixations on the same image by the subject who is predicted.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.errors import DeepGazeError, ModelError
+from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
+from deepgaze2.image.stimulus import printable, read_stimulus
+from deepgaze2.model import load
+from deepgaze2.references.gold_standard import GoldStandard
+from deepgaze2.references.references import References
+from deepgaze2.rivals import RIVALS, rival
+from deepgaze2.rivals.fitted.fitted_deepgaze1 import FittedDeepGaze1
+from deepgaze2.rivals.fitted.fitted_maps import FittedMaps
+from deepgaze2.rivals.fitted.map_files import open_maps
+from deepgaze2.store import CARD_FILE, Card, packaged_models
+from deepgaze2.support.files import sha256_of
+
+Map = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class View:
+    """One density of an image, and the fixations that it predicts.
+
+    Attributes
+    ----------
+    log_density : float array (H, W)
+        Nats.
+    chosen : bool array (n_fixations_on_the_image,), optional
+        The image's fixations that it predicts; None means all.
+    saliency : float array (H, W), optional
+        The map that the density was made from, where the candidate gives maps.
+    """
+
+    log_density: Map
+    chosen: NDArray[np.bool_] | None = None
+    saliency: Map | None = None
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something that predicts the fixations of one data set.
+
+    Attributes
+    ----------
+    name : str
+        As users know it.
+    views : callable
+        Takes a stimulus' number and returns its densities, each with the fixations it predicts.
+    identity : str
+        What its predictions depend on beside the data set; empty if that cannot be told.
+    note : str
+        How it was fitted to the data set, for the report.
+    """
+
+    name: str
+    views: Callable[[int], Iterable[View]]
+    identity: str
+    note: str = ""
+
+
+GOLD_STANDARD = "gold-standard"
+_BUILT_IN = ("uniform", "center-bias", GOLD_STANDARD)
+_DEEPGAZE1 = "deepgaze1"
+_PLACES = ("maps", "densities", "python")
+_MAX_LOG_MASS = 0.01
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise a ModelError if nothing can be evaluated under a name; what it needs is not read."""
+    prefix, _, rest = name.partition(":")
+    names = [*packaged_models(), "default", *_BUILT_IN, *RIVALS, _DEEPGAZE1]
+    if name in names or (prefix in (*_PLACES, _DEEPGAZE1) and rest):
+        return
+    if (Path(name) / CARD_FILE).is_file():
+        return
+    nearest = get_close_matches(name.lower(), names, n=1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"give one of {', '.join(names)}."
+    raise ModelError(
+        f"{printable(name)}: nothing to evaluate is called so; {hint} Also: the folder of a"
+        " trained model, maps:FOLDER, densities:FOLDER, python:MODULE.FUNCTION"
+    )
+
+
+def open_candidate(name: str, references: References, *, engine: str = "auto") -> Candidate:
+    """Return what is evaluated under a name.
+
+    Parameters
+    ----------
+    name : str
+        A packaged model, the folder of a trained one, `uniform`, `center-bias`,
+        `gold-standard`, a rival, `deepgaze1` (on VGG-16) or `deepgaze1:ALEXNET_WEIGHTS`,
+        `maps:FOLDER`, `densities:FOLDER` (or one HDF5 file), or `python:module.function`, see
+        `function_candidate`.
+    references : References
+        The data set. Maps become densities by a conversion fitted to other images of it.
+    engine : str
+        What computes the network of a model of ours.
+
+    Raises
+    ------
+    ModelError
+        If there is no such thing.
+    DataError
+        If its files are missing or damaged, or it needs several subjects per image.
+    """
+    refuse_unknown(name)
+    prefix, _, rest = name.partition(":")
+    if name in _BUILT_IN:
+        return _built_in(name, references)
+    if name in RIVALS:
+        return _fitted(name, partial(_map_of, rival(name), references), references, name)
+    if prefix == _DEEPGAZE1:
+        return _deepgaze1(name, rest, references, engine)
+    if prefix == "maps":
+        files = open_maps(Path(rest).expanduser(), references.dataset)
+        return _fitted(name, files.saliency, references, files.identity)
+    if prefix == "densities":
+        files = open_maps(Path(rest).expanduser(), references.dataset)
+        return Candidate(name, lambda i: [View(files.log_density(i))], files.identity)
+    if prefix == "python":
+        return function_candidate(_imported(name, rest), name, references)
+    return _our_model(name, references, engine)
+
+
+def _deepgaze1(name: str, weights: str, references: References, engine: str) -> Candidate:
+    path = Path(weights).expanduser() if weights else None
+    model = FittedDeepGaze1(references.dataset, path, engine)
+    identity = sha256_of(path) if path is not None and path.is_file() else name
+    return Candidate(
+        name, lambda i: [View(model.log_density(i))], f"{identity} {engine}", model.note
+    )
+
+
+def _our_model(name: str, references: References, engine: str) -> Candidate:
+    model = load(name, engine=engine)
+    predict = out_of_fold(model, references.dataset)
+    n_seen = int(folds_of(model, references.dataset)[1].sum())
+    card = model.card
+    return Candidate(
+        card.name,
+        lambda i: [View(predict(i))],
+        f"{card.readout_sha256} {card.backbone_checksum} {card.folds} {card.longer_side_px}"
+        f" {n_seen} {engine}",
+        "; ".join(_seen_notes(card, n_seen, references.dataset)),
+    )
+
+
+def _seen_notes(card: Card, n_seen: int, dataset: Dataset) -> Iterator[str]:
+    """Say how images were predicted that a model was trained on."""
+    if n_seen:
+        yield f"{n_seen} images by the readout that has not seen them"
+    if n_before := len({*dataset.stimuli.ids} & {*card.training.get("seen_before", ())}):
+        yield (
+            f"{n_before} images have names of images that the model it went on from was trained"
+            " on; if they are the same, scores are too good"
+        )
+
+
+def _built_in(name: str, references: References) -> Candidate:
+    dataset = references.dataset
+    if name == "uniform":
+
+        def uniform(i: int) -> list[View]:
+            shape = int(dataset.stimuli.height[i]), int(dataset.stimuli.width[i])
+            return [View(np.full(shape, -np.log(shape[0] * shape[1])))]
+
+        return Candidate(name, uniform, name)
+    if name == "center-bias":
+        baseline = references.baseline
+        return Candidate(
+            name,
+            lambda i: [View(baseline.log_density_map(i))],
+            name,
+            "each image from the fixations on all others",
+        )
+    if references.gold is None:
+        raise ModelError(
+            f"gold-standard: no image of {dataset.name} was seen by two subjects, so none can be"
+            " predicted from others; leave it out"
+        )
+    return Candidate(
+        name,
+        partial(_gold_views, references, references.gold),
+        name,
+        "each subject from the others on the image",
+    )
+
+
+def _gold_views(references: References, gold: GoldStandard, i: int) -> Iterator[View]:
+    dataset = references.dataset
+    baseline = references.baseline.log_density_map(i)
+    on_image = dataset.person[dataset.offsets[i] : dataset.offsets[i + 1]]
+    for person in np.unique(on_image).tolist():
+        log_density = gold.log_density_without(person, dataset, i, baseline)
+        yield View(log_density, on_image == person)
+
+
+def _fitted(
+    name: str, saliency: Callable[[int], Map], references: References, identity: str
+) -> Candidate:
+    maps = FittedMaps(name, saliency, references.dataset)
+
+    def views(i: int) -> list[View]:
+        drawn = saliency(i)
+        return [View(maps.log_density(i, drawn), saliency=drawn)]
+
+    return Candidate(name, views, identity, maps.note)
+
+
+def function_candidate(
+    function: Callable[[NDArray[np.uint8]], Map], name: str, references: References
+) -> Candidate:
+    """Return a function as a candidate.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the pixels of an image, (H, W, 3) uint8 sRGB, and returns (H, W): a log density in
+        nats if its exponential sums to one over the first image, else a saliency map. It is
+        called from several threads.
+    name : str
+        What the report calls it.
+    references : References
+        The data set.
+
+    Raises
+    ------
+    DeepGazeError
+        If it fails on the first image, or returns no map of the image's size; later images'
+        failures are raised when they are scored.
+    """
+
+    def explained(pixels: NDArray[np.uint8]) -> Map:
+        try:
+            return function(pixels)
+        except Exception as error:  # whatever somebody's function raises
+            raise ModelError(
+                f"{name}: fails with {type(error).__name__} ({error}); correct the function"
+            ) from error
+
+    compute = partial(_map_of, explained, references)
+    if abs(float(logsumexp(compute(0).astype(np.float64)))) <= _MAX_LOG_MASS:
+        return Candidate(name, lambda i: [View(compute(i))], "")
+    return _fitted(name, compute, references, "")
+
+
+def _imported(name: str, path: str) -> Callable[[NDArray[np.uint8]], Map]:
+    """Return a function of a module, which may lie in the working folder."""
+    module, _, function_name = path.rpartition(".")
+    sys.path.insert(0, "")  # as `python -m` has it
+    try:
+        function: Callable[..., Map] = getattr(importlib.import_module(module), function_name)
+    except Exception as error:  # whatever running somebody's module raises
+        raise ModelError(f"{name}: cannot be imported ({error}); give MODULE.FUNCTION") from error
+    finally:
+        sys.path.remove("")
+    return function
+
+
+def _map_of(compute: Callable[[NDArray[np.uint8]], Map], references: References, i: int) -> Map:
+    """Return what a function says of an image, checked for its shape."""
+    stimulus = read_stimulus(references.dataset.stimuli.path(i))
+    found = np.asarray(compute(stimulus.pixels))
+    if found.dtype.kind not in "buif":
+        raise DeepGazeError(
+            f"{stimulus.name}: the map holds {found.dtype} values; return real numbers"
+        )
+    if found.shape != stimulus.pixels.shape[:2]:
+        raise DeepGazeError(
+            f"{stimulus.name}: the map has shape {found.shape}, the image"
+            f" {stimulus.pixels.shape[:2]}; return one number for each pixel"
+        )
+    return found

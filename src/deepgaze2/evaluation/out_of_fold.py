@@ -1,0 +1,64 @@
+"""A model's predictions of a data set's images, never by a readout that saw the image."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.splits import image_folds
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.model import Model
+from deepgaze2.references.baseline import fit_center_bias
+
+_CENTER_BIAS_FOLDS = 10
+
+
+def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[CenterBias]:
+    """Return, for each fold, the center bias of all *other* folds' fixations.
+
+    Bandwidth and uniform share are fitted once, across the folds.
+    """
+    fitted = fit_center_bias(dataset, folds)
+    return [fitted.without(fold) for fold in range(folds.max() + 1)]
+
+
+def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return each image's fold, and whether the model was trained on the image, (n_stimuli,).
+
+    Images that the model's card names have the card's fold. All others are split anew, for
+    the center bias alone. A data set of another name counts as the training set too if the card
+    names all of its images: a copy under a new name would else be scored too well, whereas
+    taking one readout for another set's images costs little.
+    """
+    ids = dataset.stimuli.ids
+    fold_by_id = {name: k for k, names in enumerate(model.card.folds) for name in names}
+    known = np.array([fold_by_id.get(name, -1) for name in ids])
+    if model.card.training.get("data_set") != dataset.name and (known < 0).any():
+        known[:] = -1
+    split = image_folds(len(ids), min(_CENTER_BIAS_FOLDS, len(ids)), seed=0)
+    return np.where(known >= 0, known, split), known >= 0
+
+
+def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.float32]]:
+    """Return what predicts each image of a data set without having seen it.
+
+    An image that the model was trained on is predicted by the readouts that have not seen
+    it, any other by the whole mixture. The center bias is that of the data set's other folds.
+
+    Returns
+    -------
+    callable
+        Takes a stimulus' number and returns its log density, float32 (H, W), nats.
+        Thread-safe.
+    """
+    folds, seen = folds_of(model, dataset)
+    priors = fold_center_biases(dataset, folds)
+    members = [model.fold(k) for k in range(len(model.card.folds))]
+
+    def log_density(i: int) -> NDArray[np.float32]:
+        predictor = members[folds[i]] if seen[i] else model
+        path = dataset.stimuli.path(i)
+        return predictor.predict(path, center_bias=priors[folds[i]]).log_density
+
+    return log_density

@@ -1,0 +1,1 @@
+"""Published VGG weights: fetched, and brought to the convention of `backbone.py`."""

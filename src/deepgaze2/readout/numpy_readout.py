@@ -1,0 +1,243 @@
+"""The readout network: four 1×1 convolutions that turn features into saliency (section 2.1).
+
+K readouts (the cross-validation models of a mixture) share one pass: their first layers are
+stacked into one matrix, and since interpolation mixes positions while a 1×1 convolution
+mixes channels, that layer is applied on the coarse grid of the features and only its few
+outputs are interpolated. Both orders give the same numbers.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.readout.architecture import Architecture, TapGroup
+from deepgaze2.readout.grid import block_size, block_stride, blur_matrix, interpolation_matrix
+from deepgaze2.support.cores import available_cores, single_threaded_blas
+
+FloatArray = NDArray[np.float32]
+
+LAYER_NORM_EPSILON = 1e-5  # keeps a position without any activity finite
+
+
+@dataclass(frozen=True)
+class Readout:
+    """Parameters of K readouts.
+
+    Attributes
+    ----------
+    architecture
+        What they are made of.
+    weights
+        One (K, out, in) array per layer; the paper's widths are 16, 32, 2 and 1. The first
+        layer's inputs are the channels of all groups of taps in their order.
+    biases
+        One (K, out) array per layer.
+    sigma_px
+        (K,) standard deviations of the final Gaussian blur, in network-input pixels.
+    prior_weight
+        (K,) factors of the center bias's log density; the paper's are one.
+    tap_deviation
+        (channels,) standard deviation of each tapped channel over a reference set of images:
+        divided by it, features have unit variance.
+    """
+
+    architecture: Architecture
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+    sigma_px: FloatArray
+    prior_weight: FloatArray
+    tap_deviation: FloatArray
+
+    @property
+    def n_models(self) -> int:
+        """K, the number of readouts."""
+        return len(self.sigma_px)
+
+    def members(self, chosen: Sequence[int]) -> "Readout":
+        """Return some of the readouts alone."""
+        picked = list(chosen)
+        return replace(
+            self,
+            weights=tuple(w[picked] for w in self.weights),
+            biases=tuple(b[picked] for b in self.biases),
+            sigma_px=self.sigma_px[picked],
+            prior_weight=self.prior_weight[picked],
+        )
+
+
+def raw_taps(group: TapGroup, features: Mapping[str, FloatArray]) -> FloatArray:
+    """Return a group's taps, (channels, h, w), from the distinct tensors by name.
+
+    A tap behind the ReLU of a stored convolution is derived from it here.
+    """
+    return np.concatenate(
+        [
+            features[tap]
+            if tap in features
+            else np.maximum(features[tap.replace("relu", "conv")], 0)
+            for tap in group.taps
+        ]
+    )
+
+
+def _first_layer(weights: FloatArray, layer_norm: bool, taps: FloatArray) -> FloatArray:
+    """Apply the first layers of all readouts, without bias, to (channels, n): (K·16, n).
+
+    Layer normalization subtracts a position's mean and divides by its deviation, which
+    commutes with the matrix product: (W x - mean(x) W 1) / deviation(x).
+    """
+    outputs = weights @ taps
+    if layer_norm:
+        mean = taps.mean(axis=0)
+        variance = np.einsum("cn,cn->n", taps, taps) / np.float32(len(taps)) - np.square(mean)
+        outputs -= weights.sum(axis=1)[:, None] * mean
+        outputs /= np.sqrt(np.maximum(variance, 0) + LAYER_NORM_EPSILON)
+    return outputs
+
+
+@dataclass(frozen=True)
+class _Coarse:
+    """The first layers' products on a group's grid, (K, 16, h, w), and the way to the readout's.
+
+    `rows` is (gh, h) and `columns` (w, gw).
+    """
+
+    products: FloatArray
+    rows: FloatArray
+    columns: FloatArray
+
+    def on_grid(self, k: int) -> FloatArray:
+        """Return the k-th product interpolated, (16, gh, gw)."""
+        interpolated: FloatArray = self.rows @ (self.products[k] @ self.columns)
+        return interpolated
+
+
+def saliency(
+    readout: Readout,
+    features: Sequence[Mapping[str, FloatArray]],
+    sizes: Sequence[tuple[int, int]],
+) -> FloatArray:
+    """Return S, the blurred saliency of each readout on the readout's grid.
+
+    Parameters
+    ----------
+    features
+        For each group of taps the backbone's distinct tensors by name (see
+        `Vgg.stored_taps`), (channels, h, w).
+    sizes
+        For each group width and height of the network input in pixels. The first is the one
+        that the grid belongs to.
+
+    Returns
+    -------
+    array, (K, gh, gw)
+        Saliency in nats: log density up to the center bias and a constant. For the paper's
+        grid, conv2_1's, gh is ceil(height/2).
+    """
+    grid_block = readout.architecture.grid_block
+    width, height = (block_size(px, grid_block) for px in sizes[0])
+    stride = block_stride(grid_block)
+
+    def one(k: int) -> FloatArray:
+        # (16, h, w) -> (16, gh, gw); the wide product comes last, on contiguous rows.
+        hidden = coarse[0].on_grid(k)
+        for group in coarse[1:]:
+            hidden += group.on_grid(k)
+        output = _pointwise(readout, k, hidden.reshape(len(hidden), -1))
+        sigma_cells = float(readout.sigma_px[k]) / stride
+        blurred: FloatArray = _blur(height, sigma_cells) @ output.reshape(height, width)
+        return blurred @ _blur(width, sigma_cells).T
+
+    with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
+        coarse = _coarse(readout, features, sizes, pool)
+        return np.stack(list(pool.map(one, range(readout.n_models))))
+
+
+def _coarse(
+    readout: Readout,
+    features: Sequence[Mapping[str, FloatArray]],
+    sizes: Sequence[tuple[int, int]],
+    pool: ThreadPoolExecutor,
+) -> list[_Coarse]:
+    architecture = readout.architecture
+    result, start = [], 0
+    for group, stored, size in zip(architecture.groups, features, sizes, strict=True):
+        taps = raw_taps(group, stored)
+        channels, height, width = taps.shape
+        part = slice(start, start + channels)
+        start += channels
+        taps /= readout.tap_deviation[part, None, None]
+        weights = readout.weights[0][:, :, part].reshape(-1, channels)
+        apply = partial(_first_layer, weights, architecture.layer_norm)
+        parts = np.array_split(taps.reshape(channels, -1), available_cores(), axis=1)
+        products = np.concatenate(list(pool.map(apply, parts)), axis=1)
+        rows, columns = (
+            interpolation_matrix(
+                group.positions(main_px, px, architecture.grid_block), cells
+            ).astype(np.float32)
+            for main_px, px, cells in zip(
+                reversed(sizes[0]), reversed(size), (height, width), strict=True
+            )
+        )
+        shape = readout.n_models, -1, height, width
+        result.append(_Coarse(products.reshape(shape), rows, np.ascontiguousarray(columns.T)))
+    return result
+
+
+@lru_cache(maxsize=64)  # the same for all images of one size
+def _blur(cells: int, sigma_cells: float) -> FloatArray:
+    return blur_matrix(cells, sigma_cells).astype(np.float32)
+
+
+_TILE = 1024  # positions whose activations stay in the cache
+
+
+def _pointwise(readout: Readout, k: int, hidden: FloatArray) -> FloatArray:
+    """Apply all behind the first layer's product to its interpolated (16, n) outputs: (n,)."""
+    apply = _rectified if readout.architecture.activation == "relu" else _softened
+    weights, biases = [w[k] for w in readout.weights], [b[k][:, None] for b in readout.biases]
+    output: FloatArray = hidden[0] + biases[0][0]
+    if len(weights) > 1:
+        apply(weights, biases, hidden, output)
+    if readout.architecture.final_relu:
+        np.maximum(output, 0, out=output)
+    return output
+
+
+def _rectified(
+    weights: list[FloatArray], biases: list[FloatArray], hidden: FloatArray, output: FloatArray
+) -> None:
+    """Fill `output` with all layers after the first product, a ReLU between them.
+
+    relu(x + b) is computed as max(x, -b) + b: the sum is left to the next layer's bias,
+    which saves a pass over the activations.
+    """
+    biases = biases[:1] + biases[1:]
+    for layer in range(1, len(weights)):
+        biases[layer] = biases[layer] + weights[layer] @ biases[layer - 1]
+    positions = hidden.shape[1]
+    # Allocated once: fresh memory for each tile would cost more than the arithmetic.
+    tiles = [np.empty((len(bias), min(_TILE, positions)), np.float32) for bias in biases]
+    for start in range(0, positions, _TILE):
+        size = min(_TILE, positions - start)
+        x = hidden[:, start : start + size]
+        for layer in range(1, len(weights)):
+            x = np.maximum(x, -biases[layer - 1], out=tiles[layer - 1][:, :size])
+            x = np.matmul(weights[layer], x, out=tiles[layer][:, :size])
+        np.add(x[0], biases[-1][0], out=output[start : start + size])
+
+
+def _softened(
+    weights: list[FloatArray], biases: list[FloatArray], hidden: FloatArray, output: FloatArray
+) -> None:
+    """Fill `output` with all layers after the first product, a softplus between them."""
+    for start in range(0, hidden.shape[1], _TILE):
+        x = hidden[:, start : start + _TILE] + biases[0]
+        for weight, bias in zip(weights[1:], biases[1:], strict=True):
+            x = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+            x = weight @ x + bias
+        output[start : start + _TILE] = x[0]

@@ -1,0 +1,4 @@
+"""What predictions are measured against: the center bias below, the gold standard above.
+
+Begin with `references.py`.
+"""

@@ -1,0 +1,4 @@
+"""Rivals that are functions of pixels alone.
+
+Begin with `spectral_residual.py`, the shortest.
+"""

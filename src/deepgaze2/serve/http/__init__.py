@@ -1,0 +1,4 @@
+"""Requests and answers: routes, forms, limits, problems, the description of the API.
+
+Begin with `app.py`.
+"""

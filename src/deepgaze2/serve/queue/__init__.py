@@ -1,0 +1,4 @@
+"""Which image is computed next, and who waits how long.
+
+Begin with `dispatcher.py`.
+"""

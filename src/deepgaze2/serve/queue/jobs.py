@@ -1,0 +1,40 @@
+"""Images on their way through the server: what is asked of each, and who waits for it."""
+
+from asyncio import Future
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from deepgaze2.serve.http.options import Options
+
+Task = Literal["predict", "layers"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A result: what the worker computed for an image."""
+
+    media_type: str
+    body: bytes = field(repr=False)  # megabytes, and nobody's business in a message
+
+
+@dataclass(eq=False)
+class Job:
+    """An image to compute.
+
+    Attributes
+    ----------
+    answer
+        Becomes the answer or a ProblemError; done early if nobody waits any more.
+    is_retry
+        Whether a worker died over it before.
+    """
+
+    task: Task
+    options: Options
+    image: bytes = field(repr=False)
+    answer: "Future[Answer]" = field(repr=False)
+    is_retry: bool = False
+
+    def header(self, number: int) -> dict[str, Any]:
+        """Return what the worker is told about it."""
+        return {"id": number, "task": self.task, "options": asdict(self.options)}

@@ -1,0 +1,104 @@
+"""`POST /v1/predict` and `POST /v1/layers`: an upload in, what the worker makes of it out."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from deepgaze2.serve.http.options import Options, parse_options
+from deepgaze2.serve.http.problems import busy
+from deepgaze2.serve.http.upload import read_image
+from deepgaze2.serve.queue.dispatcher import Dispatcher
+from deepgaze2.serve.queue.jobs import Answer, Job, Task
+from deepgaze2.serve.queue.limits import Limits
+
+_CHUNK_BYTES = 1 << 18
+
+
+@dataclass
+class UnderWay:
+    """Counts the images between the first byte of an upload and the last of its result."""
+
+    most: int
+    now: int = 0
+
+    def __enter__(self) -> None:
+        if self.now >= self.most:
+            raise busy("too-many-requests", f"{self.now} images are under way", 1)
+        self.now += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.now -= 1
+
+
+@dataclass
+class Predictions:
+    """The application behind one address: uploads an image, and returns what a task gives."""
+
+    task: Task
+    models: Sequence[str]
+    limits: Limits
+    dispatcher: Dispatcher
+    under_way: UnderWay
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        request = Request(scope, receive, send)
+        options = parse_options(
+            request.query_params.multi_items(),
+            self.models,
+            with_results=self.task == "predict",
+        )
+        self.dispatcher.check_room()
+        with self.under_way, suppress(ClientDisconnect):
+            # No name keeps the upload while its result is sent.
+            answer = await self._computed(request, options, await read_image(request, self.limits))
+            await self._send(answer, request, send)
+
+    async def _computed(self, request: Request, options: Options, image: bytes) -> Answer:
+        """Return the worker's answer.
+
+        Raises
+        ------
+        ClientDisconnect
+            If the client goes away before.
+        """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        job = Job(self.task, options, image, answer)
+        self.dispatcher.submit(job)
+        gone = asyncio.ensure_future(_disconnected(request))
+        try:
+            futures: tuple[asyncio.Future[Answer], asyncio.Future[None]] = (answer, gone)
+            await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise ClientDisconnect
+            return answer.result()
+        finally:
+            gone.cancel()
+            self.dispatcher.forget(job)
+
+    async def _send(self, answer: Answer, request: Request, send: Send) -> None:
+        body = memoryview(answer.body)
+        headers = [
+            (b"content-type", answer.media_type.encode()),
+            (b"content-length", str(len(body)).encode()),
+        ]
+        try:
+            async with asyncio.timeout(self.limits.transfer_s):
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                for start in range(0, len(body), _CHUNK_BYTES):
+                    chunk = bytes(body[start : start + _CHUNK_BYTES])
+                    more = start + _CHUNK_BYTES < len(body)
+                    await send({"type": "http.response.body", "body": chunk, "more_body": more})
+        except TimeoutError:
+            request.scope["state"]["abort"]()
+            await asyncio.sleep(0)  # so that the connection knows it
+            raise ClientDisconnect from None
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

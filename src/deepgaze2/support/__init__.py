@@ -1,0 +1,1 @@
+"""What all rooms need and no room is about: files, locks, cores."""

@@ -1,0 +1,141 @@
+"""Files: written whole or not at all, checked by their hash, cached where the user wants."""
+
+import errno
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from deepgaze2.errors import OutputError
+
+ASSETS = Path(__file__).parents[1] / "assets"
+"""What is packaged: weights, models, center biases, photos."""
+
+_CHUNK_BYTES = 1 << 20
+
+# It can only be read by setting it, for all threads: once, while there is but one.
+_UMASK = os.umask(0o022)
+os.umask(_UMASK)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path that becomes `path` when the block ends without an error.
+
+    The temporary file lies in the target's folder (created if missing) and keeps its
+    suffix, so writers that choose a format by suffix work.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be created, or the file not written (full disk, no permission).
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o666 & ~_UMASK)  # mkstemp makes files private
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(
+            f"{path}: cannot be written ({reason}); free some space or choose another place"
+        ) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink()
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep others, in this process or another, from entering a block about the same path.
+
+    The lock is the file `<path>.lock`, which goes with the block, however that ends.
+
+    Raises
+    ------
+    OutputError
+        If another is in the block.
+    OSError
+        If the lock cannot be created.
+    """
+    with claimed(path) as ours:
+        if not ours:
+            raise OutputError(
+                f"{path}: is being written by another process; wait until it is done and"
+                " run this again"
+            )
+        yield
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Tell a block whether it is alone with a path, as `locked` does, and enter it either way.
+
+    Raises
+    ------
+    OSError
+        If the lock cannot be created.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f"{path.name}.lock")
+    with lock.open("ab") as stream:
+        ours = _lock(stream, lock)
+        try:
+            yield ours
+        finally:
+            if ours:
+                with suppress(OSError):  # Windows refuses, and keeps an empty file
+                    lock.unlink()
+
+
+def _lock(stream: IO[bytes], lock: Path) -> bool:
+    """Tell whether the lock is ours now; the system takes it back when the process ends."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            return True
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(stream.fileno()), lock.stat())  # else it was released
+    except OSError as error:
+        return error.errno in (errno.ENOLCK, errno.ENOTSUP)  # some network drives have no locks
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def cache_directory() -> Path:
+    r"""Return the folder for downloads and caches.
+
+    `DEEPGAZE2_CACHE` if set, else the platform's usual place
+    (`~/.cache/deepgaze2`, `~/Library/Caches/deepgaze2`, `%LOCALAPPDATA%\deepgaze2`).
+    """
+    if chosen := os.environ.get("DEEPGAZE2_CACHE"):
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return base / "deepgaze2"

@@ -1,0 +1,61 @@
+"""How good readouts are on the images of their own part, which they have not seen."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepgaze2.training.fit import Fit
+from deepgaze2.training.objective import Objective
+from deepgaze2.training.runs import Run
+from deepgaze2.training.starts import Key, Starts
+
+
+def gains_of_starts(
+    runs: Mapping[Key, Run], fits: Mapping[Key, Fit], starts: Starts
+) -> dict[Key, NDArray[np.float64]]:
+    """Return the gains of what readouts started from, before any pretraining.
+
+    Parameters
+    ----------
+    runs, fits
+        The fine-tuning.
+
+    Returns
+    -------
+    dict of float64 array (n_images_of_the_part,)
+        Bits per fixation over the center bias of the other parts.
+    """
+    gains = {}
+    for key, run in runs.items():
+        if run.start is starts[key]:
+            gains[key] = fits[key].start_gains
+            continue
+        held_out = run.images.held_out
+        objective = Objective(run.network, held_out, grid_block=run.settings.grid_block)
+        gains[key] = objective.information_gains(
+            torch.from_numpy(starts[key]), range(len(held_out))
+        )
+    return gains
+
+
+def gains_by_image(
+    gains: Mapping[Key, NDArray[np.float64]], folds: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """Return the mean over seeds of each image's gain by its own part's readouts, (n_images,).
+
+    NaN in parts without readouts.
+
+    Parameters
+    ----------
+    gains
+        Of each part's images, by part and seed.
+    folds
+        (n_images,) the part of each image.
+    """
+    n_seeds = len({s for _, s in gains})
+    found = np.full(len(folds), np.nan)
+    for k in range(len(gains) // n_seeds):
+        found[folds == k] = np.mean([gains[k, s] for s in range(n_seeds)], axis=0)
+    return found

@@ -1,0 +1,94 @@
+"""An image with its fixations, ready for the likelihood."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from deepgaze2.features.cache import ImageFeatures
+from deepgaze2.readout.architecture import Architecture
+
+_CACHE_DEPTH = 4  # network, view, layer, image
+
+
+@dataclass(frozen=True)
+class TrainingImage:
+    """One image, as the network sees it.
+
+    Attributes
+    ----------
+    features
+        The cached features, for each group of taps.
+    log_center_bias
+        (height, width) log prior at the network input's pixels, in nats, up to a constant. It
+        is shared by all images of one size and part.
+    pixels
+        (n_fixations,) the fixations' pixels of the network input, row by row.
+    """
+
+    features: tuple[ImageFeatures, ...]
+    log_center_bias: NDArray[np.float32]
+    pixels: NDArray[np.int32]
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Width and height of each group's network input."""
+        return tuple(features.input_size for features in self.features)
+
+    @property
+    def names(self) -> list[str]:
+        """Paths of its features in the cache, which tell what they depend on."""
+        files = [path for features in self.features for path in features.files.values()]
+        return ["/".join(path.parts[-_CACHE_DEPTH:]) for path in files]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images for one readout.
+
+    Attributes
+    ----------
+    seen
+        Those that it is trained on.
+    mirrored
+        The same mirrored, or none if they are not wanted.
+    held_out
+        Those that it is scored on, and may be stopped by.
+    """
+
+    seen: Sequence[TrainingImage]
+    mirrored: Sequence[TrainingImage] = ()
+    held_out: Sequence[TrainingImage] = ()
+
+
+def fixated_pixels(
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    image_size: tuple[int, int],
+    input_size: tuple[int, int],
+) -> NDArray[np.int32]:
+    """Return the number of the network-input pixel that each fixation lies in.
+
+    Parameters
+    ----------
+    x, y
+        (n,) image pixels.
+    image_size, input_size
+        Width and height.
+    """
+    column, row = (
+        np.clip((position * (input_px / image_px)).astype(np.int32), 0, input_px - 1)
+        for position, image_px, input_px in zip((x, y), image_size, input_size, strict=True)
+    )
+    return row * np.int32(input_size[0]) + column
+
+
+def load_features(image: TrainingImage, architecture: Architecture) -> list[list[Tensor]]:
+    """Read an image's features: each group's taps, (channels, h, w), float16 as stored."""
+    return [
+        [torch.from_numpy(tap) for tap in features.tensors(group.taps)]
+        for features, group in zip(image.features, architecture.groups, strict=True)
+    ]

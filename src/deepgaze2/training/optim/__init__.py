@@ -1,0 +1,4 @@
+"""Optimizers of sums of functions.
+
+Begin with `optimizers.py`.
+"""

@@ -1,0 +1,152 @@
+"""From a data set to images that can be trained on: features, priors, fixated pixels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.features.cache import Network, View, cache_features, tap_deviations
+from deepgaze2.image.image_files import image_files
+from deepgaze2.training.images import TrainingImage, TrainingSet, fixated_pixels
+from deepgaze2.training.recipes import Recipe
+from deepgaze2.training.starts import Start
+
+
+@dataclass(frozen=True)
+class PreparedImages:
+    """A data set's images, as they are and mirrored."""
+
+    images: list[TrainingImage]
+    mirrored: list[TrainingImage]
+
+    def training_set(
+        self,
+        seen: NDArray[np.bool_],
+        held_out: NDArray[np.bool_] | None = None,
+    ) -> TrainingSet:
+        """Return images to train on and to stop by, each chosen by a mask."""
+
+        def chosen(
+            images: list[TrainingImage], mask: NDArray[np.bool_] | None
+        ) -> list[TrainingImage]:
+            return [] if mask is None else [images[i] for i in np.flatnonzero(mask)]
+
+        return TrainingSet(
+            seen=chosen(self.images, seen),
+            mirrored=chosen(self.mirrored, seen) if self.mirrored else [],
+            held_out=chosen(self.images, held_out),
+        )
+
+
+def prepare_images(
+    dataset: Dataset,
+    priors: Sequence[CenterBias],
+    folds: NDArray[np.integer],
+    backbone: Network,
+    recipe: Recipe,
+    *,
+    mirrored: bool = False,
+) -> PreparedImages:
+    """Compute features, or find them in the cache, and put fixations and priors beside them.
+
+    Parameters
+    ----------
+    dataset
+        Every image has fixations.
+    priors
+        One for each part.
+    folds
+        (n_images,) the part of each image.
+    mirrored
+        Whether mirrored images are wanted too.
+    """
+    as_is = _prepare(dataset, priors, folds, backbone, recipe, mirrored=False)
+    swapped = _prepare(dataset, priors, folds, backbone, recipe, mirrored=True) if mirrored else []
+    return PreparedImages(as_is, swapped)
+
+
+def _prepare(
+    dataset: Dataset,
+    priors: Sequence[CenterBias],
+    folds: NDArray[np.integer],
+    backbone: Network,
+    recipe: Recipe,
+    *,
+    mirrored: bool,
+) -> list[TrainingImage]:
+    stimuli = dataset.stimuli
+    paths = [stimuli.path(i) for i in range(len(stimuli))]
+    features = [
+        cache_features(
+            paths,
+            backbone,
+            group.taps,
+            View(round(recipe.longer_side_px * group.scale), mirrored),
+        )
+        for group in recipe.architecture.groups
+    ]
+
+    @cache  # one array for all images of a size and part
+    def prior(fold: int, width: int, height: int) -> NDArray[np.float32]:
+        log_density = priors[fold].log_density(height, width)
+        return np.ascontiguousarray(log_density[:, ::-1]) if mirrored else log_density
+
+    images = []
+    for i, seen in enumerate(zip(*features, strict=True)):
+        fixations = dataset.fixations_on(i)
+        size = int(stimuli.width[i]), int(stimuli.height[i])
+        pixels = fixated_pixels(fixations.x, fixations.y, size, seen[0].input_size)
+        if mirrored:
+            row, column = np.divmod(pixels, seen[0].input_size[0])
+            pixels = row * np.int32(seen[0].input_size[0]) + (seen[0].input_size[0] - 1 - column)
+        images.append(
+            TrainingImage(seen, prior(int(folds[i]), *seen[0].input_size), pixels.astype(np.int32))
+        )
+    return images
+
+
+def feature_deviations(
+    recipe: Recipe,
+    backbone: Network,
+    prepared: PreparedImages,
+    normalize_over: Path | None,
+    start: Start | None,
+) -> list[NDArray[np.float32]]:
+    """Return, for each group of taps, what its channels are divided by for unit variance.
+
+    Parameters
+    ----------
+    normalize_over
+        Folder of images to take the variance over; None takes the prepared ones.
+    start
+        A model to go on from: its own, whatever the images.
+
+    Returns
+    -------
+    list of float32 array (channels,)
+        Standard deviations.
+    """
+    groups = recipe.architecture.groups
+    if start is not None:
+        widths = [
+            sum(len(one.tensor(tap)) for tap in group.taps)
+            for one, group in zip(prepared.images[0].features, groups, strict=True)
+        ]
+        return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
+    if normalize_over is None:
+        return [
+            tap_deviations([image.features[g] for image in prepared.images], group.taps)
+            for g, group in enumerate(groups)
+        ]
+    reference = image_files(normalize_over)
+    deviations = []
+    for group in groups:
+        view = View(round(recipe.longer_side_px * group.scale))
+        features = cache_features(reference, backbone, group.taps, view)
+        deviations.append(tap_deviations(features, group.taps))
+    return deviations

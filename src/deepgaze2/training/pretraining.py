@@ -1,0 +1,68 @@
+"""Pretraining: training on another data set first (section 2.2)."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.training.fit import FitSettings
+from deepgaze2.training.preparation import PreparedImages
+from deepgaze2.training.runs import Run
+from deepgaze2.training.starts import Key, Starts, run_name, seed_of
+
+
+@dataclass(frozen=True)
+class GroupedImages:
+    """A data set's images, and which are alike.
+
+    Attributes
+    ----------
+    groups
+        (n_images,) equal for images that are alike, be they of one data set or of two.
+    """
+
+    prepared: PreparedImages
+    groups: NDArray[np.intp]
+
+
+def pretraining_runs(
+    images: GroupedImages,
+    finetuned: GroupedImages,
+    folds: NDArray[np.intp],
+    starts: Starts,
+    network: ReadoutNetwork,
+    settings: FitSettings,
+    seed: int,
+    *,
+    random: bool,
+) -> dict[Key, Run]:
+    """Return the pretraining of each readout, never on an image like those of its own part.
+
+    One serves all parts where it would be the same for each: starts are random, no image is in
+    both sets, and none of the second is looked at to stop.
+
+    Parameters
+    ----------
+    images
+        To pretrain on.
+    finetuned, folds
+        To fine-tune on, and the part of each.
+    random
+        Whether the starts are the random ones of each readout's seed.
+    """
+    in_both = bool(np.isin(images.groups, finetuned.groups).any())
+    apart = not random or settings.epochs is None or in_both
+    runs: dict[Key, Run] = {}
+    for (k, s), begin in starts.items():
+        if k and not apart:
+            runs[k, s] = runs[0, s]
+            continue
+        own = finetuned.groups[folds == k]
+        sets = images.prepared.training_set(~np.isin(images.groups, own))
+        if settings.epochs is None:
+            # By the score on the other data set, as the paper's; never by the part itself.
+            sets = replace(sets, held_out=finetuned.prepared.training_set(folds != k).seen)
+        own_seed = replace(settings, seed=seed_of(seed, (k, s)))
+        runs[k, s] = Run(run_name("pretraining", (k, s)), network, sets, begin, own_seed, random)
+    return runs

@@ -1,0 +1,340 @@
+"""The whole procedure: pretraining, cross-validated fine-tuning, packaging (section 2.2)."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.splits import group_folds, near_duplicates
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.errors import DataError
+from deepgaze2.evaluation.out_of_fold import fold_center_biases
+from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.cache import Network
+from deepgaze2.readout.torch_readout import ReadoutNetwork, readout_of
+from deepgaze2.references.baseline import center_bias_of, fit_center_bias
+from deepgaze2.references.references import dataset_checksum
+from deepgaze2.store import OWN_CENTER_BIAS, Card, write_model
+from deepgaze2.training.curves import CurveDrawing
+from deepgaze2.training.fit import Curve, Fit
+from deepgaze2.training.folder import CHECKPOINTS, begin_or_go_on, refuse_finished
+from deepgaze2.training.gains import gains_by_image, gains_of_starts
+from deepgaze2.training.preparation import PreparedImages, feature_deviations, prepare_images
+from deepgaze2.training.pretraining import GroupedImages, pretraining_runs
+from deepgaze2.training.recipes import Recipe
+from deepgaze2.training.record import training_record
+from deepgaze2.training.runs import Run, train_all
+from deepgaze2.training.starts import (
+    Key,
+    Start,
+    Starts,
+    continued_starts,
+    kept_parts,
+    random_starts,
+    run_name,
+    seed_of,
+)
+
+_FOLDS = 10
+_MOST_PRIOR_FIXATIONS = 200_000  # more do not change a center bias, and mouse samples are millions
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What cross-validated training leads to.
+
+    Attributes
+    ----------
+    fits
+        Of each part of the cross-validation, one for each seed.
+    gains
+        (n_images,) information gain of each image in bits per fixation over the center bias of the
+        other parts: the mean over the readouts that have not seen it; NaN in parts that none was
+        trained for.
+    start_gains
+        The same of the readouts that these started from, before any training; None unless they
+        are a model's.
+    pretraining
+        Curves of the pretraining, by name.
+    """
+
+    network: ReadoutNetwork
+    fits: tuple[tuple[Fit, ...], ...]
+    folds: NDArray[np.intp]
+    gains: NDArray[np.float64]
+    start_gains: NDArray[np.float64] | None
+    pretraining: dict[str, Curve]
+
+
+def train_model(
+    dataset: Dataset,
+    backbone: Backbone,
+    folder: Path,
+    *,
+    name: str,
+    recipe: Recipe,
+    pretrain: Dataset | None = None,
+    start: Start | None = None,
+    center_bias: str | None = None,
+    n_folds: int | None = None,
+    normalize_over: Path | None = None,
+    seed: int = 0,
+) -> tuple[Card, Trained]:
+    """Train a cross-validated mixture on a data set and write its model folder.
+
+    Each readout's images see the center bias of the *other* parts' fixations as their prior,
+    in training as in scoring. Images without fixations are left out.
+
+    Parameters
+    ----------
+    dataset, pretrain
+        To fine-tune and to pretrain on: first fixations dropped and all fixations inside their
+        images. Images of the second that are also in a part of the first, or nearly, are not
+        seen by the readouts that predict that part.
+    folder
+        Where the model goes. Checkpoints lie in it, from which the same training goes on if it was
+        interrupted, until `remove_checkpoints`: what is done with the model, such as scoring it,
+        may be interrupted too.
+    start
+        Go on from this model's readouts instead of from random numbers. If it was trained on some
+        of the images, known by their names, its parts are kept, and the readouts of each part go
+        on from those that have not seen it.
+    center_bias
+        The packaged center bias that the model takes when a prediction names none; None
+        estimates it from all fixations of the data set.
+    n_folds
+        Parts of the cross-validation; None takes ten, or the start's own.
+    normalize_over
+        Folder of images over which each channel gets unit variance; None takes the training
+        images (the paper took ImageNet's).
+
+    Returns
+    -------
+    Card
+        The model's card, without scores.
+    Trained
+        The readouts and their gains.
+
+    Raises
+    ------
+    DataError
+        If there are fewer images with fixations than folds, or scores would be too good since
+        the start has seen the images, or the folder holds another training's model or
+        checkpoints.
+    """
+    began = time.monotonic()
+    refuse_finished(folder)
+    dataset = _with_fixations(dataset)
+    trained = cross_validate(
+        dataset,
+        backbone,
+        folder,
+        recipe=recipe,
+        pretrain=pretrain,
+        start=start,
+        n_folds=n_folds,
+        normalize_over=normalize_over,
+        seed=seed,
+    )
+    own_center_bias = _center_bias(dataset) if center_bias is None else None
+    ids = np.array(dataset.stimuli.ids)
+    card = Card(
+        name=name,
+        description=_description(backbone, recipe, pretrain, start),
+        license="MIT",
+        network=backbone.vgg.name,
+        backbone_checksum=backbone.checksum,
+        architecture=recipe.architecture,
+        longer_side_px=recipe.longer_side_px,
+        center_bias=center_bias or OWN_CENTER_BIAS,
+        folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(len(trained.fits))),
+        training=training_record(
+            dataset,
+            recipe,
+            trained.fits,
+            trained.pretraining,
+            time.monotonic() - began,
+            pretrain=pretrain,
+            start=start,
+            seed=seed,
+        ),
+    )
+    vectors = [fit.parameters for fits in trained.fits for fit in fits]
+    card = write_model(folder, card, readout_of(trained.network, vectors), own_center_bias)
+    return card, trained
+
+
+def cross_validate(
+    dataset: Dataset,
+    backbone: Network,
+    folder: Path,
+    *,
+    recipe: Recipe,
+    pretrain: Dataset | None = None,
+    start: Start | None = None,
+    n_folds: int | None = None,
+    first_parts: int | None = None,
+    normalize_over: Path | None = None,
+    seed: int = 0,
+) -> Trained:
+    """Train the readouts of all parts and score each on its own part; see `train_model`.
+
+    Parameters
+    ----------
+    first_parts
+        Train for so many parts only, the first ones; None trains for all.
+    """
+    dataset = _with_fixations(dataset)
+    pretrain = _with_fixations(pretrain) if pretrain is not None else None
+    paths = _paths(dataset)
+    everything = near_duplicates(paths + (_paths(pretrain) if pretrain is not None else []))
+    groups, other_groups = np.split(everything, [len(paths)])
+    folds, parts = _divide(dataset, groups, start, n_folds, seed)
+    begin_or_go_on(
+        folder,
+        {
+            "data set": dataset_checksum(dataset),
+            "pretraining data set": dataset_checksum(pretrain) if pretrain is not None else None,
+            "backbone": backbone.checksum,
+            "recipe or options": asdict(recipe),
+            "start": start.name if start else None,
+            "parts": folds.tolist(),
+            "images to normalize over": str(normalize_over) if normalize_over else None,
+            "seed": seed,
+        },
+    )
+    priors = fold_center_biases(dataset, folds)
+    n_parts = len(priors) if first_parts is None else first_parts
+    mirrored = recipe.finetuning.mirrored
+    prepared = prepare_images(dataset, priors, folds, backbone, recipe, mirrored=mirrored)
+    network = ReadoutNetwork(
+        recipe.architecture,
+        feature_deviations(recipe, backbone, prepared, normalize_over, start),
+        learn_sigma=recipe.learn_sigma,
+        learn_prior_weight=recipe.learn_prior_weight,
+    )
+    if start is None:
+        starts = random_starts(network, n_parts, recipe.n_seeds, seed)
+    else:
+        starts = continued_starts(network, start, parts, n_parts, recipe.n_seeds)
+    begin, pretraining = starts, dict[str, Curve]()
+    if pretrain is not None:
+        images = GroupedImages(_to_pretrain_on(pretrain, backbone, recipe), other_groups)
+        finetuned = GroupedImages(prepared, groups)
+        settings, random = recipe.pretraining, start is None
+        runs = pretraining_runs(
+            images, finetuned, folds, starts, network, settings, seed, random=random
+        )
+        begin, pretraining = _pretrained(runs, folder)
+    runs = {
+        key: Run(
+            run_name("finetuning", key),
+            network,
+            prepared.training_set(folds != key[0], folds == key[0]),
+            parameters,
+            replace(recipe.finetuning, seed=seed_of(seed, key)),
+            random=start is None and pretrain is None,
+        )
+        for key, parameters in begin.items()
+    }
+    fits = _train(runs, folder, "fine-tuning", pretraining)
+    return Trained(
+        network=network,
+        fits=tuple(tuple(fits[k, s] for s in range(recipe.n_seeds)) for k in range(n_parts)),
+        folds=folds,
+        gains=gains_by_image({key: fit.gains for key, fit in fits.items()}, folds),
+        start_gains=gains_by_image(gains_of_starts(runs, fits, starts), folds) if start else None,
+        pretraining=pretraining,
+    )
+
+
+def _divide(
+    dataset: Dataset,
+    groups: NDArray[np.intp],
+    start: Start | None,
+    n_folds: int | None,
+    seed: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Return each image's part and, if they are the start's, which of its parts each is of."""
+    if start is None or (kept := kept_parts(start, dataset, groups, seed)) is None:
+        return _folds(dataset, groups, _FOLDS if n_folds is None else n_folds, seed), None
+    if n_folds is not None:
+        raise DataError(
+            f"{dataset.name}: {start.name} was trained on some of these images, so its own parts"
+            " are kept; leave the number of parts (--folds) out"
+        )
+    return kept
+
+
+def _to_pretrain_on(dataset: Dataset, backbone: Network, recipe: Recipe) -> PreparedImages:
+    # All images' fixations make the prior, also those of images that are held out later: it is a
+    # smooth template of where mice are moved on any image, and is not part of the model.
+    prior = _center_bias(dataset)
+    all_alike = np.zeros(len(dataset.stimuli), np.intp)
+    mirrored = recipe.pretraining.mirrored
+    return prepare_images(dataset, [prior], all_alike, backbone, recipe, mirrored=mirrored)
+
+
+def _pretrained(runs: Mapping[Key, Run], folder: Path) -> tuple[Starts, dict[str, Curve]]:
+    fits = _train(runs, folder, "pretraining")
+    curves = {runs[key].name: fit.curve for key, fit in fits.items()}
+    return {key: fit.parameters for key, fit in fits.items()}, curves
+
+
+def _train(
+    runs: Mapping[Key, Run],
+    folder: Path,
+    description: str,
+    before: Mapping[str, Curve] | None = None,
+) -> dict[Key, Fit]:
+    """Train readouts, those that share a training once, and draw their curves."""
+    drawing = CurveDrawing(folder, before)
+    different = list({run.name: run for run in runs.values()}.values())
+    found = train_all(different, folder / CHECKPOINTS, description=description, on_epoch=drawing)
+    drawing({name: fit.curve for name, fit in found.items()}, last=True)
+    return {key: found[run.name] for key, run in runs.items()}
+
+
+def _with_fixations(dataset: Dataset) -> Dataset:
+    return dataset.select(np.diff(dataset.offsets) > 0)
+
+
+def _paths(dataset: Dataset) -> list[Path]:
+    return [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
+
+
+def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
+    if (n_images := len(np.unique(groups))) < n_folds:
+        raise DataError(
+            f"{dataset.name}: {n_folds} folds, but only {n_images} different images have"
+            " fixations; use fewer folds (--folds), at least 2, or add images"
+        )
+    return group_folds(groups, n_folds, seed)
+
+
+def _center_bias(dataset: Dataset) -> CenterBias:
+    n = len(dataset.fixations)
+    if n > _MOST_PRIOR_FIXATIONS:
+        chosen = np.zeros(n, bool)
+        chosen[np.random.default_rng(0).permutation(n)[:_MOST_PRIOR_FIXATIONS]] = True
+        dataset = dataset.keep(chosen)
+    fitted = fit_center_bias(dataset)
+    return center_bias_of(dataset, fitted.bandwidth, fitted.uniform_share, OWN_CENTER_BIAS)
+
+
+def _description(
+    backbone: Backbone, recipe: Recipe, pretrain: Dataset | None, start: Start | None
+) -> str:
+    architecture = recipe.architecture
+    text = f"DeepGaze II on {backbone.vgg.name}"
+    if len(architecture.groups) > 1:
+        text += f", {len(architecture.groups)} groups of features"
+    if architecture.layer_norm:
+        text += ", features also normalized across channels"
+    if pretrain is not None:
+        text += f", pretrained on {pretrain.name}"
+    return text + (f", fine-tuned from {start.name}" if start else "")

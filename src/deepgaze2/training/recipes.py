@@ -1,0 +1,77 @@
+"""Recipes: a readout's architecture and how it is trained."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from deepgaze2.features.vgg import Vgg
+from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture
+from deepgaze2.store import Card
+from deepgaze2.training.fit import FitSettings
+
+FINETUNING = FitSettings(dropout=0.3)  # some hundred images are few
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training but the data.
+
+    Attributes
+    ----------
+    architecture
+        What the readouts are made of.
+    pretraining, finetuning
+        How they are trained on each data set.
+    n_seeds
+        Readouts of each part of the cross-validation, from different initial parameters.
+    longer_side_px
+        Longer side of the network input in pixels.
+    learn_sigma, learn_prior_weight
+        Whether the blur's width and the center bias's weight are learned.
+    """
+
+    architecture: Architecture
+    pretraining: FitSettings = field(default_factory=FitSettings)
+    finetuning: FitSettings = field(default_factory=FitSettings)
+    n_seeds: int = 1
+    longer_side_px: int = 512
+    learn_sigma: bool = True
+    learn_prior_weight: bool = False
+
+
+def paper_recipe(vgg: Vgg) -> Recipe:
+    """Return the paper's configuration (section 2): `deepgaze2`."""
+    return Recipe(paper_architecture(vgg), finetuning=FINETUNING)
+
+
+def plus_recipe(vgg: Vgg) -> Recipe:
+    """Return the configuration that explained most on OSIE: `deepgaze2-plus`."""
+    *_, last_of_block4 = (name for name in vgg.conv_names() if name.startswith("conv4_"))
+    groups = (
+        TapGroup(vgg.taps),
+        TapGroup(vgg.taps, scale=0.5),
+        TapGroup((last_of_block4, last_of_block4.replace("conv", "relu"))),
+    )
+    return Recipe(
+        Architecture(groups, layer_norm=True, grid_block=3),
+        finetuning=FINETUNING,
+        n_seeds=2,
+        learn_prior_weight=True,
+    )
+
+
+CONTINUED = replace(FINETUNING, epochs=4, learning_rate=1e-4)
+_MANY_IMAGES = 200  # teach more than small steps take up (benchmarks/data_size.py)
+
+
+def continued_recipe(card: Card, n_images: int) -> Recipe:
+    """Return how to go on from a trained model: few steps, and small ones with few images."""
+    many = n_images >= _MANY_IMAGES
+    return Recipe(
+        card.architecture,
+        finetuning=replace(CONTINUED, learning_rate=1e-3) if many else CONTINUED,
+        longer_side_px=card.longer_side_px,
+        learn_prior_weight=True,
+    )
+
+
+RECIPES: dict[str, Callable[[Vgg], Recipe]] = {"paper": paper_recipe, "plus": plus_recipe}

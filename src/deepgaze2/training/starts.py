@@ -1,0 +1,173 @@
+"""Where readouts start from: random numbers, or a trained model's that have not seen the part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.errors import DataError
+from deepgaze2.readout.numpy_readout import Readout
+from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
+
+Key = tuple[int, int]
+"""Number of the part, number of the seed."""
+
+Starts = dict[Key, NDArray[np.float32]]
+"""The parameters that each readout starts from."""
+
+_NAMED = 3  # images, in a message
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trained model to go on from.
+
+    Attributes
+    ----------
+    readout, name
+        Its readouts and what it is called.
+    folds
+        Names of its training images by part, as its card has them: the readouts of a part, which
+        are in the parts' order, have seen all but that part's.
+    seen_by_all
+        Names of images that were seen before by the models that it went on from itself.
+    """
+
+    readout: Readout
+    name: str
+    folds: tuple[tuple[str, ...], ...] = ()
+    seen_by_all: tuple[str, ...] = ()
+
+    def parts_of(self, ids: Sequence[str]) -> NDArray[np.intp]:
+        """Return the part that each image is of, by its name; -1 if it was not trained on."""
+        part_by_id = {name: k for k, names in enumerate(self.folds) for name in names}
+        return np.array([part_by_id.get(name, -1) for name in ids], np.intp)
+
+    def seen_besides(self, ids: Sequence[str]) -> list[str]:
+        """Return the names of the images other than these that any of its readouts has seen."""
+        return sorted({*self.seen_by_all, *(i for part in self.folds for i in part)} - {*ids})
+
+
+def run_name(stage: str, key: Key) -> str:
+    """Return the name of a readout's training."""
+    return f"{stage}-fold{key[0] + 1}-seed{key[1] + 1}"
+
+
+def seed_of(seed: int, key: Key) -> int:
+    """Return a seed of its own for each readout."""
+    return (seed * 1000 + key[1]) * 1000 + key[0]
+
+
+def random_starts(network: ReadoutNetwork, n_folds: int, n_seeds: int, seed: int) -> Starts:
+    """Return random parameters for each readout."""
+    keys = [(k, s) for k in range(n_folds) for s in range(n_seeds)]
+    return {key: network.initial(seed_of(seed, key)) for key in keys}
+
+
+def continued_starts(
+    network: ReadoutNetwork,
+    start: Start,
+    parts: NDArray[np.intp] | None,
+    n_folds: int,
+    n_seeds: int,
+) -> Starts:
+    """Return a trained model's parameters for each readout.
+
+    Parameters
+    ----------
+    parts
+        (n_folds,) the start's part that each part is of, see `kept_parts`: its readouts have not
+        seen it. None if no readout has seen any of the images; then all are taken in turn.
+    """
+    keys = [(k, s) for k in range(n_folds) for s in range(n_seeds)]
+    n_models = start.readout.n_models
+    if parts is None:
+        chosen = [number % n_models for number in range(len(keys))]
+    else:
+        per_part = n_models // len(start.folds)
+        chosen = [int(parts[k]) * per_part + s % per_part for k, s in keys]
+    return {
+        key: parameters_of(network, start.readout, number)
+        for key, number in zip(keys, chosen, strict=True)
+    }
+
+
+def kept_parts(
+    start: Start, dataset: Dataset, groups: NDArray[np.intp], seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
+    """Divide images as a model to go on from did with those that it was trained on.
+
+    Else every part would hold images that the readouts it starts from have seen, and scores on
+    them were too good. Images that are new to the model are dealt out to the smallest parts.
+
+    Parameters
+    ----------
+    groups
+        (n_images,) equal for images that are alike.
+
+    Returns
+    -------
+    folds
+        (n_images,) the part of each image; parts without images are left out.
+    parts
+        (n_folds,) the start's part that each is of.
+    None
+        If the model was trained on none of the images.
+
+    Raises
+    ------
+    DataError
+        If that is impossible: images have been seen by all readouts, images that are alike are
+        of several parts, or all are of one.
+    """
+    _refuse_seen_by_all(start, dataset)
+    known = start.parts_of(dataset.stimuli.ids)
+    if not (known >= 0).any():
+        return None
+    _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    part_of_group = _parts_of_known_groups(start, dataset, known, group)
+    n_in_part = np.zeros(len(start.folds), np.intp)
+    np.add.at(n_in_part, part_of_group[part_of_group >= 0], sizes[part_of_group >= 0])
+    new = np.random.default_rng(seed).permutation(np.flatnonzero(part_of_group < 0))
+    for number in new[np.argsort(-sizes[new], kind="stable")]:
+        part_of_group[number] = n_in_part.argmin()
+        n_in_part[part_of_group[number]] += sizes[number]
+    parts, folds = np.unique(part_of_group[group], return_inverse=True)
+    if len(parts) < 2:
+        raise DataError(
+            f"{dataset.name}: all images are of one part of {start.name}'s training; add images"
+        )
+    return folds, parts
+
+
+def _refuse_seen_by_all(start: Start, dataset: Dataset) -> None:
+    if before := sorted({*dataset.stimuli.ids} & {*start.seen_by_all}):
+        raise DataError(
+            f"{dataset.name}: {_some(before)} had been seen by the model that {start.name} went on"
+            " from, by their names; scores would be too good: leave them out, go on from another"
+            " model, or rename them if they are other images"
+        )
+
+
+def _parts_of_known_groups(
+    start: Start, dataset: Dataset, known: NDArray[np.intp], group: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Return each group's part, -1 for groups that are new to the start."""
+    ids = dataset.stimuli.ids
+    found = np.full(group.max() + 1, -1)
+    for i in np.flatnonzero(known >= 0).tolist():
+        if found[group[i]] not in (-1, known[i]):
+            alike = [ids[j] for j in np.flatnonzero((group == group[i]) & (known >= 0))]
+            raise DataError(
+                f"{dataset.name}: {_some(alike)} are alike, but in several parts of {start.name}'s"
+                " training; leave out all but one, or rename them if they are other images"
+            )
+        found[group[i]] = known[i]
+    return found
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,1 +1,0 @@
-"""Published VGG weights: fetched, and brought to the convention of `deepgaze2.backbone`."""

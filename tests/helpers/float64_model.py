@@ -1,0 +1,189 @@
+"""The whole chain from network input to log density, the slow obvious way, in float64.
+
+Nothing is shared with the package but the descriptions of the data (`Vgg`, `Backbone`,
+`Readout`): every map is brought to the readout's grid before the readout sees it.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deepgaze2.features.backbone import Backbone
+from deepgaze2.readout.numpy_readout import Readout
+
+Array = NDArray[np.float64]
+
+LAYER_NORM_EPSILON = 1e-5
+
+
+def convolution(maps: Array, kernel: ArrayLike, bias: ArrayLike) -> Array:
+    """3×3 cross-correlation of (in, h, w) maps, zero padding 1."""
+    weights = np.asarray(kernel, np.float64)
+    _, height, width = maps.shape
+    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
+    result = np.zeros((len(weights), height, width))
+    for dy in range(3):
+        for dx in range(3):
+            shifted = padded[:, dy : dy + height, dx : dx + width]
+            result += np.einsum("oi,ihw->ohw", weights[:, :, dy, dx], shifted)
+    return result + np.asarray(bias, np.float64)[:, None, None]
+
+
+def max_pool(maps: Array) -> Array:
+    """2×2 windows, stride 2; a window that is cut by the right or lower edge counts too."""
+    channels, height, width = maps.shape
+    result = np.empty((channels, -(-height // 2), -(-width // 2)))
+    for y in range(result.shape[1]):
+        for x in range(result.shape[2]):
+            window = maps[:, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+            result[:, y, x] = window.max(axis=(1, 2))
+    return result
+
+
+def feature_maps(backbone: Backbone, image: ArrayLike) -> dict[str, Array]:
+    """Every convolution's output and its ReLU, by name, for a (3, h, w) RGB image, 0..255."""
+    mean = np.asarray(backbone.input_mean, np.float64)
+    maps = np.asarray(image, np.float64) - mean[:, None, None]
+    found = {}
+    for block, widths in enumerate(backbone.vgg.blocks, 1):
+        if block > 1:
+            maps = max_pool(maps)
+        for layer in range(1, len(widths) + 1):
+            name = f"{block}_{layer}"
+            maps = convolution(
+                maps, backbone.kernels[f"conv{name}"], backbone.biases[f"conv{name}"]
+            )
+            found[f"conv{name}"] = maps
+            maps = np.maximum(maps, 0)
+            found[f"relu{name}"] = maps
+    return found
+
+
+def sample(row: Array, position: float) -> Array:
+    """Read the last axis of an array at a fractional index, linearly, its edges replicated."""
+    last = row.shape[-1] - 1
+    position = min(max(position, 0.0), float(last))
+    low = int(np.floor(position))
+    share = position - low
+    return np.asarray((1 - share) * row[..., low] + share * row[..., min(low + 1, last)])
+
+
+def resample(maps: Array, y_positions: ArrayLike, x_positions: ArrayLike) -> Array:
+    """Bilinear interpolation of the last two axes at fractional rows and columns."""
+    wide = np.stack([sample(maps, x) for x in np.asarray(x_positions)], axis=-1)
+    tall = [sample(wide.swapaxes(-1, -2), y) for y in np.asarray(y_positions)]
+    return np.stack(tall, axis=-2)
+
+
+def cell_centers(input_px: int, block: int) -> Array:
+    """Coordinates of a block's cells on its network input: stride times i, plus (stride - 1)/2."""
+    stride = 2 ** (block - 1)
+    return np.asarray(np.arange(-(-input_px // stride)) * stride + (stride - 1) / 2)
+
+
+def among_cells(input_px: ArrayLike, block: int) -> Array:
+    """Fractional indices among a block's cells of coordinates on its network input."""
+    stride = 2 ** (block - 1)
+    return np.asarray((np.asarray(input_px, np.float64) - (stride - 1) / 2) / stride)
+
+
+def aligned(
+    maps: Array, block: int, seen: tuple[int, int], grid_block: int, main: tuple[int, int]
+) -> Array:
+    """A block's maps of an input of size `seen` on the grid of the main input: (channels, gh, gw).
+
+    Both inputs show the same image: a place is the same share of both.
+    """
+    positions = []
+    for axis in (1, 0):  # sizes are (width, height)
+        share = (cell_centers(main[axis], grid_block) + 0.5) / main[axis]
+        positions.append(among_cells(share * seen[axis] - 0.5, block))
+    return resample(maps, *positions)
+
+
+def layer_normalized(features: Array) -> Array:
+    """Zero mean and unit variance over the channels of each position."""
+    centered = features - features.mean(axis=0)
+    return np.asarray(centered / np.sqrt(features.var(axis=0) + LAYER_NORM_EPSILON))
+
+
+def gaussian_blur(image: Array, sigma_cells: float) -> Array:
+    """Blur rows, then columns, edges replicated; the kernel ends at 4 sigma."""
+    reach = max(1, int(np.ceil(4 * sigma_cells)))
+    offsets = np.arange(-reach, reach + 1)
+    kernel = np.exp(-(offsets**2) / (2 * sigma_cells**2))
+    kernel /= kernel.sum()
+
+    def along_last_axis(values: Array) -> Array:
+        padded = np.pad(values, ((0, 0), (reach, reach)), mode="edge")
+        return np.array([np.convolve(row, kernel, mode="valid") for row in padded])
+
+    return along_last_axis(along_last_axis(image).T).T
+
+
+def saliency(
+    readout: Readout, maps: Sequence[dict[str, Array]], sizes: Sequence[tuple[int, int]]
+) -> Array:
+    """S of each readout on the readout's grid, (K, gh, gw).
+
+    `maps` holds the layers by name, and `sizes` the network input's width and height, for each
+    group of taps. Layer normalization is not linear: as the package defines it, it normalizes the
+    features of a group at the group's own positions, before they are brought to the grid.
+    """
+    architecture = readout.architecture
+    deviations = np.asarray(readout.tap_deviation, np.float64)
+    features, used = [], 0
+    for group, named, size in zip(architecture.groups, maps, sizes, strict=True):
+        taps = np.concatenate([named[tap] for tap in group.taps])
+        taps = taps / deviations[used : used + len(taps), None, None]
+        used += len(taps)
+        if architecture.layer_norm:
+            taps = layer_normalized(taps)
+        block = int(group.taps[0].removeprefix("conv").removeprefix("relu").split("_")[0])
+        features.append(aligned(taps, block, size, architecture.grid_block, sizes[0]))
+    assert used == len(deviations)
+    together = np.concatenate(features)
+    return np.stack([one_saliency(readout, k, together) for k in range(readout.n_models)])
+
+
+def one_saliency(readout: Readout, k: int, features: Array) -> Array:
+    """S of the k-th readout from all features on the readout's grid."""
+    x = features
+    architecture = readout.architecture
+    last = len(readout.weights) - 1
+    for layer, (weights, biases) in enumerate(zip(readout.weights, readout.biases, strict=True)):
+        x = np.einsum("oi,ihw->ohw", weights[k].astype(np.float64), x)
+        x = x + biases[k].astype(np.float64)[:, None, None]
+        if layer < last and architecture.activation == "softplus":
+            x = np.logaddexp(x, 0)
+        elif layer < last or architecture.final_relu:
+            x = np.maximum(x, 0)
+    return gaussian_blur(x[0], float(readout.sigma_px[k]) / 2 ** (architecture.grid_block - 1))
+
+
+def log_density(
+    maps: Array,
+    log_prior: ArrayLike,
+    input_size: tuple[int, int],
+    grid_block: int = 2,
+    prior_weight: ArrayLike | None = None,
+) -> Array:
+    """The mixture's log density at image size from (K, gh, gw) saliency maps."""
+    log_prior = np.asarray(log_prior, np.float64)
+    weights = np.ones(len(maps)) if prior_weight is None else np.asarray(prior_weight, np.float64)
+    (height, width), (input_width, input_height) = log_prior.shape, input_size
+    # Pixel p's center, in network-input coordinates, then among cells.
+    y = among_cells((np.arange(height) + 0.5) * input_height / height - 0.5, grid_block)
+    x = among_cells((np.arange(width) + 0.5) * input_width / width - 0.5, grid_block)
+    mixed = np.full((height, width), -np.inf)
+    for one, weight in zip(maps, weights, strict=True):
+        unnormalized = resample(one, y, x) + weight * log_prior
+        mixed = np.logaddexp(mixed, unnormalized - log_sum_exp(unnormalized))
+    return np.asarray(mixed - np.log(len(maps)))
+
+
+def log_sum_exp(values: Array) -> float:
+    """Log of the sum of exponentials of all values."""
+    peak = values.max()
+    return float(peak + np.log(np.exp(values - peak).sum()))

@@ -1,0 +1,159 @@
+"""Narrow VGGs with random weights and readouts to go with them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.density.center_bias import load_center_bias
+from deepgaze2.features.backbone import Backbone, assemble_backbone
+from deepgaze2.features.cache import ImageFeatures
+from deepgaze2.features.cache_files import write_feature_map
+from deepgaze2.features.engines import create_engine
+from deepgaze2.features.vgg import VGG16, VGG19, Vgg
+from deepgaze2.model import Model
+from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture
+from deepgaze2.readout.numpy_readout import Readout
+from deepgaze2.store import Card
+
+
+def narrowed(vgg: Vgg, divisor: int = 64) -> Vgg:
+    """The same structure with fewer channels."""
+    blocks = tuple(tuple(max(3, width // divisor) for width in widths) for widths in vgg.blocks)
+    return Vgg(f"narrow-{vgg.name}", blocks, vgg.taps)
+
+
+NARROW16, NARROW19 = narrowed(VGG16), narrowed(VGG19)
+
+
+def random_backbone(vgg: Vgg = NARROW16, seed: int = 0, *, half: bool = False) -> Backbone:
+    rng = np.random.default_rng(seed)
+    tensors: dict[str, NDArray[np.floating]] = {"input_mean": np.array([123.7, 116.8, 103.9])}
+    for name, (outputs, inputs) in vgg.conv_shapes().items():
+        kernel = rng.normal(0, np.sqrt(2 / (9 * inputs)), (outputs, inputs, 3, 3))
+        tensors[f"{name}.weight"] = kernel.astype(np.float16 if half else np.float32)
+        tensors[f"{name}.bias"] = rng.normal(0, 20, outputs)
+    return assemble_backbone(tensors, vgg, "random")
+
+
+def random_image(width: int, height: int, seed: int = 0) -> NDArray[np.float32]:
+    """A network input: (3, height, width), 0..255."""
+    rng = np.random.default_rng((seed, width, height))
+    return rng.uniform(0, 255, (3, height, width)).astype(np.float32)
+
+
+PAPER16 = paper_architecture(NARROW16)
+_FIVE, _FOUR = NARROW16.taps, ("conv4_1", "relu4_1", "relu4_3")
+ARCHITECTURES = {
+    "paper": PAPER16,
+    "final relu": replace(PAPER16, final_relu=True),
+    "two scales": Architecture(
+        (TapGroup(_FIVE), TapGroup(_FIVE, scale=0.5)), layer_norm=True, grid_block=3
+    ),
+    "blocks 4 and 5": Architecture((TapGroup(_FOUR), TapGroup(_FIVE)), activation="softplus"),
+    "linear": Architecture((TapGroup(_FIVE, scale=1.5), TapGroup(_FOUR)), widths=(1,)),
+    "three groups": Architecture(
+        (TapGroup(("relu3_2",)), TapGroup(_FOUR, scale=0.7), TapGroup(_FIVE, scale=1.3)),
+        widths=(6, 4, 1),
+        activation="softplus",
+        layer_norm=True,
+        grid_block=4,
+    ),
+}
+"""Of every kind, on `NARROW16`. A group's first scale need not be 1: sizes are what counts."""
+
+
+def random_readout(
+    n_models: int = 3, architecture: Architecture = PAPER16, vgg: Vgg = NARROW16, seed: int = 0
+) -> Readout:
+    """K readouts whose saliency varies over several nats on random features."""
+    rng = np.random.default_rng(seed)
+    channels = sum(group.channels(vgg) for group in architecture.groups)
+    weights, biases = [], []
+    for inputs, outputs in pairwise((channels, *architecture.widths)):
+        scale = np.sqrt(2 / inputs)
+        weights.append(rng.normal(0, scale, (n_models, outputs, inputs)).astype(np.float32))
+        biases.append(rng.normal(0.3, 0.1, (n_models, outputs)).astype(np.float32))
+    for layer in range(max(1, len(weights) - 2), len(weights)):
+        weights[layer] = np.abs(weights[layer])  # two units and one: keep the bottleneck alive
+    if len(weights) > 1:
+        weights[-1][:, :, 1] *= -1  # saliency of both signs, so that a final ReLU matters
+    return Readout(
+        architecture=architecture,
+        weights=tuple(weights),
+        biases=tuple(biases),
+        sigma_px=rng.uniform(2, 7, n_models).astype(np.float32),
+        prior_weight=np.ones(n_models, np.float32),
+        tap_deviation=rng.uniform(20, 80, channels).astype(np.float32),
+    )
+
+
+def group_sizes(architecture: Architecture, size: tuple[int, int]) -> list[tuple[int, int]]:
+    """Width and height of each group's network input, at least a cell of the last block."""
+    return [
+        (max(16, round(size[0] * group.scale)), max(16, round(size[1] * group.scale)))
+        for group in architecture.groups
+    ]
+
+
+def card_of(
+    readout: Readout, backbone: Backbone, name: str = "tiny", n_folds: int | None = None
+) -> Card:
+    return Card(
+        name=name,
+        description="random numbers",
+        license="MIT",
+        network=backbone.vgg.name,
+        backbone_checksum=backbone.checksum,
+        architecture=readout.architecture,
+        longer_side_px=64,
+        center_bias="gaussian",
+        folds=tuple((f"{k}.png",) for k in range(n_folds or readout.n_models)),
+    )
+
+
+def tiny_model(
+    n_models: int = 3,
+    engine: str = "ncnn",
+    architecture: Architecture = PAPER16,
+    n_folds: int | None = None,
+) -> Model:
+    backbone = random_backbone().with_taps(architecture.taps)
+    readout = random_readout(n_models, architecture)
+    return Model(
+        card=card_of(readout, backbone, n_folds=n_folds),
+        vgg=backbone.vgg,
+        readout=readout,
+        center_bias=load_center_bias("gaussian"),
+        engine=create_engine(backbone, engine, threads=1),
+        _engine_thread=ThreadPoolExecutor(1),
+    )
+
+
+def write_features(
+    folder: Path, name: str, vgg: Vgg, stacked: NDArray[np.floating], size: tuple[int, int]
+) -> ImageFeatures:
+    """Features of an image as the cache keeps them, from VGG's distinct taps on one grid."""
+    files = {}
+    parts = np.split(stacked.astype(np.float16), len(vgg.stored_taps()))
+    for tap, part in zip(vgg.stored_taps(), parts, strict=True):
+        files[tap] = folder / tap / f"{name}.npy"
+        write_feature_map(files[tap], part)
+    return ImageFeatures(files, size)
+
+
+def write_photos(folder: Path, sizes: list[tuple[int, int]], seed: int = 0) -> list[Path]:
+    """Write smooth random color pictures, `0.png`, `1.png`, ..., of (width, height) pixels."""
+    from PIL import Image
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    paths = []
+    for i, size in enumerate(sizes):
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8))
+        paths.append(folder / f"{i}.png")
+        coarse.resize(size, Image.Resampling.BICUBIC).save(paths[-1])
+    return paths

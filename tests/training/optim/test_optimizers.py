@@ -1,0 +1,198 @@
+"""Adam, L-BFGS and SFO behind one interface: they descend, count and can be taken up again."""
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepgaze2.training.objective import Objective
+from deepgaze2.training.optim.optimizers import (
+    OPTIMIZERS,
+    Evaluate,
+    Optimizer,
+    OptimizerName,
+    create_optimizer,
+    one_cycle,
+)
+from helpers.training_images import made_up, new_network
+
+EACH = pytest.mark.parametrize("name", OPTIMIZERS)
+N_BATCHES = 4
+
+
+def start(seed: int = 0) -> torch.Tensor:
+    return torch.from_numpy(new_network().initial(seed))
+
+
+@pytest.fixture(scope="module")
+def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
+    """One image in each minibatch."""
+    images = made_up(tmp_path_factory.mktemp("images"), N_BATCHES)
+    objective = Objective(new_network(), images, grid_block=3)
+    return lambda parameters, i: objective.value_and_gradient(parameters, [i])
+
+
+def create(name: OptimizerName, seed: int = 0) -> Optimizer:
+    return create_optimizer(name, start(), N_BATCHES, learning_rate=3e-3, epochs=6, seed=seed)
+
+
+def mean(evaluate: Evaluate, parameters: torch.Tensor) -> float:
+    return float(np.mean([evaluate(parameters, i)[0] for i in range(N_BATCHES)]))
+
+
+def stored(optimizer: Optimizer) -> dict[str, Any]:
+    """What a checkpoint would give back."""
+    stream = io.BytesIO()
+    torch.save(optimizer.state(), stream)
+    stream.seek(0)
+    state: dict[str, Any] = torch.load(stream, weights_only=True)
+    return state
+
+
+@EACH
+def test_it_descends(name: OptimizerName, evaluate: Evaluate) -> None:
+    optimizer = create(name)
+    assert torch.equal(optimizer.parameters, start())
+    before = mean(evaluate, optimizer.parameters)
+    for _ in range(6):
+        optimizer.epoch(evaluate)
+    parameters = optimizer.parameters
+    assert parameters.dtype == torch.float32
+    assert mean(evaluate, parameters) < before - 0.03
+
+
+@EACH
+def test_passes_are_evaluations_over_minibatches(name: OptimizerName, evaluate: Evaluate) -> None:
+    counts = np.zeros(N_BATCHES, int)
+
+    def counted(parameters: torch.Tensor, i: int) -> tuple[float, torch.Tensor]:
+        counts[i] += 1
+        return evaluate(parameters, i)
+
+    optimizer = create(name)
+    assert optimizer.passes == 0
+    for epoch in range(1, 5):
+        optimizer.epoch(counted)
+        assert optimizer.passes == pytest.approx(counts.sum() / N_BATCHES)
+        assert optimizer.passes >= epoch
+        if name != "sfo":  # which chooses among its minibatches
+            assert len(set(counts)) == 1
+    if name == "adam":
+        assert optimizer.passes == 4
+    assert optimizer.same_batches == (name != "adam")
+
+
+@EACH
+@pytest.mark.parametrize("interrupted_after", [0, 1, 3, 4])
+def test_taken_up_it_goes_on_bit_by_bit(
+    name: OptimizerName, interrupted_after: int, evaluate: Evaluate
+) -> None:
+    whole = create(name)
+    optimizer = create(name)
+    for epoch in range(5):
+        if epoch == interrupted_after:
+            state = stored(optimizer)
+            optimizer = create(name, seed=7)  # all that matters is in the state
+            optimizer.restore(state)
+        whole.epoch(evaluate)
+        optimizer.epoch(evaluate)
+        assert torch.equal(optimizer.parameters, whole.parameters)
+        assert optimizer.passes == whole.passes
+
+
+def test_lbfgs_never_ends_an_iteration_higher(evaluate: Evaluate) -> None:
+    """Its line search goes on until a step is of use."""
+    optimizer = create("lbfgs")
+    before = mean(evaluate, start())
+    for _ in range(6):
+        optimizer.epoch(evaluate)
+        after = mean(evaluate, optimizer.parameters)
+        assert after < before
+        before = after
+
+
+@EACH
+def test_its_parameters_are_a_copy(name: OptimizerName, evaluate: Evaluate) -> None:
+    optimizer = create(name)
+    first = optimizer.parameters
+    before = first.clone()
+    optimizer.epoch(evaluate)
+    assert torch.equal(first, before)
+    assert not torch.equal(optimizer.parameters, before)
+    optimizer.parameters.zero_()
+    assert optimizer.parameters.any()
+
+
+def test_sfo_is_decided_by_its_seed(evaluate: Evaluate) -> None:
+    found = []
+    for seed in (1, 1, 2):
+        optimizer = create("sfo", seed)
+        for _ in range(3):
+            optimizer.epoch(evaluate)
+        found.append(optimizer.parameters)
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+def quadratic(parameters: torch.Tensor, i: int) -> tuple[float, torch.Tensor]:
+    """Minibatches whose sum has its minimum at 3."""
+    away = parameters - (3 + (-1) ** i)
+    return float(away @ away), 2 * away
+
+
+@pytest.mark.parametrize("name", ["lbfgs", "sfo"])
+def test_a_quadratic_is_soon_at_its_minimum(name: OptimizerName) -> None:
+    optimizer = create_optimizer(
+        name, torch.zeros(5), N_BATCHES, learning_rate=1, epochs=None, seed=0
+    )
+    for _ in range(15):
+        optimizer.epoch(quadratic)
+    np.testing.assert_allclose(optimizer.parameters.numpy(), 3, atol=1e-2)
+
+
+def adam_by_hand(
+    gradient: Callable[[np.ndarray, int], np.ndarray], rates: list[float]
+) -> np.ndarray:
+    """Kingma and Ba's algorithm in float64."""
+    x, m, v = np.zeros(5), np.zeros(5), np.zeros(5)
+    for step, rate in enumerate(rates, 1):
+        g = gradient(x, (step - 1) % N_BATCHES)
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g**2
+        x = x - rate * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.99**step)) + 1e-8)
+    return x
+
+
+@pytest.mark.parametrize("epochs", [5, None])
+def test_adams_rate_follows_the_schedule_where_its_end_is_known(epochs: int | None) -> None:
+    optimizer = create_optimizer(
+        "adam", torch.zeros(5), N_BATCHES, learning_rate=0.3, epochs=epochs, seed=0
+    )
+    for _ in range(5):
+        optimizer.epoch(quadratic)
+    steps = 5 * N_BATCHES
+    rates = [0.3 * (one_cycle(step, steps) if epochs else 1) for step in range(steps)]
+    expected = adam_by_hand(lambda x, i: 2 * (x - (3 + (-1) ** i)), rates)
+    np.testing.assert_allclose(optimizer.parameters.numpy(), expected, rtol=1e-4)
+
+
+@given(st.integers(1, 5000))
+def test_one_cycle_rises_for_a_fifth_and_falls_for_the_rest(steps: int) -> None:
+    factors = np.array([one_cycle(step, steps) for step in range(steps)])
+    assert factors[0] == pytest.approx(1 / 25)
+    assert (factors >= 1 / 2500 - 1e-12).all()
+    assert (factors <= 1).all()
+    peak = int(factors.argmax())
+    assert (np.diff(factors[: peak + 1]) > 0).all()
+    assert (np.diff(factors[peak:]) < 0).all()
+    if steps >= 20:
+        assert factors[peak] > 0.95
+        assert abs(peak - (0.2 * steps - 1)) <= 1
+        assert factors[-1] == pytest.approx(1 / 2500)
+        middle = one_cycle(round((peak + steps - 1) / 2), steps)  # a cosine's is the mean
+        assert middle == pytest.approx((1 + 1 / 2500) / 2, abs=2 / steps + 0.02)
