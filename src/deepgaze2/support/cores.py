@@ -72,6 +72,7 @@ class _SingleThreadedBlas:
             if self._users == 0:
                 # Found once: looking for the loaded libraries takes milliseconds.
                 self._controller = self._controller or ThreadpoolController()
+                self._take_control()
                 self._limit = self._controller.limit(limits=1, user_api="blas")
             self._users += 1
 
@@ -79,7 +80,14 @@ class _SingleThreadedBlas:
         with self._lock:
             self._users -= 1
             if self._users == 0:
+                self._take_control()
                 self._limit.restore_original_limits()  # type: ignore[attr-defined]
+
+    def _take_control(self) -> None:
+        """Let this thread set limits: recent threadpoolctl obeys the first alone."""
+        for library in self._controller.lib_controllers if self._controller else ():
+            if clear := getattr(library, "clear_controlling_thread", None):
+                clear(force=True)
 
 
 _blas = _SingleThreadedBlas()
