@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from deepgaze2.errors import OutputError
-from deepgaze2.support import cores
-from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory, claimed, locked, sha256_of, written_atomically
 
 
@@ -130,63 +128,6 @@ def test_the_cache_lies_where_the_platform_keeps_caches(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(sys, "platform", platform)
     assert cache_directory() == Path(expected)
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux only")
-def test_cores_are_those_the_process_may_use() -> None:
-    allowed = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(allowed)})
-        assert available_cores() == 1
-    finally:
-        os.sched_setaffinity(0, allowed)
-    assert available_cores() == len(allowed)
-
-
-@pytest.mark.parametrize(
-    ("own", "limits", "expected"),
-    [
-        ("0::/a/b", {"a/b/cpu.max": "200000 100000\n"}, 2),
-        ("0::/a/b", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "150000 100000\n"}, 2),
-        ("0::/", {"cpu.max": "10000 100000\n"}, 1),
-        ("0::/outside/the/container", {"cpu.max": "300000 100000\n"}, 3),
-        ("0::/a", {"a/cpu.max": "max 100000\n"}, 64),
-        ("0::/a", {}, 64),
-        (
-            "7:memory:/m\n4:cpu,cpuacct:/a",
-            {f"cpu,cpuacct/a/cpu.cfs_{k}_us": v for k, v in (("quota", "9"), ("period", "1e5"))},
-            64,  # a period that is no whole number is none
-        ),
-        (
-            "7:memory:/m\n4:cpu,cpuacct:/a",
-            {
-                "cpu,cpuacct/a/cpu.cfs_quota_us": "250000",
-                "cpu,cpuacct/a/cpu.cfs_period_us": "50000",
-            },
-            5,
-        ),
-        (
-            "4:cpu:/a",
-            {"cpu/a/cpu.cfs_quota_us": "-1", "cpu/a/cpu.cfs_period_us": "100000"},
-            64,
-        ),
-    ],
-)
-def test_cores_are_no_more_than_the_quota(
-    own: str,
-    limits: dict[str, str],
-    expected: int,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    (tmp_path / "own").write_text(own + "\n")
-    for name, content in limits.items():
-        (tmp_path / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "cgroup" / name).write_text(content)
-    monkeypatch.setattr(cores, "_OWN_CGROUPS", tmp_path / "own")
-    monkeypatch.setattr(cores, "_CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
-    assert available_cores() == expected
 
 
 def test_a_lock_keeps_others_out_and_goes_with_its_block(tmp_path: Path) -> None:
