@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from deepgaze2.cli.weights import weights
-from deepgaze2.data.fetching.download import RemoteFile
 from deepgaze2.errors import WeightsError
 from deepgaze2.features.backbone import cached_backbone_path, find_backbone, read_backbone
 from deepgaze2.features.vgg import NETWORKS, Vgg
 from deepgaze2.features.weights.published import PUBLISHED, PublishedWeights
+from deepgaze2.support.download import RemoteFile
 
 NARROW19 = Vgg("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
 

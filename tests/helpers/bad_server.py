@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deepgaze2.data.fetching import download
-from deepgaze2.data.fetching.download import RemoteFile
+from deepgaze2.support import download
+from deepgaze2.support.download import RemoteFile
 
 CONTENT = random.Random(0).randbytes(400_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from deepgaze2.data.fetching.download import RemoteFile, download
 from deepgaze2.data.fetching.fetch import dataset_directory, fetch, is_fetched
 from deepgaze2.data.published.declared import Declaration, DeclaredFile
 from deepgaze2.errors import DataError, DownloadError, OutputError
+from deepgaze2.support.download import RemoteFile, download
 from helpers.bad_server import (
     HALF,
     Behavior,
@@ -233,7 +233,7 @@ def test_ctrl_c_during_a_stall_leaves_parts_for_the_next_time(server: Server) ->
     folder = dataset_directory("mini")
     part = folder.with_name("mini.downloads") / "ALLSTIMULI.zip.part"
     code = (
-        "from deepgaze2.data.fetching.download import RemoteFile;"
+        "from deepgaze2.support.download import RemoteFile;"
         "from deepgaze2.data.fetching.fetch import *;"
         f"from deepgaze2.data.published.declared import *; fetch({declared(server)!r})"
     )

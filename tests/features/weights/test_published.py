@@ -13,12 +13,12 @@ import h5py
 import numpy as np
 import pytest
 
-from deepgaze2.data.fetching import download as download_module
-from deepgaze2.data.fetching.download import RemoteFile
 from deepgaze2.errors import DownloadError, WeightsError
 from deepgaze2.features.backbone import cached_backbone_path, find_backbone
 from deepgaze2.features.vgg import NETWORKS, Vgg
 from deepgaze2.features.weights.published import PUBLISHED, PublishedWeights, fetch_backbone
+from deepgaze2.support import download as download_module
+from deepgaze2.support.download import RemoteFile
 
 NARROW19 = Vgg("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
 

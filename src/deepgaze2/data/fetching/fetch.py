@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Semaphore, Thread
 
-from deepgaze2.data.fetching.download import download, mismatch
 from deepgaze2.data.fetching.unpack import folder_when_whole, unpack
 from deepgaze2.data.published.declared import Declaration, DeclaredFile
 from deepgaze2.errors import DataError, DownloadError, OutputError
 from deepgaze2.image.stimulus import printable
+from deepgaze2.support.download import download, mismatch
 from deepgaze2.support.files import cache_directory, locked
 
 _STAMP = ".deepgaze2"

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from deepgaze2.data.fetching.download import RemoteFile
 from deepgaze2.errors import DataError
+from deepgaze2.support.download import RemoteFile
 from deepgaze2.support.files import ASSETS
 
 

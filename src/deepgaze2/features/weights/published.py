@@ -4,11 +4,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deepgaze2.data.fetching.download import RemoteFile, download
 from deepgaze2.errors import DownloadError, WeightsError
 from deepgaze2.features.backbone import cached_backbone_path, read_backbone, write_backbone
 from deepgaze2.features.vgg import NETWORKS
 from deepgaze2.features.weights.importers import import_weights, require_torch
+from deepgaze2.support.download import RemoteFile, download
 from deepgaze2.support.files import cache_directory
 
 _OXFORD = "CC BY 4.0, Simonyan and Zisserman (2014), Visual Geometry Group, Oxford"

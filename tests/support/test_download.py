@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deepgaze2.data.fetching.download import RemoteFile, download
 from deepgaze2.errors import DownloadError, OutputError
+from deepgaze2.support.download import RemoteFile, download
 from helpers.bad_server import (
     CONTENT,
     HALF,
@@ -224,7 +224,7 @@ def test_only_one_at_a_time_writes_a_file(server: Server, target: Path) -> None:
 def test_ctrl_c_leaves_what_came_for_the_next_time(server: Server, target: Path) -> None:
     server.script = [stalls, sends()]
     code = (
-        "from pathlib import Path; from deepgaze2.data.fetching.download import *;"
+        "from pathlib import Path; from deepgaze2.support.download import *;"
         f"download(RemoteFile({server.url!r}), Path({str(target)!r}))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE)
