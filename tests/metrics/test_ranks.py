@@ -53,7 +53,7 @@ def test_large_skewed_populations(dtype: Any, spread: float) -> None:
     )
 
 
-def test_integers_and_boundaries_of_buckets() -> None:
+def test_integers_and_huge_numbers() -> None:
     population = np.arange(256, dtype=np.uint8).repeat(3)
     ranks = mean_ranks(np.arange(256, dtype=np.uint8), population)
     np.testing.assert_allclose(ranks, (np.arange(256) + 0.5) / 256, rtol=1e-15)

@@ -1,19 +1,10 @@
-"""Ranks of a few values in a large population, exactly and without sorting it.
-
-A monotone linear function sends every number to one of 16,384 buckets. Counting buckets is
-enough for all members of the population but those that share a bucket with a value; these few
-are compared. The floor of a linear function in floating point is monotone, rounding included,
-so the counts are exact.
-"""
+"""Ranks of a few values in a large population, exactly: sort it and look them up."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepgaze2.errors import DataError
 from deepgaze2.metrics.map_arrays import FloatArray, as_floats
-
-_BUCKETS = 1 << 14
-_BLOCK = 1 << 16  # half a megabyte: temporary arrays stay in the cache
 
 
 def mean_ranks(
@@ -26,7 +17,7 @@ def mean_ranks(
     values : float array (n,)
         Infinite values are allowed.
     population : float array of any shape
-        Infinite values are allowed. Float arrays are not copied.
+        Infinite values are allowed.
     weights : array of the population's shape, optional
         How often each member counts; by default once. Not negative.
 
@@ -57,66 +48,14 @@ def below_and_equal(
     many: FloatArray = as_floats(np.asarray(population), "population").ravel()
     if some.dtype != many.dtype:
         some, many = some.astype(np.float64), many.astype(np.float64)
-    if np.isnan(some).any() or (many.size and np.isnan(many.min())):
+    if weights is None:
+        ordered = np.sort(many)
+        up_to = np.arange(many.size + 1, dtype=np.float64)
+    else:
+        order = np.argsort(many)
+        ordered = many[order]
+        up_to = np.concatenate([[0.0], np.cumsum(np.ravel(weights)[order], dtype=np.float64)])
+    if np.isnan(some).any() or np.isnan(ordered[-1:]).any():  # NaN is sorted to the end
         raise DataError("ranks: NaN has none; give every pixel of the map a value")
-    often = None if weights is None else np.asarray(weights).ravel()
-    distinct, inverse = np.unique(some, return_inverse=True)
-    below, equal = _below_and_equal(distinct, many, often)
-    return below[inverse], equal[inverse]
-
-
-_Counts = tuple[NDArray[np.float64], NDArray[np.float64]]
-
-
-def _below_and_equal(
-    distinct: FloatArray, population: FloatArray, weights: NDArray[np.generic] | None
-) -> _Counts:
-    finite = distinct[np.isfinite(distinct)]
-    with np.errstate(all="ignore"):
-        width = (finite[-1:] - finite[:1]) / (_BUCKETS - 4)
-        scale = 1 / width
-        # the first and last buckets are for what is below or above all values
-        origin = finite[:1] - 1.5 * width
-    if not (scale.size and 0 < scale < np.inf and np.isfinite(origin)):
-        return _by_search(distinct, population, weights)
-
-    def buckets(numbers: FloatArray) -> NDArray[np.intp]:
-        with np.errstate(over="ignore", under="ignore"):
-            scaled = numbers - origin
-            scaled *= scale
-        return np.clip(scaled, 0, _BUCKETS - 1, out=scaled).astype(np.intp)
-
-    shared = buckets(distinct)
-    is_shared = np.zeros(_BUCKETS, np.bool_)
-    is_shared[shared] = True
-    counts = np.zeros(_BUCKETS)
-    compared = []
-    for start in range(0, population.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        bucket = buckets(population[block])
-        counts += np.bincount(bucket, None if weights is None else weights[block], _BUCKETS)
-        compared.append(start + np.flatnonzero(is_shared[bucket]))
-    chosen = np.concatenate(compared)
-    below, equal = _by_search(
-        distinct, population[chosen], None if weights is None else weights[chosen]
-    )
-    counts[shared] = 0
-    return below + np.cumsum(counts)[shared], equal
-
-
-def _by_search(
-    distinct: FloatArray, population: FloatArray, weights: NDArray[np.generic] | None
-) -> _Counts:
-    """Look every member of the population up among the distinct values, which are sorted."""
-    below, equal = np.zeros((2, distinct.size + 1))
-    padded = np.append(distinct, distinct.dtype.type(np.nan))  # equal to none
-    for start in range(0, population.size, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        often = None if weights is None else weights[block]
-        position = distinct.searchsorted(population[block])
-        is_equal = padded[position] == population[block]
-        # a member is below the values from `position` on, or from the next if it equals that
-        below += np.bincount(position, often, below.size)
-        of_equal = None if often is None else often[is_equal]
-        equal += np.bincount(position[is_equal], of_equal, equal.size)
-    return np.cumsum(below)[:-1] - equal[:-1], equal[:-1]
+    below = up_to[ordered.searchsorted(some)]
+    return below, up_to[ordered.searchsorted(some, side="right")] - below
