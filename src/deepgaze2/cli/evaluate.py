@@ -10,23 +10,18 @@ import click
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.models import models_and_engine
 from deepgaze2.errors import DataError, ModelError
+from deepgaze2.metrics.table import METRICS
 from deepgaze2.store import find_model, packaged_models, read_card, write_card
 
 if TYPE_CHECKING:
     from deepgaze2.evaluation.evaluation import Evaluation
     from deepgaze2.evaluation.report import Estimate, ModelReport, Report
 
-_METRICS = {
-    "auc": "AUC",
-    "shuffled_auc": "sAUC",
-    "nss": "NSS",
-    "cc": "CC",
-    "kl": "KL",
-    "sim": "SIM",
-}
+
+_SCORES = "; ".join(f"{one.title} ({one.unit})" for one in METRICS)
 
 
-@click.command()
+@click.command(epilog=f"Scores are bits over the center bias, the share explained, and {_SCORES}.")
 @models_and_engine
 @click.argument("source")
 @click.option(
@@ -138,7 +133,7 @@ def as_text(report: "Report") -> str:
             f"the same, optimistic            {report.optimistic_gold:.3f} bits/fixation",
         ]
     width = max(len("model"), *(len(model.name) + 6 for model in report.models))
-    metrics = "".join(f"{name:>7}" for name in _METRICS.values())
+    metrics = "".join(f"{one.title:>7}" for one in METRICS)
     lines += ["", f"{'model':<{width}}  {'bits over center bias':<23}{'explained':<25}<0{metrics}"]
     for model in report.models:
         lines += _model_lines(model, width)
@@ -169,5 +164,5 @@ def _model_lines(model: "ModelReport", width: int) -> list[str]:
 
 def _metrics(values: "dict[str, Estimate]") -> str:
     return "".join(
-        f"{values[name].value:7.3f}" if name in values else f"{'-':>7}" for name in _METRICS
+        f"{values[one.name].value:7.3f}" if one.name in values else f"{'-':>7}" for one in METRICS
     )

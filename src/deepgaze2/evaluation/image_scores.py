@@ -1,36 +1,17 @@
-"""What each metric says of one image: every metric of the map that suits it.
-
-A probabilistic model is judged fairly if each metric gets the map that the model itself expects
-to score best (Kümmerer et al. 2018): ranks take the density, shuffled AUC the density over
-that of other images' fixations, CC and KL the density blurred like the fixation map, SIM
-the map of largest expected similarity.
-"""
+"""What each metric says of one image: every metric of the map that suits it, see `METRICS`."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.dataset import Fixations
 from deepgaze2.errors import DataError
-from deepgaze2.evaluation.candidates import Candidate, Map, View
-from deepgaze2.metrics.auc import auc
-from deepgaze2.metrics.empirical_map import empirical_map
-from deepgaze2.metrics.map_arrays import Pixels
-from deepgaze2.metrics.map_metrics import cc, kl_divergence, nss, similarity
-from deepgaze2.metrics.optimal_maps import (
-    blurred_density,
-    shuffled_auc_map,
-    similarity_map,
-)
-from deepgaze2.metrics.shuffled_auc import shuffled_auc
+from deepgaze2.evaluation.candidates import Candidate, View
+from deepgaze2.metrics.table import METRICS, Case, score_names
 from deepgaze2.references.references import References
 
-PER_FIXATION = (
-    *("log_density", "auc", "shuffled_auc", "nss"),
-    *("map_auc", "map_shuffled_auc", "map_nss"),
-)
-PER_IMAGE = ("cc", "kl", "sim", "map_cc", "map_kl", "map_sim")
+PER_FIXATION = ("log_density", *score_names(per_fixation=True))
+PER_IMAGE = score_names(per_fixation=False)
 
 
 @dataclass(frozen=True)
@@ -55,15 +36,31 @@ def score_image(candidate: Candidate, references: References, i: int) -> ImageSc
     fixations = references.dataset.fixations_on(i)
     scores = ImageScores({name: np.full(len(fixations), np.nan) for name in PER_FIXATION})
     others, center_bias = references.non_fixations.of(i), references.baseline.log_density_map(i)
+    sigma_px = references.map_sigma_px(i)
     for view in candidate.views(i):
         _check_size(view, references, i)
         chosen = slice(None) if view.chosen is None else view.chosen
-        found = _of_fixations(view, fixations[chosen], others, center_bias)
-        for name, values in found.items():
-            scores.per_fixation[name][chosen] = values
-        if view.chosen is None:
-            scores.per_image.update(_of_maps(view, fixations, references, i))
+        pixels = fixations[chosen].pixel()
+        case = Case(view.log_density, center_bias, *pixels, others, sigma_px, seed=i)
+        _score_view(view, case, scores, chosen)
     return scores
+
+
+def _score_view(
+    view: View, case: Case, scores: ImageScores, chosen: NDArray[np.bool_] | slice
+) -> None:
+    scores.per_fixation["log_density"][chosen] = case.log_density[case.rows, case.columns]
+    for metric in METRICS:
+        if not (metric.per_fixation or view.chosen is None):
+            continue
+        found = {metric.name: metric.function(metric.wants(case), case)}
+        if view.saliency is not None:
+            found[f"map_{metric.name}"] = metric.function(view.saliency, case)
+        for name, value in found.items():
+            if metric.per_fixation:
+                scores.per_fixation[name][chosen] = value
+            else:
+                scores.per_image[name] = float(value)
 
 
 def _check_size(view: View, references: References, i: int) -> None:
@@ -75,42 +72,3 @@ def _check_size(view: View, references: References, i: int) -> None:
             f"predicted at {found[1]} by {found[0]} pixels, but the fixations are on an image of"
             f" {width} by {height}; put back the image that was shown"
         )
-
-
-def _of_fixations(
-    view: View, fixations: Fixations, others: tuple[Pixels, Pixels, Pixels], center_bias: Map
-) -> dict[str, NDArray[np.float64]]:
-    rows, columns = fixations.pixel()
-    log_density = view.log_density
-    specific = shuffled_auc_map(log_density, center_bias)
-    found = {
-        "log_density": log_density[rows, columns].astype(np.float64),
-        "auc": auc(log_density, rows, columns),
-        "shuffled_auc": shuffled_auc(specific, rows, columns, *others),
-        "nss": nss(np.exp(log_density), rows, columns),
-    }
-    if view.saliency is not None:
-        found |= {
-            "map_auc": auc(view.saliency, rows, columns),
-            "map_shuffled_auc": shuffled_auc(view.saliency, rows, columns, *others),
-            "map_nss": nss(view.saliency, rows, columns),
-        }
-    return found
-
-
-def _of_maps(view: View, fixations: Fixations, references: References, i: int) -> dict[str, float]:
-    rows, columns = fixations.pixel()
-    sigma_px = references.map_sigma_px(i)
-    height, width = view.log_density.shape
-    truth = empirical_map(rows, columns, height, width, sigma_px)
-    blurred = blurred_density(view.log_density, sigma_px)
-    similar = similarity_map(view.log_density, sigma_px, len(rows), seed=i)
-    found = _compared(blurred, truth) | {"sim": similarity(similar, truth)}
-    if view.saliency is not None:
-        of_map = _compared(view.saliency, truth) | {"sim": similarity(view.saliency, truth)}
-        found |= {f"map_{name}": value for name, value in of_map.items()}
-    return found
-
-
-def _compared(drawn: Map, truth: Map) -> dict[str, float]:
-    return {"cc": cc(drawn, truth), "kl": kl_divergence(drawn, truth)}

@@ -16,10 +16,9 @@ from deepgaze2.metrics.information import (
     terms_per_image,
 )
 from deepgaze2.metrics.intervals import bootstrap_interval, compare_models
+from deepgaze2.metrics.table import METRICS
 from deepgaze2.references.gold_standard import joint_log_density
 from deepgaze2.references.references import References
-
-METRICS = ("auc", "shuffled_auc", "nss", "cc", "kl", "sim")
 
 
 @dataclass(frozen=True)
@@ -234,8 +233,10 @@ def _model_report(scores: Scores, gain: NDArray[np.float64], estimate: _Estimate
         over_uniform=estimate.mean(estimate.over_uniform(scores.per_fixation["log_density"])),
         explained=estimate.explained(gain),
         negative_images=int((mean_per_image(gain, estimate.stimulus, n_images) < 0).sum()),
-        metrics={name: means[name] for name in METRICS if name in means},
-        map_metrics={name: means[f"map_{name}"] for name in METRICS if f"map_{name}" in means},
+        metrics={one.name: means[one.name] for one in METRICS if one.name in means},
+        map_metrics={
+            one.name: means[f"map_{one.name}"] for one in METRICS if f"map_{one.name}" in means
+        },
         by_subject=_by_subject(gain, estimate),
         by_order=_means(gain, fixations.order, lambda number: str(number + 1)),
     )

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from deepgaze2.evaluation.evaluation import Evaluation
-from deepgaze2.evaluation.report import METRICS
 from deepgaze2.metrics.information import mean_per_image
+from deepgaze2.metrics.table import METRICS
 from deepgaze2.support.files import written_atomically
 
 _COLUMNS = ("image", "model", "fixations", "information_gain_bits", "gold_bits")
@@ -44,7 +44,8 @@ def write_csv(evaluation: Evaluation, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    metrics = [*METRICS, *(f"map_{name}" for name in METRICS)]
+    names = [metric.name for metric in METRICS]
+    metrics = [*names, *(f"map_{name}" for name in names)]
     with (
         written_atomically(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as stream,

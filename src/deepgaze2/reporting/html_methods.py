@@ -7,9 +7,10 @@ from inspect import signature
 import numpy as np
 
 from deepgaze2.metrics.intervals import bootstrap_interval
+from deepgaze2.metrics.table import METRICS
 from deepgaze2.reporting.html_parts import Html, element, joined
 
-_METRICS = (
+_DEFINITIONS = (
     (
         "Information gain (IG), bit/fixation",
         "log2 of the model's density at the fixation's pixel, less log2 of the center bias'"
@@ -33,45 +34,14 @@ _METRICS = (
         "Images on which the model's mean information gain is below zero: it predicts worse than"
         " the center bias does.",
     ),
-    (
-        "AUC, 0 to 1, chance 0.5",
-        "For each fixation the share of the image's pixels with a lower value, plus half the share"
-        " of equal ones: the area under the ROC curve with all pixels as negatives. Map: the"
-        " density.",
-    ),
-    (
-        "sAUC, 0 to 1, chance 0.5",
-        "The same against the fixations on all other images, their coordinates scaled to this"
-        " image's size; repeats count. Map: the density divided by the center bias' density.",
-    ),
-    (
-        "NSS, standard deviations, chance 0",
-        "The map's value at the fixation, less the map's mean, divided by its population standard"
-        " deviation. Map: the density.",
-    ),
-    (
-        "CC, \u22121 to 1",
-        "Pearson's correlation, over pixels, with the empirical map: all fixations on the image,"
-        " blurred by a Gaussian of one degree of visual angle where that is known, else of 24/1024"
-        " of the image's longer side. Map: the density, blurred alike.",
-    ),
-    (
-        "KL, nats, 0 is best",
-        "\u03a3 q ln(\u03b5 + q / (p + \u03b5)) with \u03b5 = 2\u207b\u2075\u00b2, of the map p"
-        " from the empirical map q, both summing to one. Map: the density, blurred alike.",
-    ),
-    (
-        "SIM, 0 to 1",
-        "\u03a3 min(p, q), both maps summing to one. Map: the one whose expected similarity to"
-        " the empirical map of as many fixations, sampled from the density, is largest.",
-    ),
+    *((f"{one.title}, {one.unit}", one.definition) for one in METRICS),
 )
 
 
 def methods() -> Html:
     """Return definitions, averages, intervals, caveats and versions."""
     definitions = joined(
-        joined([element("dt", name), element("dd", text)]) for name, text in _METRICS
+        joined([element("dt", name), element("dd", text)]) for name, text in _DEFINITIONS
     )
     return joined(
         [
@@ -102,8 +72,9 @@ def _statistics() -> tuple[str, ...]:
     defaults = signature(bootstrap_interval).parameters
     n, seed = defaults["n_resamples"].default, defaults["seed"].default
     return (
-        "Information gains are means over fixations. AUC, sAUC and NSS are means over an image's"
-        " fixations, then over images; CC, KL and SIM are computed once per image.",
+        f"Information gains are means over fixations. {_titles(per_fixation=True)} are means over"
+        f" an image's fixations, then over images; {_titles(per_fixation=False)} are computed"
+        " once per image.",
         f"Intervals are 95% percentile bootstrap intervals over images: images are drawn with"
         f" replacement, {n:,} times, seed {seed}. The denominators of ratios are drawn together"
         " with their numerators.",
@@ -112,6 +83,11 @@ def _statistics() -> tuple[str, ...]:
         "The samples behind SIM's maps have the image's number as their seed.",
         "Likelihoods and metrics are summed in double precision.",
     )
+
+
+def _titles(*, per_fixation: bool) -> str:
+    *others, last = (one.title for one in METRICS if one.per_fixation == per_fixation)
+    return f"{', '.join(others)} and {last}"
 
 
 _CAVEATS = (

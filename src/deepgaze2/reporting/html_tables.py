@@ -5,20 +5,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.evaluation.report import METRICS, Estimate, ModelReport, Report
+from deepgaze2.evaluation.report import Estimate, ModelReport, Report
+from deepgaze2.metrics.table import METRICS
 from deepgaze2.references.gold_curve import GoldCurve
 from deepgaze2.references.references import References
 from deepgaze2.reporting.html_parts import Html, element, estimate, html, joined, number, table
 
-_TITLES = {
-    "auc": "AUC \u2191",
-    "shuffled_auc": "sAUC \u2191",
-    "nss": "NSS \u2191",
-    "cc": "CC \u2191",
-    "kl": "KL \u2193",
-    "sim": "SIM \u2191",
-}
-_LOWER_IS_BETTER = {"kl"}
+_ARROWS = {False: "\u2191", True: "\u2193"}
 _LONGEST = 200
 
 
@@ -53,12 +46,15 @@ def gain_table(report: Report) -> Html:
 
 def metric_table(report: Report) -> Html:
     """Return the metrics of saliency maps, also of maps as they were given."""
-    head = ["Model", *(_TITLES[name] for name in METRICS)]
+    head = [
+        "Model",
+        *(f"{one.title} {_ARROWS[one.lower_is_better]}" for one in METRICS),
+    ]
     best = {
-        name: _best(
-            [model.metrics.get(name) for model in report.models], lower=name in _LOWER_IS_BETTER
+        one.name: _best(
+            [model.metrics.get(one.name) for model in report.models], lower=one.lower_is_better
         )
-        for name in METRICS
+        for one in METRICS
     }
     rows = []
     for model in report.models:
@@ -73,9 +69,9 @@ def metric_table(report: Report) -> Html:
 
 
 def _metric_cells(metrics: Mapping[str, Estimate], best: Mapping[str, float]) -> Iterator[Html]:
-    for name in METRICS:
-        shown = metrics.get(name)
-        yield estimate(shown, best=shown is not None and shown.value == best.get(name))
+    for one in METRICS:
+        shown = metrics.get(one.name)
+        yield estimate(shown, best=shown is not None and shown.value == best.get(one.name))
 
 
 def _best(shown: Sequence[Estimate | None], *, lower: bool = False) -> float:
