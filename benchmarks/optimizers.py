@@ -17,10 +17,10 @@ import numpy as np
 
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.evaluation.out_of_fold import fold_center_biases
 from deepgaze2.features.backbone import find_backbone
 from deepgaze2.features.cache import tap_deviations
 from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.training.fit import Fit, FitSettings
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import paper_recipe

@@ -28,13 +28,13 @@ from torch import Tensor
 
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.evaluation.out_of_fold import fold_center_biases
 from deepgaze2.features.backbone import Backbone, find_backbone
 from deepgaze2.features.cache import tap_deviations
 from deepgaze2.image.network_input import network_input
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.readout.layout import layout
 from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.support.cores import available_cores
 from deepgaze2.training import runs
 from deepgaze2.training.fit import FitSettings

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
@@ -23,6 +24,7 @@ from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.readout.numpy_readout import Readout, saliency
 from deepgaze2.store import Card, find_model, read_card, read_center_bias, read_readout
+from deepgaze2.support.identity import checksum, code_version
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
 CenterBiasSource: TypeAlias = str | Path | NDArray[np.floating] | CenterBias
@@ -167,6 +169,23 @@ class Model:
         """
         per_fold = self.readout.n_models // len(self.card.folds)
         return replace(self, readout=self.readout.members(range(k * per_fold, (k + 1) * per_fold)))
+
+    @cached_property
+    def identity(self) -> str:
+        """What decides the model's predictions, as 64 hexadecimal digits.
+
+        Readouts, architecture, network, size of the network's input, prior and code count; the
+        model's name and folder do not, nor does the engine: all compute the same, but for
+        rounding.
+        """
+        return checksum(
+            self.readout,
+            self.card.architecture,
+            self.card.backbone_checksum,
+            self.card.longer_side_px,
+            self.center_bias.template,
+            code_version(__name__),
+        )
 
 
 def load(name: str | Path = "default", *, engine: str = "auto", device: str | None = None) -> Model:

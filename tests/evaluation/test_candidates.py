@@ -1,5 +1,8 @@
 """What can be evaluated: found by name, and never shown what it is to predict."""
 
+import json
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,11 +11,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deepgaze2 import rivals
 from deepgaze2.data import Dataset
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluation.candidates import Candidate, function_candidate, open_candidate
 from deepgaze2.references.references import References, fit_references
+from deepgaze2.rivals import RIVALS, Rival
+from deepgaze2.store import find_model
+from helpers.edited_source import Edit, edit
 from helpers.small_datasets import patches
+
+__all__ = ["edit"]  # a fixture
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +176,84 @@ def test_unknown_names_are_answered_with_the_known_ones(references: References) 
             open_candidate(name, references)
     with pytest.raises(ModelError, match="did you mean 'gold-standard'"):
         open_candidate("goldstandard", references)
+
+
+def edited_card(folder: Path, **architecture: object) -> Path:
+    """A copy of a packaged model in a folder, with something else in its card."""
+    shutil.copytree(find_model("deepgaze2"), folder)
+    card = json.loads((folder / "card.json").read_text())
+    card["architecture"] |= architecture
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+def test_a_model_is_its_content_wherever_it_lies(references: References, tmp_path: Path) -> None:
+    def identity(folder: Path | str) -> str:
+        return open_candidate(str(folder), references).identity
+
+    packaged = identity("deepgaze2")
+    assert identity(edited_card(tmp_path / "copy")) == packaged
+    assert identity(edited_card(tmp_path / "softplus", activation="softplus")) != packaged
+
+
+@pytest.mark.parametrize(
+    ("names", "edits"),
+    [
+        (
+            ("aim", "edn", "itti-koch"),
+            {
+                "rivals/on_pixels/aim.py": {"aim"},
+                "rivals/on_pixels/edn_layers.py": {"edn"},
+                "rivals/on_pixels/pixels.py": {"aim", "edn", "itti-koch"},
+                "rivals/fitted/saliency_fit.py": {"aim", "edn", "itti-koch"},
+                "reporting/html_report.py": set(),
+            },
+        ),
+        (
+            ("deepgaze1", "deepgaze2"),
+            {
+                "rivals/fitted/deepgaze1.py": {"deepgaze1"},
+                "density/mixture.py": {"deepgaze2"},
+            },
+        ),
+    ],
+)
+def test_what_an_edit_changes_is_another_and_the_rest_stay_the_same(
+    references: References, edit: Edit, names: tuple[str, ...], edits: dict[str, set[str]]
+) -> None:
+    before = [open_candidate(name, references).identity for name in names]
+    for edited, others in edits.items():
+        edit(edited)
+        after = [open_candidate(name, references).identity for name in names]
+        changed = zip(names, before, after, strict=True)
+        assert {name for name, one, other in changed if one != other} == others, edited
+        before = after
+
+
+def test_a_rivals_weights_are_part_of_it(
+    references: References, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file under one name, and a packaged one."""
+
+    def saliency(pixels: NDArray[np.uint8], weights: Path) -> NDArray[np.float64]:
+        return brightness(pixels) * float(weights.read_text())
+
+    entry = Rival("test_candidates", "Weighted", "nobody", "weighted", weights="a number")
+    monkeypatch.setitem(RIVALS, "weighted", entry)
+    monkeypatch.setattr(sys.modules["test_candidates"], "weighted", saliency, raising=False)
+    file = tmp_path / "weights.txt"
+    found = []
+    for number in ("1", "2"):
+        file.write_text(number)
+        found.append(open_candidate(f"weighted:{file}", references).identity)
+    assert found[0] != found[1]
+    (view,) = open_candidate(f"weighted:{file}", references).views(0)
+    assert view.saliency is not None
+    with pytest.raises(ModelError, match="no such file; give the weights of Weighted"):
+        open_candidate(f"weighted:{tmp_path / 'nothing'}", references)
+
+    before = RIVALS["aim"].identity
+    monkeypatch.setattr(rivals, "ASSETS", tmp_path)
+    (tmp_path / "rivals").mkdir()
+    (tmp_path / "rivals" / "aim_basis.safetensors").write_bytes(b"others")
+    assert RIVALS["aim"].identity != before

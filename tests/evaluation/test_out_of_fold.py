@@ -8,8 +8,9 @@ import pytest
 
 from deepgaze2.data import Dataset, Fixations, Stimuli
 from deepgaze2.errors import StimulusError
-from deepgaze2.evaluation.out_of_fold import fold_center_biases, folds_of, out_of_fold
+from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
 from deepgaze2.model import Model
+from deepgaze2.references.baseline import fold_center_biases
 from helpers.small_models import tiny_model, write_photos
 
 SIZES = [(40, 30), (30, 40), (40, 30), (24, 36), (40, 30), (32, 32)]

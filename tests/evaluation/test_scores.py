@@ -14,7 +14,10 @@ from deepgaze2.evaluation.candidates import Candidate, View, open_candidate
 from deepgaze2.evaluation.scores import score
 from deepgaze2.metrics.optimal_maps import similarity_map
 from deepgaze2.references.references import References, fit_references
+from helpers.edited_source import Edit, edit
 from helpers.small_datasets import HEIGHT, WIDTH, patches
+
+__all__ = ["edit"]  # a fixture
 
 SIGMA_PX = 24 / 1024 * WIDTH
 
@@ -208,3 +211,26 @@ def test_images_that_fail_are_named_after_the_others_are_done(references: Refere
 
     score(replace(candidate(), views=repaired), references)
     assert sorted(computed) == [2, 6]
+
+
+def test_an_edited_metric_scores_again_and_what_is_elsewhere_does_not(
+    references: References, edit: Edit
+) -> None:
+    computed: list[int] = []
+
+    def counted(i: int) -> list[View]:
+        computed.append(i)
+        return [bumps(i)]
+
+    for edited, again in (
+        ("errors.py", True),  # for the first time
+        ("model.py", False),
+        ("rivals/on_pixels/aim.py", False),
+        ("metrics/auc.py", True),
+        ("references/kde.py", True),
+        ("evaluation/candidates.py", True),
+    ):
+        computed.clear()
+        edit(edited)
+        score(replace(candidate(), views=counted), references)
+        assert bool(computed) is again, edited

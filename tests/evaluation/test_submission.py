@@ -1,6 +1,7 @@
 """Submissions to the benchmark, and the check that finds what is wrong with one."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -140,6 +141,32 @@ def test_an_interrupted_export_goes_on_and_a_damaged_image_does_not_stop_the_oth
     export_submission(model, images, tmp_path / "out")
     assert kept.stat().st_mtime_ns == written
     assert check_submission(tmp_path / "out", image_files(tmp_path / "images")) == []
+
+
+@pytest.mark.parametrize("change", ["prior", "activation", "image"])
+def test_what_an_interrupted_export_was_made_of_otherwise_is_made_anew(
+    tmp_path: Path, model: Model, change: str
+) -> None:
+    """A prior of other content under its name, a model of other layers, another image."""
+    images, prior, out = write_photos(tmp_path, SIZES), tmp_path / "prior.npy", tmp_path / "out"
+    np.save(prior, np.linspace(1, 2, 12).reshape(3, 4))
+    whole = images[2].read_bytes()
+    images[2].write_bytes(whole[:100])
+    with pytest.raises(DataError, match="1 of 3 images failed"):
+        export_submission(model, images, out, center_bias=str(prior))
+    images[2].write_bytes(whole)
+    if change == "prior":
+        np.save(prior, np.linspace(2, 1, 12).reshape(3, 4))
+    elif change == "activation":
+        softplus = replace(model.card.architecture, activation="softplus")
+        card, readout = model.card, replace(model.readout, architecture=softplus)
+        model = replace(model, card=replace(card, architecture=softplus), readout=readout)
+    else:
+        images[0].write_bytes(whole)
+    export_submission(model, images, out, center_bias=str(prior))
+    with h5py.File(out / "log_densities.hdf5") as file:
+        expected = model.predict(images[0], center_bias=prior, pixels_per_degree=35)
+        np.testing.assert_array_equal(file["0.png"], expected.log_density)
 
 
 def test_what_would_fail_for_each_image_fails_at_once(tmp_path: Path, model: Model) -> None:

@@ -14,10 +14,10 @@ from PIL import Image, ImageOps
 
 from deepgaze2.data.dataset import Dataset, Stimuli
 from deepgaze2.errors import DataError
-from deepgaze2.evaluation.out_of_fold import fold_center_biases
 from deepgaze2.features.cache import View, cache_features, tap_deviations
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.torch_readout import parameters_of
+from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.store import Card, read_card, read_readout
 from deepgaze2.training import curves as curves_module
 from deepgaze2.training import procedure

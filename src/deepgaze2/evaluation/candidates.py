@@ -23,12 +23,12 @@ from deepgaze2.image.stimulus import printable, read_stimulus
 from deepgaze2.model import load
 from deepgaze2.references.gold_standard import GoldStandard
 from deepgaze2.references.references import References
-from deepgaze2.rivals import RIVALS, rival
-from deepgaze2.rivals.fitted.fitted_deepgaze1 import FittedDeepGaze1
+from deepgaze2.rivals import RIVALS, Rival
 from deepgaze2.rivals.fitted.fitted_maps import FittedMaps
 from deepgaze2.rivals.fitted.map_files import open_maps
 from deepgaze2.store import CARD_FILE, Card, packaged_models
 from deepgaze2.support.files import sha256_of
+from deepgaze2.support.identity import checksum, code_version
 
 Map = NDArray[np.floating]
 
@@ -76,7 +76,6 @@ class Candidate:
 
 GOLD_STANDARD = "gold-standard"
 _BUILT_IN = ("uniform", "center-bias", GOLD_STANDARD)
-_DEEPGAZE1 = "deepgaze1"
 _PLACES = ("maps", "densities", "python")
 _MAX_LOG_MASS = 0.01
 
@@ -84,8 +83,9 @@ _MAX_LOG_MASS = 0.01
 def refuse_unknown(name: str) -> None:
     """Raise a ModelError if nothing can be evaluated under a name; what it needs is not read."""
     prefix, _, rest = name.partition(":")
-    names = [*packaged_models(), "default", *_BUILT_IN, *RIVALS, _DEEPGAZE1]
-    if name in names or (prefix in (*_PLACES, _DEEPGAZE1) and rest):
+    names = [*packaged_models(), "default", *_BUILT_IN, *RIVALS]
+    with_file = [key for key, entry in RIVALS.items() if entry.weights]
+    if name in names or (prefix in (*_PLACES, *with_file) and rest):
         return
     if (Path(name) / CARD_FILE).is_file():
         return
@@ -104,8 +104,8 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
     ----------
     name : str
         A packaged model, the folder of a trained one, `uniform`, `center-bias`,
-        `gold-standard`, a rival, `deepgaze1` (on VGG-16) or `deepgaze1:ALEXNET_WEIGHTS`,
-        `maps:FOLDER`, `densities:FOLDER` (or one HDF5 file), or `python:module.function`, see
+        `gold-standard`, a rival, with `:FILE` if its weights can be given, `maps:FOLDER`,
+        `densities:FOLDER` (or one HDF5 file), or `python:module.function`, see
         `function_candidate`.
     references : References
         The data set. Maps become densities by a conversion fitted to other images of it.
@@ -123,28 +123,34 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
     prefix, _, rest = name.partition(":")
     if name in _BUILT_IN:
         return _built_in(name, references)
-    if name in RIVALS:
-        return _fitted(name, partial(_map_of, rival(name), references), references, name)
-    if prefix == _DEEPGAZE1:
-        return _deepgaze1(name, rest, references, engine)
-    if prefix == "maps":
-        files = open_maps(Path(rest).expanduser(), references.dataset)
-        return _fitted(name, files.saliency, references, files.identity)
-    if prefix == "densities":
-        files = open_maps(Path(rest).expanduser(), references.dataset)
-        return Candidate(name, lambda i: [View(files.log_density(i))], files.identity)
+    path = Path(rest).expanduser()
+    if prefix in RIVALS:
+        return _rival(name, RIVALS[prefix], path if rest else None, references, engine)
+    if prefix in ("maps", "densities"):
+        files = open_maps(path, references.dataset)
+        identity = checksum(files.identity, code_version(open_maps.__module__))
+        if prefix == "maps":
+            return _fitted(name, files.saliency, references, identity)
+        return Candidate(name, lambda i: [View(files.log_density(i))], identity)
     if prefix == "python":
         return function_candidate(_imported(name, rest), name, references)
     return _our_model(name, references, engine)
 
 
-def _deepgaze1(name: str, weights: str, references: References, engine: str) -> Candidate:
-    path = Path(weights).expanduser() if weights else None
-    model = FittedDeepGaze1(references.dataset, path, engine)
-    identity = sha256_of(path) if path is not None and path.is_file() else name
-    return Candidate(
-        name, lambda i: [View(model.log_density(i))], f"{identity} {engine}", model.note
-    )
+def _rival(
+    name: str, entry: Rival, weights: Path | None, references: References, engine: str
+) -> Candidate:
+    if weights is not None and not weights.is_file():
+        raise ModelError(f"{name}: no such file; give the weights of {entry.title}")
+    if entry.fitted:
+        model = entry.on(references.dataset, weights, engine)
+        identity = checksum(entry.identity, model.identity)
+        return Candidate(name, lambda i: [View(model.log_density(i))], identity, model.note)
+    function = entry.load()
+    if weights is None:
+        return _fitted(name, partial(_map_of, function, references), references, entry.identity)
+    compute = partial(_map_of, partial(function, weights=weights), references)
+    return _fitted(name, compute, references, checksum(entry.identity, sha256_of(weights)))
 
 
 def _our_model(name: str, references: References, engine: str) -> Candidate:
@@ -155,8 +161,7 @@ def _our_model(name: str, references: References, engine: str) -> Candidate:
     return Candidate(
         card.name,
         lambda i: [View(predict(i))],
-        f"{card.readout_sha256} {card.backbone_checksum} {card.folds} {card.longer_side_px}"
-        f" {n_seen} {engine}",
+        checksum(model.identity, code_version(out_of_fold.__module__), card.folds, n_seen, engine),
         "; ".join(_seen_notes(card, n_seen, references.dataset)),
     )
 
@@ -215,6 +220,9 @@ def _fitted(
     name: str, saliency: Callable[[int], Map], references: References, identity: str
 ) -> Candidate:
     maps = FittedMaps(name, saliency, references.dataset)
+    if identity:
+        conversion = code_version(FittedMaps.__module__, read_stimulus.__module__)
+        identity = checksum(identity, conversion)
 
     def views(i: int) -> list[View]:
         drawn = saliency(i)

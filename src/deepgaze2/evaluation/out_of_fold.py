@@ -7,20 +7,10 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.model import Model
-from deepgaze2.references.baseline import fit_center_bias
+from deepgaze2.references.baseline import fold_center_biases
 
 _CENTER_BIAS_FOLDS = 10
-
-
-def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[CenterBias]:
-    """Return, for each fold, the center bias of all *other* folds' fixations.
-
-    Bandwidth and uniform share are fitted once, across the folds.
-    """
-    fitted = fit_center_bias(dataset, folds)
-    return [fitted.without(fold) for fold in range(folds.max() + 1)]
 
 
 def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

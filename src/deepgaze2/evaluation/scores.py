@@ -4,12 +4,10 @@ Nothing but these numbers is kept of an image, so memory does not grow with the 
 Interrupted, the pass goes on where it was.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 from zipfile import BadZipFile
@@ -25,6 +23,7 @@ from deepgaze2.image.stimulus import printable
 from deepgaze2.references.references import References
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 from deepgaze2.support.files import cache_directory, written_atomically
+from deepgaze2.support.identity import checksum, code_version, file_state
 
 _SECONDS_BETWEEN_SAVES = 20.0
 _Result = TypeVar("_Result")
@@ -125,20 +124,12 @@ def _checkpoint(candidate: Candidate, references: References) -> Path | None:
     """Return the file for a candidate's scores, named by all that they depend on."""
     if not candidate.identity:
         return None
-    depends_on = (
-        *(candidate.name, candidate.identity, references.identity, version("deepgaze2")),
-        *map(_size_and_time, references.dataset.stimuli.paths),
+    code = code_version(score_image.__module__, stop=(Candidate.__module__,))
+    paths = references.dataset.stimuli.paths
+    identity = checksum(
+        (candidate.name, candidate.identity, references.identity, code), [*map(file_state, paths)]
     )
-    digest = hashlib.sha256("\n".join(depends_on).encode()).hexdigest()
-    return cache_directory() / "scores" / f"{digest[:32]}.npz"
-
-
-def _size_and_time(path: Path | None) -> str:
-    """Return what changes if an image file does; nothing if it is not at hand."""
-    if path is None or not path.is_file():
-        return ""
-    status = path.stat()
-    return f"{status.st_size} {status.st_mtime_ns}"
+    return cache_directory() / "scores" / f"{identity[:32]}.npz"
 
 
 def _score_images(

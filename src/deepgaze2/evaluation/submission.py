@@ -5,7 +5,6 @@ numbers of pixels, with the center bias for AUC and with a uniform prior for shu
 benchmark wants log densities and derives each metric's map itself.
 """
 
-import hashlib
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -18,10 +17,12 @@ from PIL import Image
 from scipy.special import logsumexp
 
 from deepgaze2.data.images import stored_size
+from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError, StimulusError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.model import Model
 from deepgaze2.support.files import written_atomically
+from deepgaze2.support.identity import checksum, code_version, file_state
 
 DENSITIES = "log_densities.hdf5"
 WITH_CENTER_BIAS, WITHOUT_CENTER_BIAS = "with_center_bias", "without_center_bias"
@@ -69,7 +70,7 @@ def export_submission(
     images : sequence of Path
         With names that differ, also without their suffixes.
     center_bias : str
-        The prior for `with_center_bias` and the log densities.
+        Name or file of the prior for `with_center_bias` and the log densities.
     pixels_per_degree : float
         Of the images.
 
@@ -84,19 +85,19 @@ def export_submission(
 
     if doubled := [name for name, n in Counter(path.stem for path in images).items() if n > 1]:
         raise DataError(f"several images are called {printable(doubled[0])}; rename all but one")
-    parts = folder / f"{_PARTS}-{_digest(model, center_bias, pixels_per_degree)}"
+    given = load_center_bias(center_bias)
+    priors = {WITHOUT_CENTER_BIAS: load_center_bias("uniform"), WITH_CENTER_BIAS: given}
+    identity = checksum(model.identity, given.template, pixels_per_degree, code_version(__name__))
+    parts = folder / f"{_PARTS}-{identity[:16]}"
     for other in set(folder.glob(f"{_PARTS}-*")) - {parts}:
         shutil.rmtree(other)  # its pictures are about to be replaced
     failed = []
     for path in tqdm(images, desc="predicting", unit="image", disable=None):
-        part = parts / f"{path.stem}.npy"
+        part = _part(parts, path)
         if part.exists():
             continue
         try:
-            for prior, target in (
-                ("uniform", WITHOUT_CENTER_BIAS),
-                (center_bias, WITH_CENTER_BIAS),
-            ):
+            for target, prior in priors.items():
                 log_density = model.predict(
                     path, center_bias=prior, pixels_per_degree=pixels_per_degree
                 ).log_density
@@ -112,10 +113,8 @@ def export_submission(
     _pack(folder, parts, images)
 
 
-def _digest(model: Model, *settings: object) -> str:
-    """Return what tells apart log densities that were made in other ways."""
-    text = " ".join(map(str, (model.card.readout_sha256, model.card.backbone_checksum, *settings)))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def _part(parts: Path, image: Path) -> Path:
+    return parts / f"{image.stem}-{checksum(file_state(image))[:16]}.npy"
 
 
 def _write_picture(log_density: NDArray[np.float32], path: Path) -> None:
@@ -129,7 +128,7 @@ def _pack(folder: Path, parts: Path, images: Sequence[Path]) -> None:
 
     with written_atomically(folder / DENSITIES) as temporary, h5py.File(temporary, "w") as file:
         for path in images:
-            log_density = np.load(parts / f"{path.stem}.npy")
+            log_density = np.load(_part(parts, path))
             file.create_dataset(path.name, data=log_density, compression="gzip")
     shutil.rmtree(parts)
 

@@ -142,6 +142,15 @@ def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) 
     return CenterBiasFit(bandwidth, float(weights[1]), dataset, folds)
 
 
+def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[CenterBias]:
+    """Return, for each fold, the center bias of all *other* folds' fixations.
+
+    Bandwidth and uniform share are fitted once, across the folds.
+    """
+    fitted = fit_center_bias(dataset, folds)
+    return [fitted.without(fold) for fold in range(folds.max() + 1)]
+
+
 def center_bias_of(
     dataset: Dataset, bandwidth: float, uniform_share: float, name: str
 ) -> CenterBias:

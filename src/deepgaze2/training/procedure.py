@@ -12,11 +12,10 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import group_folds, near_duplicates
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.errors import DataError
-from deepgaze2.evaluation.out_of_fold import fold_center_biases
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.features.cache import Network
 from deepgaze2.readout.torch_readout import ReadoutNetwork, readout_of
-from deepgaze2.references.baseline import center_bias_of, fit_center_bias
+from deepgaze2.references.baseline import center_bias_of, fit_center_bias, fold_center_biases
 from deepgaze2.references.references import dataset_checksum
 from deepgaze2.store import OWN_CENTER_BIAS, Card, write_model
 from deepgaze2.training.curves import CurveDrawing

@@ -10,15 +10,17 @@ from tqdm import tqdm
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.evaluation.out_of_fold import fold_center_biases
 from deepgaze2.features.alexnet import MIN_SIDE_PX, read_alexnet
-from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.backbone import Backbone, find_backbone
 from deepgaze2.features.cache import View, cache_features
 from deepgaze2.features.engines import create_engine
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.readout.grid import block_stride
+from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.rivals.fitted.deepgaze1 import DeepGaze1, Layer, TrainingImage, fit_deepgaze1
+from deepgaze2.support.files import sha256_of
+from deepgaze2.support.identity import checksum
 from deepgaze2.support.once import Once
 
 _FOLDS = 5
@@ -34,14 +36,14 @@ class FittedDeepGaze1:
     ----------
     dataset : Dataset
         The images and the fixations to fit to.
-    alexnet : Path, optional
-        Weights of AlexNet, whose conv5 the published model takes; by default VGG-16's conv5_3.
+    weights : Path, optional
+        Of AlexNet, whose conv5 the published model takes; by default VGG-16's conv5_3.
     engine : str
         What computes VGG-16.
     """
 
-    def __init__(self, dataset: Dataset, alexnet: Path | None, engine: str) -> None:
-        self._dataset, self._alexnet, self._engine = dataset, alexnet, engine
+    def __init__(self, dataset: Dataset, weights: Path | None, engine: str) -> None:
+        self._dataset, self._alexnet, self._engine = dataset, weights, engine
         n_images = len(dataset.stimuli)
         self._folds = image_folds(n_images, min(_FOLDS, n_images), seed=0)
         self._priors = fold_center_biases(dataset, self._folds)
@@ -52,6 +54,12 @@ class FittedDeepGaze1:
         """What was fitted to what, for the report."""
         layer = "AlexNet's conv5" if self._alexnet else "VGG-16's conv5_3"
         return f"on {layer}, fitted to other images ({int(self._folds.max()) + 1} folds)"
+
+    @property
+    def identity(self) -> str:
+        """The network's weights and what computes it."""
+        weights = sha256_of(self._alexnet) if self._alexnet else self._backbone.checksum
+        return checksum(weights, self._engine)
 
     def log_density(self, i: int) -> NDArray[np.float32]:
         """Return the density (H, W), in nats, of a stimulus' fixations. Thread-safe.
@@ -91,8 +99,12 @@ class FittedDeepGaze1:
         return _alexnet_layers(self._dataset, self._alexnet) if self._alexnet else self._vgg_layers
 
     @cached_property
+    def _backbone(self) -> Backbone:
+        return find_backbone(_VGG)
+
+    @cached_property
     def _vgg_layers(self) -> Callable[[int], Layer]:
-        dataset, backbone = self._dataset, find_backbone(_VGG)
+        dataset, backbone = self._dataset, self._backbone
         engine = None
         if self._engine != "auto":
             engine = create_engine(backbone.with_taps((_VGG_TAP,)), self._engine)
