@@ -55,6 +55,7 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
     from torch.nn import functional
 
     from deepgaze2.features.backbone import find_backbone
+    from deepgaze2.readout.activations import ACTIVATIONS
     from deepgaze2.readout.grid import blur_matrix, image_in_grid, interpolation_matrix, scaled_grid
     from deepgaze2.readout.numpy_readout import LAYER_NORM_EPSILON
 
@@ -70,7 +71,7 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
     widths = [group.channels(model.vgg) for group in architecture.groups]
     deviations = torch.split(torch.from_numpy(readout.tap_deviation)[:, None, None], widths)
     prior = torch.from_numpy(model.center_bias.log_density(SIZE[1], SIZE[0]))
-    activation = functional.softplus if architecture.activation == "softplus" else functional.relu
+    activation = ACTIVATIONS[architecture.activation].torch
 
     def matrix(positions: NDArray[np.float64], cells: int) -> torch.Tensor:
         return torch.from_numpy(interpolation_matrix(positions, cells).astype(np.float32))

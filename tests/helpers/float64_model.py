@@ -1,15 +1,18 @@
 """The whole chain from network input to log density, the slow obvious way, in float64.
 
 Nothing is shared with the package but the descriptions of the data (`Vgg`, `Backbone`,
-`Readout`): every map is brought to the readout's grid before the readout sees it.
+`Readout`) and the nonlinearities' PyTorch form: every map is brought to
+the readout's grid before the readout sees it.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 
 from deepgaze2.features.backbone import Backbone
+from deepgaze2.readout.activations import ACTIVATIONS
 from deepgaze2.readout.numpy_readout import Readout
 
 Array = NDArray[np.float64]
@@ -147,6 +150,11 @@ def saliency(
     return np.stack([one_saliency(readout, k, together) for k in range(readout.n_models)])
 
 
+def activated(name: str, x: Array) -> Array:
+    """Return a nonlinearity by its PyTorch form, of which prediction uses nothing."""
+    return np.asarray(ACTIVATIONS[name].torch(torch.from_numpy(x)).numpy())
+
+
 def one_saliency(readout: Readout, k: int, features: Array) -> Array:
     """S of the k-th readout from all features on the readout's grid."""
     x = features
@@ -155,9 +163,9 @@ def one_saliency(readout: Readout, k: int, features: Array) -> Array:
     for layer, (weights, biases) in enumerate(zip(readout.weights, readout.biases, strict=True)):
         x = np.einsum("oi,ihw->ohw", weights[k].astype(np.float64), x)
         x = x + biases[k].astype(np.float64)[:, None, None]
-        if layer < last and architecture.activation == "softplus":
-            x = np.logaddexp(x, 0)
-        elif layer < last or architecture.final_relu:
+        if layer < last:
+            x = activated(architecture.activation, x)
+        elif architecture.final_relu:
             x = np.maximum(x, 0)
     return gaussian_blur(x[0], float(readout.sigma_px[k]) / 2 ** (architecture.grid_block - 1))
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from deepgaze2.features.vgg import Vgg
-from deepgaze2.readout.architecture import Activation, Architecture, paper_architecture
+from deepgaze2.readout.activations import ACTIVATIONS
+from deepgaze2.readout.architecture import Architecture, paper_architecture
 from deepgaze2.readout.numpy_readout import saliency
 from helpers import float64_model
 from helpers.small_models import (
@@ -139,9 +140,9 @@ def test_a_position_without_activity_survives_layer_normalization() -> None:
     assert np.isfinite(saliency(random_readout(1, architecture), taps.stored, taps.sizes)).all()
 
 
-@pytest.mark.parametrize("activation", ["relu", "softplus"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer_norm", [False, True])
-def test_vggs_2560_channels_keep_their_precision(layer_norm: bool, activation: Activation) -> None:
+def test_vggs_2560_channels_keep_their_precision(layer_norm: bool, activation: str) -> None:
     wide = Vgg("wide", ((3,), (3,), (3,), (3,), (512,) * 3), NARROW16.taps)
     architecture = replace(PAPER16, layer_norm=layer_norm, activation=activation)
     taps = random_taps((64, 48), vgg=wide)

@@ -1,7 +1,7 @@
 """What a readout is made of: which features it sees and how its layers follow one another."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from deepgaze2.readout.grid import (
     block_stride,
     scaled_grid,
 )
-
-Activation: TypeAlias = Literal["relu", "softplus"]
 
 ALEXNET_TAP = "conv5"
 """AlexNet's last convolution, which DeepGaze I reads."""
@@ -82,7 +80,7 @@ class Architecture:
     widths
         Output channels of each 1×1 convolution, the last being 1; (1,) is a linear readout.
     activation
-        Between the layers.
+        What stands between the layers: a name of `activations.ACTIVATIONS`.
     layer_norm
         Whether the features of a group are normalized across its channels at each position.
     final_relu
@@ -94,7 +92,7 @@ class Architecture:
 
     groups: tuple[TapGroup, ...]
     widths: tuple[int, ...] = (16, 32, 2, 1)
-    activation: Activation = "relu"
+    activation: str = "relu"
     layer_norm: bool = False
     final_relu: bool = False
     grid_block: int = 2

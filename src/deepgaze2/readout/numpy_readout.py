@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepgaze2.readout.activations import ACTIVATIONS, Activation, FloatArray
 from deepgaze2.readout.architecture import Architecture, TapGroup
 from deepgaze2.readout.grid import block_size, block_stride, blur_matrix, interpolation_matrix
 from deepgaze2.support.cores import available_cores, single_threaded_blas
-
-FloatArray = NDArray[np.float32]
 
 LAYER_NORM_EPSILON = 1e-5  # keeps a position without any activity finite
 
@@ -198,46 +196,38 @@ _TILE = 1024  # positions whose activations stay in the cache
 
 def _pointwise(readout: Readout, k: int, hidden: FloatArray) -> FloatArray:
     """Apply all behind the first layer's product to its interpolated (16, n) outputs: (n,)."""
-    apply = _rectified if readout.architecture.activation == "relu" else _softened
     weights, biases = [w[k] for w in readout.weights], [b[k][:, None] for b in readout.biases]
-    output: FloatArray = hidden[0] + biases[0][0]
     if len(weights) > 1:
-        apply(weights, biases, hidden, output)
+        output = _layers(ACTIVATIONS[readout.architecture.activation], weights, biases, hidden)
+    else:
+        output = np.asarray(hidden[0] + biases[0][0])
     if readout.architecture.final_relu:
         np.maximum(output, 0, out=output)
     return output
 
 
-def _rectified(
-    weights: list[FloatArray], biases: list[FloatArray], hidden: FloatArray, output: FloatArray
-) -> None:
-    """Fill `output` with all layers after the first product, a ReLU between them.
-
-    relu(x + b) is computed as max(x, -b) + b: the sum is left to the next layer's bias,
-    which saves a pass over the activations.
-    """
-    biases = biases[:1] + biases[1:]
-    for layer in range(1, len(weights)):
+def _layers(
+    activation: Activation,
+    weights: Sequence[FloatArray],
+    biases: list[FloatArray],
+    hidden: FloatArray,
+) -> FloatArray:
+    """Apply all layers after the first product, the nonlinearity between them, to (16, n): (n,)."""
+    for layer in range(1, len(weights)) if activation.less_bias else ():
         biases[layer] = biases[layer] + weights[layer] @ biases[layer - 1]
     positions = hidden.shape[1]
     # Allocated once: fresh memory for each tile would cost more than the arithmetic.
     tiles = [np.empty((len(bias), min(_TILE, positions)), np.float32) for bias in biases]
+    output = np.empty(positions, np.float32)
     for start in range(0, positions, _TILE):
         size = min(_TILE, positions - start)
         x = hidden[:, start : start + size]
         for layer in range(1, len(weights)):
-            x = np.maximum(x, -biases[layer - 1], out=tiles[layer - 1][:, :size])
-            x = np.matmul(weights[layer], x, out=tiles[layer][:, :size])
+            bias, out = biases[layer - 1], tiles[layer - 1][:, :size]
+            if activation.less_bias:
+                activation.less_bias(x, bias, out)
+            else:
+                out[:] = activation.numpy(np.add(x, bias, out=out))
+            x = np.matmul(weights[layer], out, out=tiles[layer][:, :size])
         np.add(x[0], biases[-1][0], out=output[start : start + size])
-
-
-def _softened(
-    weights: list[FloatArray], biases: list[FloatArray], hidden: FloatArray, output: FloatArray
-) -> None:
-    """Fill `output` with all layers after the first product, a softplus between them."""
-    for start in range(0, hidden.shape[1], _TILE):
-        x = hidden[:, start : start + _TILE] + biases[0]
-        for weight, bias in zip(weights[1:], biases[1:], strict=True):
-            x = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-            x = weight @ x + bias
-        output[start : start + _TILE] = x[0]
+    return output

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from deepgaze2.readout.activations import ACTIVATIONS
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.layout import Layout
 from deepgaze2.readout.numpy_readout import LAYER_NORM_EPSILON, Readout
@@ -142,9 +143,9 @@ class ReadoutNetwork:
         for g, (taps, (rows, columns)) in enumerate(zip(features, layout.groups, strict=True)):
             x = x + rows @ (self._product(operators, g, taps) @ columns.T)
         x = x.flatten(1)
-        last = len(self.architecture.widths) - 1
-        for layer in range(1, last + 1):
-            x = self._activation(x)
+        activation = ACTIVATIONS[self.architecture.activation].torch
+        for layer in range(1, len(self.architecture.widths)):
+            x = activation(x)
             x = torch.addmm(operators[f"bias{layer}"][:, None], operators[f"weight{layer}"], x)
         if self.architecture.final_relu:
             x = torch.relu(x)
@@ -162,11 +163,6 @@ class ReadoutNetwork:
             mean, norm = _moments(taps, torch.from_numpy(self.deviations[g]))
             product = (product - operators[f"sum{g}"] * mean) * norm
         return product.view(-1, *taps[0].shape[1:])
-
-    def _activation(self, x: Tensor) -> Tensor:
-        if self.architecture.activation == "softplus":
-            return torch.nn.functional.softplus(x)
-        return torch.relu(x)
 
     def sigma_px(self, parameters: dict[str, Tensor]) -> Tensor:
         """Return the blur's standard deviation in network-input pixels."""
