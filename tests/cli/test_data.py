@@ -2,6 +2,8 @@
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +41,6 @@ def write_table(folder: Path, header: str, *, exchanged: bool = False) -> None:
 
 
 def run(*arguments: str | Path) -> Result:
-    """Run without progress bars, which go to stderr."""
     return CliRunner().invoke(data, [str(a) for a in arguments], catch_exceptions=False)
 
 
@@ -51,6 +52,20 @@ def test_check_of_a_sound_set(recordings: Path, tmp_path: Path) -> None:
     assert result.stdout.endswith("nothing is wrong\n")
     with Image.open(tmp_path / "mine.png") as picture:
         assert picture.size == (1200, 700)
+
+
+def test_check_into_a_pipe_writes_plain_lines(recordings: Path) -> None:
+    command = [sys.executable, "-c", "from deepgaze2.cli import main; main()"]
+    written = subprocess.run(
+        [*command, "data", "check", f"csv:{recordings}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert b"reading images: 0 of 25 images\n" in written
+    assert b"reading images: 25 of 25 images in" in written
+    assert b"\r" not in written
 
 
 def test_check_exits_with_1_if_training_would_be_wrong(recordings: Path) -> None:

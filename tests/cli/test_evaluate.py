@@ -33,7 +33,6 @@ def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str | Path) -> Result:
-    """Run without progress bars, which go to stderr."""
     return CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
 
 

@@ -97,7 +97,7 @@ def test_each_trial_is_announced_and_those_done_are_not_done_again(run: Run) -> 
     first = run(f"{LINE} --trials 2 --parts 1 --seed 4")
     begun = re.findall(r"^(\d+) of 2(.*): (.*), scale (.*)$", first.stderr, re.MULTILINE)
     assert [number for number, *_ in begun] == ["1", "2"]
-    assert [left for _, left, *_ in begun] == ["", ", about 1 min left"]
+    assert [re.sub(r"\d+", "1", left) for _, left, *_ in begun] == ["", ", about 1 s left"]
     drawn = draw_choices(NARROW16, 2, seed=4)
     assert [tuple(taps.split()) for *_, taps, _ in begun] == [choice.taps for choice in drawn]
     again = run(f"{LINE} --trials 2 --parts 1 --seed 4")

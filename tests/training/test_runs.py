@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -71,10 +72,17 @@ def assert_soon(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_they_end_as_in_one_process(runs: list[Run], tmp_path: Path) -> None:
+def test_they_end_as_in_one_process(
+    runs: list[Run], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     heard: list[Curves] = []
     found = train_all(
         runs, tmp_path / "out", description="fine-tuning", on_epoch=lambda c: heard.append(dict(c))
+    )
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "fine-tuning: 0 of 9 epochs"
+    assert re.search(
+        r"^fine-tuning: 9 of 9 epochs in .*\(finetuning-fold\d, epoch 3 of 3: ", lines[-1]
     )
     assert_same(found, train_one_by_one(runs, tmp_path / "alone", description=""))
     assert workers() == []

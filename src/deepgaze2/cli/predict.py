@@ -18,6 +18,7 @@ from deepgaze2.density.regions import Region, RegionShare, parse_region, region_
 from deepgaze2.errors import DeepGazeError, RegionError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.files import written_atomically
+from deepgaze2.support.progress import Progress
 
 if TYPE_CHECKING:
     from deepgaze2.density.prediction import Prediction
@@ -150,13 +151,11 @@ def predict(
 
 
 def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> float:
-    """Predict and write images in turn, with progress on a terminal; note what fails.
+    """Predict and write images in turn, with progress; note what fails.
 
     Returns the seconds spent drawing and writing.
     """
-    from tqdm import tqdm
-
-    with tqdm(total=len(jobs), unit="image", disable=None) as progress:
+    with Progress("predicting", len(jobs), delay_s=2) as progress:
 
         def fail(source: "ImageSource", error: DeepGazeError) -> None:
             jobs[str(source)].error = str(error)

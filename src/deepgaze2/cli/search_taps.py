@@ -11,6 +11,7 @@ from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.features.backbone import find_backbone
 from deepgaze2.support.files import locked
+from deepgaze2.support.progress import duration
 
 if TYPE_CHECKING:
     from deepgaze2.training.studies.tap_choices import Choice
@@ -99,7 +100,7 @@ def _announcer(n_trials: int) -> "Callable[[int, Choice], None]":
         left = ""
         if done := len(began) - 1:
             seconds = (began[-1] - began[0]) / done * (n_trials - number)
-            left = f", about {_duration(seconds)} left"
+            left = f", about {duration(seconds)} left"
         click.echo(f"{number + 1} of {n_trials}{left}: {_layers(choice)}", err=True)
 
     return announce
@@ -108,11 +109,6 @@ def _announcer(n_trials: int) -> "Callable[[int, Choice], None]":
 def _layers(choice: "Choice") -> str:
     scales = " and ".join(f"{scale:g}" for scale in choice.scales)
     return f"{' '.join(choice.taps)}, scale {scales}"
-
-
-def _duration(seconds: float) -> str:
-    minutes = max(1, round(seconds / 60))
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 def _as_text(result: "TapSearch") -> str:

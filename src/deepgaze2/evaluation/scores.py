@@ -24,6 +24,7 @@ from deepgaze2.references.references import References
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 from deepgaze2.support.files import cache_directory, written_atomically
 from deepgaze2.support.identity import checksum, code_version, file_state
+from deepgaze2.support.progress import Progress
 
 _SECONDS_BETWEEN_SAVES = 20.0
 _Result = TypeVar("_Result")
@@ -139,8 +140,6 @@ def _score_images(
     waiting: NDArray[np.intp],
     checkpoint: Path | None,
 ) -> None:
-    from tqdm import tqdm
-
     def compute(i: int) -> ImageScores | DeepGazeError:
         try:
             return score_image(candidate, references, i)
@@ -149,7 +148,7 @@ def _score_images(
 
     failed = {}
     saved_at = time.monotonic()
-    with tqdm(total=len(waiting), desc=candidate.name, unit="image", disable=None) as progress:
+    with Progress(candidate.name, len(waiting)) as progress:
         for i, scores in _computed(compute, waiting):
             if isinstance(scores, DeepGazeError):
                 failed[i] = scores

@@ -23,6 +23,7 @@ from deepgaze2.image.stimulus import printable
 from deepgaze2.model import Model
 from deepgaze2.support.files import written_atomically
 from deepgaze2.support.identity import checksum, code_version, file_state
+from deepgaze2.support.progress import tracked
 
 DENSITIES = "log_densities.hdf5"
 WITH_CENTER_BIAS, WITHOUT_CENTER_BIAS = "with_center_bias", "without_center_bias"
@@ -81,8 +82,6 @@ def export_submission(
     CenterBiasError, OutputError
         If the prior cannot be used, or a file not written: at once.
     """
-    from tqdm import tqdm
-
     if doubled := [name for name, n in Counter(path.stem for path in images).items() if n > 1]:
         raise DataError(f"several images are called {printable(doubled[0])}; rename all but one")
     given = load_center_bias(center_bias)
@@ -92,17 +91,15 @@ def export_submission(
     for other in set(folder.glob(f"{_PARTS}-*")) - {parts}:
         shutil.rmtree(other)  # its pictures are about to be replaced
     failed = []
-    for path in tqdm(images, desc="predicting", unit="image", disable=None):
-        part = _part(parts, path)
-        if part.exists():
-            continue
+    waiting = [path for path in images if not _part(parts, path).exists()]
+    for path in tracked(waiting, "predicting", len(waiting)):
         try:
             for target, prior in priors.items():
                 log_density = model.predict(
                     path, center_bias=prior, pixels_per_degree=pixels_per_degree
                 ).log_density
                 _write_picture(log_density, folder / target / f"{path.stem}.jpg")
-            with written_atomically(part) as temporary:
+            with written_atomically(_part(parts, path)) as temporary:
                 np.save(temporary, log_density)
         except StimulusError as error:
             failed.append(str(error))

@@ -12,7 +12,6 @@ a file, `cache_contents` how old ones are removed.
 """
 
 import hashlib
-import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deepgaze2.errors import DataError, ModelError
 from deepgaze2.features.backbone import Backbone
@@ -34,6 +32,7 @@ from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory, claimed
+from deepgaze2.support.progress import Progress
 
 if TYPE_CHECKING:
     from deepgaze2.features.alexnet import AlexNet
@@ -143,10 +142,12 @@ def cache_features(
     found = []
     with ThreadPoolExecutor(available_cores()) as pool:
         each = pool.map(lambda path: store.find(store.key(read_stimulus(path))), paths)
-        for one in tqdm(each, "cached features", len(paths), unit="image", disable=None):
-            found.append(one)
-            for path in one.damaged:
-                tqdm.write(f"note: {path}: is damaged; it is computed anew", file=sys.stderr)
+        with Progress("cached features", len(paths), delay_s=2) as progress:
+            for one in each:
+                found.append(one)
+                for path in one.damaged:
+                    progress.write(f"note: {path}: is damaged; it is computed anew")
+                progress.update()
     features = [one.features for one in found]
     waiting = {i: paths[i] for i, one in enumerate(found) if one.missing}
     if waiting:
@@ -245,7 +246,7 @@ def _completed(
 ) -> Iterator[tuple[int, ImageFeatures]]:
     """Compute what images lack, those at which another process is last."""
     queue = deque((i, False) for i in waiting)
-    with tqdm(total=len(waiting), desc="features", unit="image", disable=None) as progress:
+    with Progress("features", len(waiting)) as progress:
         while queue:
             i, insist = queue.popleft()
             stimulus = read_stimulus(waiting[i])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deepgaze2.errors import DownloadError
 from deepgaze2.support.files import locked
+from deepgaze2.support.progress import Progress
 
 if TYPE_CHECKING:
     import requests
@@ -209,8 +210,6 @@ def _refuse_bad_answer(response: "requests.Response") -> None:
 
 def _receive(response: "requests.Response", file: RemoteFile, part: Path, stop: Event) -> None:
     """Append the answer's bytes to the partial file, or start it over if they are the whole."""
-    from tqdm import tqdm
-
     start_bytes = _size_bytes(part)
     if response.status_code != 206:
         start_bytes = 0
@@ -223,9 +222,7 @@ def _receive(response: "requests.Response", file: RemoteFile, part: Path, stop: 
     total_bytes = _total_bytes(response) or file.size_bytes
     with (
         part.open("ab" if start_bytes else "wb") as stream,
-        tqdm(
-            desc=part.stem, total=total_bytes, initial=start_bytes, unit="B", unit_scale=True
-        ) as progress,
+        Progress(part.stem, total_bytes, "B", initial=start_bytes) as progress,
     ):
         for chunk in response.iter_content(_CHUNK_BYTES):
             stream.write(chunk)

@@ -17,11 +17,11 @@ from threading import Thread
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deepgaze2.errors import DataError
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.support.cores import available_cores
+from deepgaze2.support.progress import Progress
 from deepgaze2.training.fit import Curve, DeadReadoutError, Fit, FitSettings, fit
 from deepgaze2.training.images import TrainingSet
 
@@ -71,7 +71,7 @@ def train_all(
     folder
         Where the checkpoints go, one for each run.
     description
-        What is being trained, for the progress bar.
+        What is being trained, for the progress.
     on_epoch
         Called with all curves so far when a run has finished an epoch.
 
@@ -118,7 +118,7 @@ def _watch(
     epochs = {run.name: run.settings.epochs for run in runs}
     known = all(n is not None for n in epochs.values())
     total = sum(n or 0 for n in epochs.values()) if known else None
-    with tqdm(total=total, desc=description, unit="epoch", disable=None) as progress:
+    with Progress(description, total, "epoch") as progress:
         while True:
             done = all(future.done() for future in futures.values())
             try:
@@ -129,12 +129,14 @@ def _watch(
                 for future in futures.values():
                     if future.done():
                         future.result()  # raises what the run raised
+                progress.update(0)
                 continue
-            before = len(curves[name].training) if name in curves else 0
+            if name not in curves:  # the epochs of a run that goes on were done before
+                progress.skip(len(curve.training))
+            new = len(curve.training) - len(curves.get(name, curve).training)
             curves[name] = curve
-            progress.update(len(curve.training) - before)
+            progress.update(new, _state(name, epochs[name], curve))
             if curve.training:
-                progress.set_postfix_str(_last_scores(name, curve))
                 on_epoch(curves)
 
 
@@ -146,9 +148,15 @@ def _forward(
         received.put(reports.get())
 
 
-def _last_scores(name: str, curve: Curve) -> str:
+def _state(name: str, epochs: int | None, curve: Curve) -> str:
+    if not curve.training:
+        return f"{name} begins"
+    of = f" of {epochs}" if epochs else ""
     held_out = f", {curve.held_out[-1]:.3f} on held-out images" if curve.held_out else ""
-    return f"{name}: {curve.training[-1]:.3f} bits above the center bias{held_out}"
+    return (
+        f"{name}, epoch {len(curve.training)}{of}:"
+        f" {curve.training[-1]:.3f} bits above the center bias{held_out}"
+    )
 
 
 _reports: "SimpleQueue[tuple[str, Curve]] | None" = None

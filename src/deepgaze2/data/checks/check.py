@@ -8,6 +8,7 @@ from deepgaze2.data.checks.table_problems import Problem, listed, table_problems
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import StimulusError
 from deepgaze2.image.stimulus import printable, read_stimulus
+from deepgaze2.support.progress import tracked
 
 _COMPARED_IMAGES = 1000
 _CERTAIN_T = 4.0
@@ -49,15 +50,13 @@ def check(dataset: Dataset, other: Dataset | None = None) -> list[Problem]:
 
 def _read_images(dataset: Dataset) -> tuple[list[Problem], dict[int, NDArray[np.float32]]]:
     """Decode all images; return their problems, and contrast maps of evenly chosen ones."""
-    from tqdm import tqdm
-
     stimuli = dataset.stimuli
     with_fixations = np.flatnonzero(np.diff(dataset.offsets))
     step = max(1, -(-len(with_fixations) // _COMPARED_IMAGES))
     compared = set(with_fixations[::step].tolist())
     missing, damaged, resized = [], [], []
     contrast = {}
-    for i, path in enumerate(tqdm(stimuli.paths, desc="reading images", unit="image")):
+    for i, path in enumerate(tracked(stimuli.paths, "reading images", len(stimuli))):
         if path is None or not path.is_file():
             missing.append(stimuli.ids[i])
             continue

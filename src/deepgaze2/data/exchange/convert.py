@@ -14,6 +14,7 @@ from deepgaze2.data.fetching.unpack import folder_when_whole
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE
 from deepgaze2.data.own.tabular import FIXATIONS_FILE, IMAGES_FOLDER, OWN_COLUMNS
 from deepgaze2.errors import DataError
+from deepgaze2.support.progress import tracked
 
 _ROWS = 100_000
 
@@ -63,11 +64,9 @@ def convert(dataset: Dataset, target: Path) -> list[str]:
 
 
 def _copy_images(dataset: Dataset, folder: Path) -> None:
-    from tqdm import tqdm
-
     folder.mkdir()
     images = list(zip(dataset.stimuli.ids, dataset.stimuli.paths, strict=True))
-    for name, path in tqdm(images, desc="copying images", unit="image", delay=2, disable=None):
+    for name, path in tracked(images, "copying images", len(images), delay_s=2):
         parts = PureWindowsPath(name)
         if parts.anchor or ".." in parts.parts or not parts.parts:
             raise DataError(f"{dataset.name}: the image {name!r} cannot be a file; rename it")

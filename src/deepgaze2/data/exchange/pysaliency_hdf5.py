@@ -20,6 +20,7 @@ from deepgaze2.data.own.conventions import scanpath_order
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.files import cache_directory, written_atomically
+from deepgaze2.support.progress import tracked
 
 _NEWEST = {
     "Stimuli": "1.1",
@@ -182,14 +183,12 @@ def _listed_files(group: Any, folder: Path) -> tuple[list[Path], list[tuple[int,
 
 def _written_images(group: Any, path: Path) -> tuple[list[Path], list[tuple[int, int]]]:  # noqa: ANN401
     """Write the images of a file to the cache unless they are there; return as above."""
-    from tqdm import tqdm
-
     state = path.stat()
     key = f"{path.resolve()} {group.name} {state.st_size} {state.st_mtime_ns}"
     folder = cache_directory() / "pysaliency" / hashlib.sha256(key.encode()).hexdigest()[:16]
     n = int(group.attrs["size"])
     paths = [folder / f"{i}.png" for i in range(n)]
-    for i in tqdm(range(n), desc="writing images", unit="image", delay=2, disable=None):
+    for i in tracked(range(n), "writing images", n, delay_s=2):
         if paths[i].is_file():
             continue
         pixels = group[str(i)][...]

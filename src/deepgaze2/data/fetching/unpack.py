@@ -15,6 +15,7 @@ from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from deepgaze2.errors import DataError, OutputError
 from deepgaze2.image.stimulus import printable
+from deepgaze2.support.progress import Progress
 
 MAX_BYTES = 200_000_000_000
 """What an archive may unpack to; the largest set of the field has 20 GB."""
@@ -66,20 +67,17 @@ def unpack(archive: Path, folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
     OutputError
         If a file cannot be written.
     """
-    from tqdm import tqdm
-
     label = printable(archive)
     size_bytes = _size_bytes(archive, label)
     allowed_bytes = min(max_bytes, max(_UNSUSPICIOUS_BYTES, MAX_RATIO * size_bytes))
-    desc = f"unpacking {archive.name}"
     try:
         with (
             archive.open("rb") as stream,
-            tqdm(desc=desc, total=size_bytes, unit="B", unit_scale=True) as progress,
+            Progress(f"unpacking {archive.name}", size_bytes, "B") as progress,
         ):
             for read_bytes in _unpacked(stream, folder, label, allowed_bytes):
-                progress.update(read_bytes - progress.n)
-            progress.update(size_bytes - progress.n)
+                progress.update(read_bytes - progress.done)
+            progress.update(size_bytes - progress.done)
     except FileExistsError as error:
         raise DataError(
             f"{label}: {printable(error.filename)} would be written twice; get it and unpack it"

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
 from deepgaze2.data.own.columns import choose_columns, missing_columns, time_unit_s
@@ -31,6 +30,7 @@ from deepgaze2.data.own.text_table import TextTable, open_text_table
 from deepgaze2.errors import DataError
 from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
+from deepgaze2.support.progress import Progress
 
 OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration_s")
 FIXATIONS_FILE = "fixations.csv"
@@ -158,9 +158,7 @@ def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _R
     codes = {role: (_Codes(), array("i")) for role in _TEXT_ROLES}
     columns = {role: array("d") for role in numbers}
     batches = table.batches([chosen[role] for role in texts], [chosen[role] for role in numbers])
-    with tqdm(
-        desc="reading fixations", unit="row", unit_scale=True, delay=2, disable=None
-    ) as progress:
+    with Progress("reading fixations", None, "row", delay_s=2) as progress:
         for cells, values in batches:
             for role, column in zip(texts, cells, strict=True):
                 known, coded = codes[role]

@@ -18,6 +18,7 @@ from deepgaze2.data.published.scanpaths import UNORDERED, fixations_of, marked_p
 from deepgaze2.errors import DataError
 from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
+from deepgaze2.support.progress import tracked
 
 
 def read_cat2000(folder: str | Path) -> Dataset:
@@ -43,8 +44,6 @@ def read_cat2000(folder: str | Path) -> Dataset:
     DataError
         If images or maps are missing or damaged.
     """
-    from tqdm import tqdm
-
     images, maps = Path(folder) / "Stimuli", Path(folder) / "FIXATIONLOCS"
     names = sorted(
         (
@@ -65,7 +64,7 @@ def read_cat2000(folder: str | Path) -> Dataset:
     sizes = zip(stimuli.height.tolist(), stimuli.width.tolist(), strict=True)
     fixated = [
         marked_pixels(i, _read_map((maps / names[i]).with_suffix(".mat"), size))
-        for i, size in enumerate(tqdm(sizes, "reading", len(names), delay=2, disable=None))
+        for i, size in enumerate(tracked(sizes, "reading", len(names), delay_s=2))
     ]
     return Dataset("CAT2000", stimuli, fixations_of(fixated), notes=(UNORDERED,))
 

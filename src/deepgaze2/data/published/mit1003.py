@@ -23,6 +23,7 @@ from deepgaze2.data.published.mit1003_fixations import (
 from deepgaze2.errors import DataError
 from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
+from deepgaze2.support.progress import tracked
 
 PIXELS_PER_DEGREE = 35.0
 SUBJECTS = (
@@ -109,8 +110,6 @@ def _with_central_first(dataset: Dataset) -> Dataset:
 
 def _read_all(recordings: Path, images: list[Path]) -> Fixations:
     """Return all fixations of all subjects on these images, outside ones too."""
-    from tqdm import tqdm
-
     missing = [
         path
         for subject in SUBJECTS
@@ -123,7 +122,7 @@ def _read_all(recordings: Path, images: list[Path]) -> Fixations:
             " unpack DATA.zip again, or move images without recordings away"
         )
     trials = []
-    for stimulus, image in enumerate(tqdm(images, desc="detecting fixations", unit="image")):
+    for stimulus, image in enumerate(tracked(images, "detecting fixations", len(images))):
         for subject, name in enumerate(SUBJECTS):
             trial = _read_trial(recordings / name / f"{image.stem}.mat")
             numbers = np.full((len(trial), 2), (stimulus, subject))

@@ -16,6 +16,7 @@ from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
 from deepgaze2.data.published.matlab import field, load_matlab, parsing
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
+from deepgaze2.support.progress import tracked
 
 Split = Literal["train", "val"]
 Kind = Literal["fixations", "mouse"]
@@ -83,9 +84,7 @@ def read_salicon(
 
 def _read_all(files: list[Path], kind: Kind) -> tuple[NDArray[np.int32], Fixations]:
     """Return the images' heights and widths, (n, 2), and all traces."""
-    from tqdm import tqdm
-
-    contents = [_read_file(file, kind) for file in tqdm(files, desc="reading", unit="image")]
+    contents = [_read_file(file, kind) for file in tracked(files, "reading", len(files))]
     sizes = np.array([size for size, _, _, _ in contents], dtype=np.int32)
     lengths = np.concatenate([lengths for _, lengths, _, _ in contents])
     n_traces = [len(lengths) for _, lengths, _, _ in contents]

@@ -17,6 +17,7 @@ from deepgaze2.reporting.figures.images import Drawn, Example, draw_examples, dr
 from deepgaze2.reporting.figures.lines import order_figure, subject_figure
 from deepgaze2.reporting.figures.scores import explained_bars, gold_scatter
 from deepgaze2.reporting.figures.style import drawable
+from deepgaze2.support.progress import tracked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,8 +55,6 @@ def draw_all(evaluation: Evaluation) -> "dict[str, Figure]":
     DeepGazeError
         If an image or its prediction cannot be used.
     """
-    from tqdm import tqdm
-
     report, scores = evaluation.report, evaluation.scores
     gains = _Gains.of(evaluation.references, scores)
     figures = {"figure3_explained": explained_bars(report)}
@@ -64,7 +63,7 @@ def draw_all(evaluation: Evaluation) -> "dict[str, Figure]":
         figures["figure4_images"] = gold_scatter(gains.gold, models, report)
     figures |= {"by_order": order_figure(report), "by_subject": subject_figure(report)}
     chosen = list(_choices(gains, [candidate.name for candidate in evaluation.candidates]))
-    for choice in tqdm(chosen, desc="figures", unit="figure", disable=None):
+    for choice in tracked(chosen, "figures", len(chosen), "figure"):
         examples = [_example(evaluation, gains, choice.models, i) for i in choice.images]
         figures[choice.name] = draw_examples(examples, choice.title)
     return figures

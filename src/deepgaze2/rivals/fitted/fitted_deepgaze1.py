@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
@@ -22,6 +21,7 @@ from deepgaze2.rivals.fitted.deepgaze1 import DeepGaze1, Layer, TrainingImage, f
 from deepgaze2.support.files import sha256_of
 from deepgaze2.support.identity import checksum
 from deepgaze2.support.once import Once
+from deepgaze2.support.progress import tracked
 
 _FOLDS = 5
 _MOST_IMAGES = 600  # whose responses are held while fitting: half a gigabyte
@@ -76,10 +76,11 @@ class FittedDeepGaze1:
         """Return the fit that predicts each fold."""
         seen = np.flatnonzero(np.diff(self._dataset.offsets))
         drawn = np.random.default_rng(0).permutation(seen)[:_MOST_IMAGES].tolist()
-        images = {i: self._training_image(i) for i in tqdm(drawn, "features", disable=None)}
+        images = {i: self._training_image(i) for i in tracked(drawn, "features", len(drawn))}
+        folds = np.unique(self._folds).tolist()
         return {
             fold: fit_deepgaze1([one for i, one in images.items() if self._folds[i] != fold])
-            for fold in tqdm(np.unique(self._folds).tolist(), "fitting", disable=None)
+            for fold in tracked(folds, "fitting", len(folds), "part")
         }
 
     def _training_image(self, i: int) -> TrainingImage:
