@@ -40,7 +40,7 @@ from deepgaze2.training import runs
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.images import TrainingImage, TrainingSet
 from deepgaze2.training.objective import Objective
-from deepgaze2.training.optim.optimizers import create_optimizer
+from deepgaze2.training.optim.optimizers import Plan, create_optimizer
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import paper_recipe
 from direct_training import direct_gradient
@@ -93,7 +93,7 @@ def our_epoch(work: Work, grid_block: int) -> None:
     batches = np.array_split(order, n_batches)
     start = torch.from_numpy(work.network.initial(0))
     rate = work.settings.learning_rate
-    adam = create_optimizer("adam", start, n_batches, learning_rate=rate, epochs=None, seed=0)
+    adam = create_optimizer("adam", start, Plan(n_batches, rate, epochs=None, seed=0))
     adam.epoch(lambda parameters, i: objective.value_and_gradient(parameters, batches[i]))
 
 

@@ -15,7 +15,7 @@ from deepgaze2.features.cache import ImageFeatures
 from deepgaze2.training.fit import Curve, Fit, FitSettings, fit
 from deepgaze2.training.images import TrainingSet
 from deepgaze2.training.objective import Objective
-from deepgaze2.training.optim.optimizers import OPTIMIZERS, OptimizerName
+from deepgaze2.training.optim.optimizers import OPTIMIZERS
 from deepgaze2.training.stopping import best_epoch, should_stop
 from helpers.small_models import ARCHITECTURES
 from helpers.training_images import divided, made_up, new_network
@@ -94,7 +94,7 @@ def test_the_first_epochs_gain_is_in_bits_over_the_center_bias(
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_held_out_images_change_nothing_but_their_scores(
-    images: TrainingSet, tmp_path: Path, optimizer: OptimizerName
+    images: TrainingSet, tmp_path: Path, optimizer: str
 ) -> None:
     settings = FitSettings(optimizer, epochs=2, images_per_batch=3)
     found = run(images, settings, tmp_path / "0.pt")
@@ -135,11 +135,11 @@ def test_interrupted_and_taken_up_it_ends_the_same(
     images: TrainingSet,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    optimizer: OptimizerName,
+    optimizer: str,
     images_before_the_stop: int,
 ) -> None:
     settings = FitSettings(optimizer, epochs=None, most_epochs=4, images_per_batch=3)
-    if optimizer == "adam":
+    if not OPTIMIZERS[optimizer].same_batches:
         settings = replace(settings, dropout=0.2, mirrored=True)
     whole = run(images, settings, tmp_path / "whole.pt")
     left = images_before_the_stop

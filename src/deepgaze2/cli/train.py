@@ -15,6 +15,7 @@ from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import find_backbone
 from deepgaze2.store import find_model, read_card, read_readout, write_card
 from deepgaze2.support.files import locked
+from deepgaze2.training.optim.optimizers import OPTIMIZERS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from deepgaze2.training.starts import Start
 
 _RECIPES = ("plus", "paper")
-_OPTIMIZERS = ("adam", "lbfgs", "sfo")
 
 
 @click.command()
@@ -73,7 +73,7 @@ _OPTIMIZERS = ("adam", "lbfgs", "sfo")
     help="Stop each readout by the score on its held-out part instead (section 2.2).",
 )
 @click.option(
-    "--optimizer", type=click.Choice(_OPTIMIZERS), help="Of fine-tuning.  [default: adam]"
+    "--optimizer", type=click.Choice(list(OPTIMIZERS)), help="Of fine-tuning.  [default: adam]"
 )
 @click.option("--final-relu", is_flag=True, help="A ReLU after the last layer too.")
 @click.option(
@@ -211,7 +211,7 @@ def _recipe(
         finetuning = replace(finetuning, epochs=None)
     if optimizer := wanted["optimizer"]:
         finetuning = replace(finetuning, optimizer=optimizer)
-        if optimizer != "adam":
+        if OPTIMIZERS[optimizer].same_batches:
             finetuning = replace(finetuning, dropout=0.0, mirrored=False)
     architecture = own.architecture
     if wanted["final_relu"]:

@@ -17,7 +17,7 @@ from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.support.files import written_atomically
 from deepgaze2.training.images import TrainingImage, TrainingSet
 from deepgaze2.training.objective import Objective
-from deepgaze2.training.optim.optimizers import Optimizer, OptimizerName, create_optimizer
+from deepgaze2.training.optim.optimizers import OPTIMIZERS, Plan, create_optimizer
 from deepgaze2.training.results import differing
 from deepgaze2.training.stopping import LAST_EPOCH, best_epoch, should_stop
 
@@ -35,20 +35,21 @@ class FitSettings:
     Attributes
     ----------
     optimizer
-        `adam`, `lbfgs` or `sfo`.
+        A name in `OPTIMIZERS`.
     epochs
         Passes over the images; None stops as the paper does, by the score on held-out images,
         and keeps the best epoch's parameters.
     most_epochs
         Where the paper's rule ends at the latest.
     learning_rate
-        Adam's.
+        The largest one, for optimizers that have one.
     images_per_batch
         The paper's are 100 in pretraining and 10 in fine-tuning.
     dropout
-        Share of channels that are left out in each of Adam's steps.
+        Share of channels that are left out in each step. This and `mirrored` are for optimizers
+        that bear other answers each time.
     mirrored
-        Whether Adam sees each minibatch's images mirrored or not, at random.
+        Whether each minibatch's images are shown mirrored or not, at random.
     grid_block
         Block on whose grid the layers after the first and the blur are applied while training:
         3 is every fourth pixel of the network input along each axis. A prediction takes the
@@ -57,7 +58,7 @@ class FitSettings:
         Of the initial parameters, the images' order and dropout.
     """
 
-    optimizer: OptimizerName = "adam"
+    optimizer: str = "adam"
     epochs: int | None = 6
     most_epochs: int = LAST_EPOCH
     learning_rate: float = 3e-3
@@ -176,22 +177,15 @@ class _Loop:
         self._settings = settings
         self._n_batches = math.ceil(len(images.seen) / settings.images_per_batch)
         self._baseline = self.training.baseline()
-        self._optimizer: Optimizer = create_optimizer(
-            settings.optimizer,
-            start,
-            self._n_batches,
-            learning_rate=settings.learning_rate,
-            epochs=settings.epochs,
-            seed=settings.seed,
-        )
+        plan = Plan(self._n_batches, settings.learning_rate, settings.epochs, settings.seed)
+        self._optimizer = create_optimizer(settings.optimizer, start, plan)
         self.best = start
 
     def epoch(self, curve: Curve) -> Curve:
         """Go through the images once."""
         number = len(curve.training)
-        drawn = np.random.default_rng(
-            (self._settings.seed, 0 if self._optimizer.same_batches else number)
-        )
+        same_batches = OPTIMIZERS[self._settings.optimizer].same_batches
+        drawn = np.random.default_rng((self._settings.seed, 0 if same_batches else number))
         batches = np.array_split(drawn.permutation(len(self.training.images)), self._n_batches)
         mirror = drawn.random(self._n_batches) < 0.5
         dropout = torch.Generator().manual_seed(self._settings.seed * 1009 + number)
@@ -272,11 +266,12 @@ def _refuse_unfit(settings: FitSettings, images: TrainingSet) -> None:
         )
     if settings.mirrored and len(images.mirrored) != len(images.seen):
         raise DataError("each image is wanted mirrored too, but not all are there mirrored")
-    noisy = settings.dropout or settings.mirrored
-    if settings.optimizer != "adam" and noisy:
+    entry = OPTIMIZERS.get(settings.optimizer)
+    if entry and entry.same_batches and (settings.dropout or settings.mirrored):
+        others = [name for name, other in OPTIMIZERS.items() if not other.same_batches]
         raise DataError(
             f"{settings.optimizer} needs the same answer each time; leave dropout and mirroring"
-            " out, or take adam"
+            f" out, or take {' or '.join(others)}"
         )
 
 
