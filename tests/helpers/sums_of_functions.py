@@ -3,14 +3,26 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.training.optim.flatten import flatten, unflatten
+from deepgaze2.training.optim.sfo.sfo import Sfo
 
 FloatArray = NDArray[np.float64]
+Layers = list[tuple[FloatArray, FloatArray]]
+
+
+class InOrder(np.random.Generator):
+    """Chooses the first of all there are to choose from."""
+
+    def choice(self, choices: FloatArray) -> float:  # type: ignore[override]
+        return float(choices[0])
+
+
+def n_active(sfo: Sfo) -> int:
+    """Return how many subfunctions are part of the sum so far."""
+    return int(np.asarray(sfo.state()["active"]).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +75,27 @@ def small_network() -> SumOfFunctions:
     ]
 
     def f_df(x: FloatArray, i: int) -> tuple[float, FloatArray]:
-        return _squared_error(unflatten(x, layers), inputs[i::n], targets[i::n])
+        return _squared_error(_layers(x, layers), inputs[i::n], targets[i::n])
 
-    return SumOfFunctions(f_df, n, flatten(layers))
+    return SumOfFunctions(f_df, n, _vector(layers))
+
+
+def _vector(layers: Layers) -> FloatArray:
+    return np.concatenate([array.ravel() for layer in layers for array in layer])
+
+
+def _layers(vector: FloatArray, like: Layers) -> Layers:
+    """Return a vector's numbers in the shapes of layers."""
+    found, at = [], 0
+    for weights, biases in like:
+        end = at + weights.size
+        found.append((vector[at:end].reshape(weights.shape), vector[end : end + biases.size]))
+        at = end + biases.size
+    return found
 
 
 def _squared_error(
-    layers: list[tuple[FloatArray, FloatArray]], inputs: FloatArray, targets: FloatArray
+    layers: Layers, inputs: FloatArray, targets: FloatArray
 ) -> tuple[float, FloatArray]:
     """Return half the mean squared error of a network, and its gradient by backpropagation."""
     activations = [inputs]
@@ -77,12 +103,12 @@ def _squared_error(
         activations.append(np.maximum(activations[-1] @ weights.T + biases, 0))
     weights, biases = layers[-1]
     errors = activations[-1] @ weights.T + biases - targets[:, None]
-    gradients: list[Any] = []
+    gradients: Layers = []
     back = errors / len(targets)
     for (weights, _), activation in zip(layers[::-1], activations[::-1], strict=True):
         gradients.insert(0, (back.T @ activation, back.sum(0)))
         back = (back @ weights) * (activation > 0)
-    return float((errors**2).mean() / 2), flatten(gradients, like=layers)
+    return float((errors**2).mean() / 2), _vector(gradients)
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,6 @@ need no more.
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,8 +26,6 @@ from deepgaze2.rivals.fitted.saliency_likelihood import (
     start_and_bounds,
 )
 from deepgaze2.support.cores import single_threaded_blas
-
-Scale = Literal["normal", "range"]
 
 _GRID_CELLS = 100
 _KEPT_PX = 400  # on the longer side of a map: its scale is fitted before it is reduced to the grid
@@ -64,9 +61,13 @@ class FixatedMap:
 
 
 def fit_saliency_conversion(
-    maps: Sequence[FixatedMap], *, n_images: int = 100, scale: Scale = "normal", seed: int = 0
+    maps: Sequence[FixatedMap], *, n_images: int = 100, seed: int = 0
 ) -> SaliencyConversion:
     """Fit a conversion by maximum likelihood, averaged over fixations.
+
+    Maps are rescaled by quantiles of all maps' values to a normal distribution, so that an
+    increasing function of all maps hardly changes the densities. (Others rescale by minimum and
+    maximum, which judges maps with few high values too low.)
 
     One fixation is added, spread evenly over all images, so that no saliency gets zero density.
 
@@ -76,11 +77,6 @@ def fit_saliency_conversion(
         A model's maps. Those without fixations are not used.
     n_images : int
         How many of them to fit to, drawn at random; only those are computed.
-    scale : {"normal", "range"}
-        "normal" rescales maps by quantiles of all maps' values to a normal distribution, so that
-        an increasing function of all maps hardly changes the densities. "range",
-        as published, does so by their minimum and maximum, so that maps with few
-        high values are judged too low.
     seed : int
         Of the draw of images.
 
@@ -91,7 +87,7 @@ def fit_saliency_conversion(
         two-dimensional, contains NaN or has no finite value.
     """
     drawn = _drawn(maps, np.arange(len(maps)), n_images, np.random.default_rng(seed))
-    return _fit([_reduced(maps[i]) for i in drawn], scale)
+    return _fit([_reduced(maps[i]) for i in drawn])
 
 
 def cross_fitted(
@@ -99,7 +95,6 @@ def cross_fitted(
     folds: NDArray[np.integer],
     *,
     n_images: int = 100,
-    scale: Scale = "normal",
     seed: int = 0,
 ) -> dict[int, SaliencyConversion]:
     """Fit, for each fold, a conversion to maps and fixations of all other folds.
@@ -112,7 +107,7 @@ def cross_fitted(
         A model's maps.
     folds : int array (n_maps,)
         The fold of each map, see `deepgaze2.data.splits.image_folds`.
-    n_images, scale, seed
+    n_images, seed
         As in `fit_saliency_conversion`; `n_images` are those that one fold's conversion sees.
 
     Returns
@@ -138,7 +133,7 @@ def cross_fitted(
         for fold in numbers
     }
     return {
-        fold: _fit([r for other in numbers if other != fold for r in reduced[other]], scale)
+        fold: _fit([r for other in numbers if other != fold for r in reduced[other]])
         for fold in numbers
     }
 
@@ -192,12 +187,12 @@ def _at_most(longest: int, size: tuple[int, ...]) -> tuple[int, int]:
     return max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))
 
 
-def _fit(maps: Sequence[_Reduced], scale: Scale) -> SaliencyConversion:
+def _fit(maps: Sequence[_Reduced]) -> SaliencyConversion:
     from scipy.optimize import minimize
 
     if not maps:
         raise DataError("no map has fixations to fit a conversion to; give some that have")
-    levels = _levels(maps, scale)
+    levels = _levels(maps)
     batches = _batches(maps, levels)
     start, bounds = start_and_bounds()
     with single_threaded_blas():  # the optimizer's products are tiny
@@ -215,12 +210,9 @@ def _fit(maps: Sequence[_Reduced], scale: Scale) -> SaliencyConversion:
     return conversion_of(found.x, levels, (note,) if n_clipped else ())
 
 
-def _levels(maps: Sequence[_Reduced], scale: Scale) -> list[float]:
+def _levels(maps: Sequence[_Reduced]) -> list[float]:
     from scipy.special import ndtr
 
-    if scale == "range":
-        extremes = (min(m.values.min() for m in maps), max(m.values.max() for m in maps))
-        return [float(value) for value in np.unique(extremes)]
     sampled = [m.values.ravel()[:: -(-m.values.size // _SAMPLED_PX)] for m in maps]
     # order statistics, which an increasing function of the maps leaves in place
     quantiles = np.quantile(np.concatenate(sampled), ndtr(_LEVELS), method="inverted_cdf")

@@ -15,8 +15,10 @@ from deepgaze2.training.optim.sfo.sfo import Sfo
 from deepgaze2.training.optim.sfo.sfo_settings import SfoSettings
 from helpers.sums_of_functions import (
     FloatArray,
+    InOrder,
     SumOfFunctions,
     logistic_regression,
+    n_active,
     quadratics,
     small_network,
 )
@@ -102,15 +104,16 @@ def test_gradients_are_those_of_finite_differences(problem: SumOfFunctions) -> N
 def test_without_random_choices_a_run_is_the_recorded_one(
     problem: SumOfFunctions, trace: dict[int, tuple[int, int, bool, float]]
 ) -> None:
-    settings = SfoSettings(selection="distance", ascending=True)
-    sfo = Sfo(problem.f_df, problem.x0, problem.n, settings=settings)
+    in_order = InOrder(np.random.PCG64())
+    settings = SfoSettings(selection="distance")
+    sfo = Sfo(problem.f_df, problem.x0, problem.n, seed=in_order, settings=settings)
     failures = []
     for iteration in range(1, max(trace) + 1):
         step = sfo.step()
         failures.append(step.failed)
         if iteration in trace:
             *choices, mean = trace[iteration]
-            assert [step.subfunction, sfo.n_active, step.failed] == choices
+            assert [step.subfunction, n_active(sfo), step.failed] == choices
             assert problem.mean(sfo.x) == pytest.approx(mean, rel=1e-10)
     assert failures[2]
 

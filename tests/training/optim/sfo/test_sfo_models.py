@@ -198,21 +198,3 @@ def test_gradients_are_noisy_if_their_standard_error_exceeds_their_mean() -> Non
     whitening = whitening_of(hessian)
     assert models.gradient_is_noisy(whitening, 0.999 * ratio)
     assert not models.gradient_is_noisy(whitening, 1.001 * ratio)
-
-
-def test_forgotten_evaluations_leave_no_trace_but_the_last_gradient() -> None:
-    models, rng = evaluated()
-    last = models.positions[2].copy(), models.gradients[2].copy(), models.floors[2]
-    models.forget(2)
-    assert not models.steps[2].any()
-    assert not models.changes[2].any()
-    assert not models.weights[2].any()
-    assert models.counts[2] == 0
-    assert np.isnan(models.values[2])
-    np.testing.assert_array_equal(models.positions[2], last[0])
-    np.testing.assert_array_equal(models.gradients[2], last[1])
-    assert models.floors[2] == last[2]
-    expected = sum(hessian_of(models, j) for j in range(N))
-    np.testing.assert_allclose(models.sum_hessian(), expected, atol=1e-12)
-    models.store(2, 0.0, rng.standard_normal(K), rng.standard_normal(K))
-    assert not models.steps[2].any()

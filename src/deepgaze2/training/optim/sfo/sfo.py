@@ -104,7 +104,7 @@ class Sfo:
     n_subfunctions
         N.
     seed
-        Of the choice of subfunctions.
+        Of the choice of subfunctions, or a generator that chooses.
 
     Raises
     ------
@@ -126,7 +126,7 @@ class Sfo:
         x0: ArrayLike,
         n_subfunctions: int,
         *,
-        seed: int = 0,
+        seed: int | np.random.Generator = 0,
         settings: SfoSettings | None = None,
     ) -> None:
         if n_subfunctions < 1:
@@ -155,11 +155,6 @@ class Sfo:
     def n_evaluations(self) -> int:
         """How often a subfunction has been evaluated."""
         return self._progress.evaluations
-
-    @property
-    def n_active(self) -> int:
-        """How many subfunctions are part of the sum so far."""
-        return int(self._models.active.sum())
 
     def optimize(self, passes: float) -> FloatArray:
         """Iterate until `passes` times N evaluations have been spent since the start.
@@ -208,10 +203,6 @@ class Sfo:
         sfo._progress = _Progress(**{name: type(n)(state[name]) for name, n in numbers.items()})
         return sfo
 
-    def forget(self, subfunction: int) -> None:
-        """Forget what is known of a subfunction, whose data are others from now on."""
-        self._models.forget(subfunction)
-
     def step(self) -> SfoStep:
         """Evaluate one subfunction, and step to the minimum of the models' sum."""
         before = self.n_evaluations
@@ -250,7 +241,7 @@ class Sfo:
 
     def _pick(self, candidates: NDArray[np.bool_]) -> int:
         indices = np.flatnonzero(candidates)
-        return int(indices[0] if self._settings.ascending else self._rng.choice(indices))
+        return int(self._rng.choice(indices))
 
     def _activate(self) -> int:
         """Add a subfunction to the sum, and return which."""
@@ -363,7 +354,8 @@ class Sfo:
 
     def _grow_active_set(self, whitening: FloatArray, failed: bool) -> None:
         """Add a subfunction if the gradient is lost in noise, or if progress stalls."""
-        models, n = self._models, self.n_active
+        models = self._models
+        n = int(models.active.sum())
         if n == len(models.counts):
             return
         noisy = models.gradient_is_noisy(whitening, self._settings.max_gradient_noise)

@@ -205,18 +205,6 @@ class SubfunctionModels:
             setattr(self, name, getattr(self, name) @ change_of_basis)
         self.renew_sum()
 
-    def forget(self, j: int) -> None:
-        """Forget the evaluations of subfunction j: its data are others now.
-
-        Its last gradient stays as a guess until it is evaluated again.
-        """
-        self.steps[j] = 0
-        self.changes[j] = 0
-        self.values[j] = np.nan
-        self.counts[j] = 0
-        no_directions = np.zeros((0, self.positions.shape[1]))
-        self._set_hessian(j, Curvature(float(self.floors[j]), no_directions, np.zeros(0)))
-
 
 def _row_products(a: FloatArray, b: FloatArray) -> FloatArray:
     products: FloatArray = np.einsum("ik,ik->i", a, b)

@@ -32,8 +32,6 @@ class SfoSettings:
     selection
         "distance" evaluates the subfunction whose last position is farthest in terms of the
         sum's curvature; "distance both" takes its own curvature instead every other time.
-    ascending
-        Take the lowest index where one is drawn at random otherwise.
     """
 
     history_length: int = 10
@@ -44,7 +42,6 @@ class SfoSettings:
     max_step_ratio: float = 10.0
     min_step_length: float = 1e-8
     selection: Literal["distance both", "distance"] = "distance both"
-    ascending: bool = False
 
     def __post_init__(self) -> None:
         if self.initial_subfunctions < 2:
