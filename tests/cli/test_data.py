@@ -1,6 +1,5 @@
 """`deepgaze2 data`, run as a user would."""
 
-import csv
 import json
 import subprocess
 import sys
@@ -17,27 +16,15 @@ from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError
 from deepgaze2.references.baseline import fit_center_bias
 from helpers.plain_rows import cell, write_image
-from helpers.small_datasets import patches
+from helpers.small_datasets import patches, write_recordings
 
 
 @pytest.fixture
 def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with 25 images and a table of fixations, and an empty cache."""
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
-    write_table(tmp_path / "mine", "image,subject,order,x_px,y_px,start_s,duration_s")
+    write_recordings(tmp_path / "mine")
     return tmp_path / "mine"
-
-
-def write_table(folder: Path, header: str, *, exchanged: bool = False) -> None:
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    dataset = patches(folder / "images")
-    f = dataset.fixations
-    columns = (f.y, f.x) if exchanged else (f.x, f.y)
-    with (folder / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(header.split(","))
-        for row in zip(f.stimulus, f.subject, f.order, *columns, strict=True):
-            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:], "", 0.2])
 
 
 def run(*arguments: str | Path) -> Result:
@@ -69,7 +56,7 @@ def test_check_into_a_pipe_writes_plain_lines(recordings: Path) -> None:
 
 
 def test_check_exits_with_1_if_training_would_be_wrong(recordings: Path) -> None:
-    write_table(recordings, "image,subject,order,x_px,y_px,start_s,duration_s", exchanged=True)
+    write_recordings(recordings, exchanged=True)
     result = run("check", f"csv:{recordings}")
     assert result.exit_code == 1
     assert "WRONG 25 fixations fit the contrast of the images better with x and y" in result.stdout
@@ -126,14 +113,14 @@ def test_a_published_set_with_other_fixations(tmp_path: Path) -> None:
 
 def test_check_against_another_recording(recordings: Path, tmp_path: Path) -> None:
     header = "image,subject,order,x_px,y_px,start_s,duration_s"
-    write_table(tmp_path / "mouse", header, exchanged=True)
+    write_recordings(tmp_path / "mouse", header=header, exchanged=True)
     result = run("check", f"csv:{tmp_path / 'mouse'}", "--against", f"csv:{recordings}")
     assert result.exit_code == 1
     assert "fixations fit the fixations of mine better with x and y exchanged" in result.stdout
 
 
 def test_options_say_how_to_read_a_table(recordings: Path) -> None:
-    write_table(recordings, "image,subject,order,hpos,vpos,start_s,duration_s")
+    write_recordings(recordings, header="image,subject,order,hpos,vpos,start_s,duration_s")
     with pytest.raises(DataError, match="hpos"):
         run("check", f"csv:{recordings}")
     options = ["--column", "x=hpos", "--column", "y=vpos", "--base", "0", "--time", "s"]
@@ -163,7 +150,7 @@ def test_a_center_bias_needs_its_suffix_before_it_is_fitted(recordings: Path) ->
 
 
 def test_convert_keeps_everything(recordings: Path, tmp_path: Path) -> None:
-    write_table(recordings, "image,subject,order,hpos,vpos,start_s,duration_s")
+    write_recordings(recordings, header="image,subject,order,hpos,vpos,start_s,duration_s")
     options = ["--column", "x=hpos", "--column", "y=vpos", "--base", "0", "--coordinates", "pixels"]
     converted = tmp_path / "converted"
     assert run("convert", f"csv:{recordings}", converted, *options).exit_code == 0

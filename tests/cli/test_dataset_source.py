@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pytest
 from click.testing import CliRunner
 
-from deepgaze2.cli import cli
 from deepgaze2.cli.dataset_source import as_typed, table_options
 
 
@@ -46,14 +44,3 @@ def test_options_are_those_of_reading_a_table() -> None:
         "time": "ms",
     }
     assert parsed(as_typed(source, table)) == (source, table)
-
-
-@pytest.mark.parametrize(
-    "command",
-    ["train", "evaluate", "data check", "data convert", "data center-bias"],
-)
-def test_every_command_that_reads_a_data_set_has_them(command: str) -> None:
-    found = CliRunner().invoke(cli, [*command.split(), "--help"]).output
-    assert " SOURCE" in found
-    for option in ("--images", "--column", "--coordinates", "--base", "--time"):
-        assert f"  {option} " in found

@@ -1,6 +1,5 @@
 """`deepgaze2 evaluate`, `figures` and `export`, run as a user would."""
 
-import csv
 import json
 import shutil
 from pathlib import Path
@@ -13,23 +12,15 @@ from deepgaze2.cli import cli
 from deepgaze2.errors import DeepGazeError
 from deepgaze2.image.examples import example_paths
 from deepgaze2.store import find_model, read_card
-from helpers.small_datasets import patches
+from helpers.small_datasets import write_recordings
 
 
 @pytest.fixture
 def recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with ten images and a table of fixations, and an empty cache."""
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "mine"
-    (folder / "images").mkdir(parents=True)
-    dataset = patches(folder / "images", 10)
-    f = dataset.fixations
-    with (folder / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["image", "subject", "order", "x_px", "y_px", "start_s", "duration_s"])
-        for row in zip(f.stimulus, f.subject, f.order, f.x, f.y, strict=True):
-            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:], "", ""])
-    return folder
+    write_recordings(tmp_path / "mine", 10)
+    return tmp_path / "mine"
 
 
 def run(*arguments: str | Path) -> Result:

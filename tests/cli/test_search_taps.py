@@ -3,68 +3,33 @@
 import csv
 import json
 import re
-import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from deepgaze2.cli import main, search_taps
-from deepgaze2.features.backbone import cached_backbone_path, write_backbone
-from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.cli import search_taps
+from deepgaze2.features.vgg import Vgg
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.recipes import Recipe, paper_recipe
 from deepgaze2.training.studies import tap_search
 from deepgaze2.training.studies.tap_choices import Choice, draw_choices
 from deepgaze2.training.studies.tap_search import TapSearch, Trial
-from helpers.small_datasets import patches
-from helpers.small_models import NARROW16, random_backbone
+from helpers.command_line import Run
+from helpers.small_datasets import write_recordings
+from helpers.small_models import NARROW16
 from helpers.training_images import train_in_this_process
 
 LINE = f"search-taps --finetune csv:lab -o out --backbone {NARROW16.name} --folds 3"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a shell would see."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[[str], Outcome]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The program in this process, six images with fixations, and short trainings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(NETWORKS, NARROW16.name, NARROW16)
+@pytest.fixture(autouse=True)
+def _small(narrow_network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six images with fixations, and short trainings."""
     train_in_this_process(monkeypatch)
     monkeypatch.setattr(tap_search, "paper_recipe", short_recipe)
-    write_backbone(random_backbone(), cached_backbone_path(NARROW16.name))
-    (tmp_path / "lab" / "images").mkdir(parents=True)
-    dataset = patches(tmp_path / "lab" / "images", 6)
-    f = dataset.fixations
-    rows = [
-        f"{dataset.stimuli.ids[i]},s{subject},{order},{x},{y}"
-        for i, subject, order, x, y in zip(f.stimulus, f.subject, f.order, f.x, f.y, strict=True)
-    ]
-    table = "\n".join(["image,subject,order,x_px,y_px", *rows])
-    (tmp_path / "lab" / "fixations.csv").write_text(table, encoding="utf-8")
-
-    def call(line: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["deepgaze2", *shlex.split(line)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
-
-    return call
+    write_recordings(tmp_path / "lab", 6)
 
 
 def short_recipe(vgg: Vgg) -> Recipe:
@@ -154,9 +119,3 @@ def test_without_pytorch_it_says_what_to_install(run: Run, monkeypatch: pytest.M
     found = run(LINE)
     assert (found.returncode, found.stderr.count("\n")) == (2, 1)
     assert "pip install 'deepgaze2[train]'" in found.stderr
-
-
-def test_help_names_the_command_as_it_is_typed(run: Run) -> None:
-    assert re.search(r"^  search-taps  +\S", run("--help").stdout, re.MULTILINE)
-    assert "deepgaze2 search-taps [OPTIONS]" in run("search-taps --help").stdout
-    assert "No such command" in run("search_taps --help").stderr

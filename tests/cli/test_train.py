@@ -1,10 +1,7 @@
 """`deepgaze2 train` on a narrow network: what it writes and says, and what it refuses."""
 
-import csv
-import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,71 +9,35 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from deepgaze2.cli import main
 from deepgaze2.cli.train import _warn_if_worthless
-from deepgaze2.features.backbone import cached_backbone_path, find_backbone, write_backbone
-from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.features.backbone import find_backbone
 from deepgaze2.store import READOUT_FILE, read_card, read_readout, write_card, write_model
 from deepgaze2.support.files import locked
 from deepgaze2.training import procedure
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.recipes import CONTINUED, FINETUNING, RECIPES, Recipe
-from helpers.small_datasets import patches
+from helpers.command_line import Run
+from helpers.small_datasets import write_recordings
 from helpers.small_models import (
     ARCHITECTURES,
     NARROW16,
     PAPER16,
     card_of,
-    random_backbone,
     random_readout,
 )
-from helpers.training_images import train_one_by_one
 
 NARROW = NARROW16.name
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a shell would see."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """The program in this process, and a narrow network among those it knows."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(NETWORKS, NARROW, NARROW16)
-    monkeypatch.setattr(procedure, "train_all", train_one_by_one)
-    write_backbone(random_backbone(), cached_backbone_path(NARROW))
-
-    def call(line: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["deepgaze2", *shlex.split(line)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return Outcome(int(caught.value.code or 0), captured.out, captured.err)
-
-    return call
+@pytest.fixture(autouse=True)
+def _small(narrow_network: str) -> None:
+    pass
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> str:
     """Eight images with fixations, ready for --finetune."""
-    (tmp_path / "lab" / "images").mkdir(parents=True)
-    dataset = patches(tmp_path / "lab" / "images", 8)
-    f = dataset.fixations
-    with (tmp_path / "lab" / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["image", "subject", "order", "x_px", "y_px"])
-        for row in zip(f.stimulus, f.subject, f.order, f.x, f.y, strict=True):
-            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:]])
+    write_recordings(tmp_path / "lab", 8)
     return "csv:lab"
 
 

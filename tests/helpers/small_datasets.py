@@ -1,5 +1,6 @@
 """Small data sets whose fixations follow their images."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from PIL import Image
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
 
 WIDTH, HEIGHT = 150, 100
+HEADER = "image,subject,order,x_px,y_px,start_s,duration_s"
 
 
 def fixations_at(stimulus: ArrayLike, x: ArrayLike, y: ArrayLike, **columns: Any) -> Fixations:
@@ -55,6 +57,21 @@ def patches(folder: Path, n: int = 25) -> Dataset:
     x, y = scanpaths.reshape(-1, 2).T
     stimuli = replace(stimuli_of(n), paths=tuple(folder / f"{i}.png" for i in range(n)))
     return Dataset("patches", stimuli, fixations_at(stimulus, x, y, subject=subject, order=order))
+
+
+def write_recordings(
+    folder: Path, n: int = 25, header: str = HEADER, *, exchanged: bool = False
+) -> None:
+    """Write `patches` as own recordings: images and a table; `exchanged` confuses x and y."""
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    dataset = patches(folder / "images", n)
+    f = dataset.fixations
+    columns = (f.y, f.x) if exchanged else (f.x, f.y)
+    with (folder / "fixations.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(header.split(","))
+        for row in zip(f.stimulus, f.subject, f.order, *columns, strict=True):
+            writer.writerow([dataset.stimuli.ids[row[0]], f"s{row[1]}", *row[2:], "", 0.2])
 
 
 def moved(dataset: Dataset, x: ArrayLike, y: ArrayLike) -> Dataset:
