@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepgaze2.cli import search_taps
+from deepgaze2.cli.study import announcer
 from deepgaze2.features.vgg import Vgg
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.recipes import Recipe, paper_recipe
@@ -77,14 +78,14 @@ def test_time_left_is_that_of_the_trials_so_far(
 ) -> None:
     """The third is the first to be trained, as after an interruption."""
     clock = iter([1000.0, 1000 + 30 * 60, 1000 + 40 * 60])
-    monkeypatch.setattr("deepgaze2.cli.search_taps.time.monotonic", lambda: next(clock))
-    announce = search_taps._announcer(10)
+    monkeypatch.setattr("deepgaze2.cli.study.time.monotonic", lambda: next(clock))
+    announce = announcer()
     for number in (2, 3, 4):
-        announce(number, Choice(("conv5_1",), (1.0, 0.5)))
+        announce(number, 10, "conv5_1")
     assert capsys.readouterr().err.splitlines() == [
-        "3 of 10: conv5_1, scale 1 and 0.5",
-        "4 of 10, about 3 h 30 min left: conv5_1, scale 1 and 0.5",
-        "5 of 10, about 2 h 0 min left: conv5_1, scale 1 and 0.5",
+        "3 of 10: conv5_1",
+        "4 of 10, about 3 h 30 min left: conv5_1",
+        "5 of 10, about 2 h 0 min left: conv5_1",
     ]
 
 

@@ -207,8 +207,8 @@ def test_options_change_the_recipe(
     if "--from" not in options:
         options += f" --backbone {NARROW}"
 
-    def ask(*_: object, **values: Any) -> None:
-        asked.update(values)
+    def ask(*arguments: Any, **values: Any) -> None:
+        asked.update(vars(arguments[-1]) | values)
         raise EnoughError
 
     monkeypatch.setattr(procedure, "train_model", ask)

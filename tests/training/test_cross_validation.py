@@ -25,7 +25,7 @@ from deepgaze2.training.fit import Curve, Fit, FitSettings
 from deepgaze2.training.images import TrainingImage
 from deepgaze2.training.objective import Objective
 from deepgaze2.training.procedure import Trained, cross_validate, train_model
-from deepgaze2.training.recipes import Recipe
+from deepgaze2.training.recipes import Recipe, Training
 from deepgaze2.training.runs import Run
 from deepgaze2.training.starts import Start
 from helpers.small_datasets import fixations_at
@@ -80,13 +80,16 @@ class World:
     fits: dict[str, Fit] = field(default_factory=dict)
     drawn: list[dict[str, Curve]] = field(default_factory=list)
 
-    def trained(self, recipe: Recipe = RECIPE, **options: Any) -> Trained:
-        chosen: dict[str, Any] = {"recipe": recipe, "n_folds": N_FOLDS} | options
-        return cross_validate(self.people, BACKBONE, self.folder / "model", **chosen)
+    def trained(
+        self, recipe: Recipe = RECIPE, first_parts: int | None = None, **options: Any
+    ) -> Trained:
+        training = Training(recipe, **({"n_folds": N_FOLDS} | options))
+        folder = self.folder / "model"
+        return cross_validate(self.people, BACKBONE, folder, training, first_parts=first_parts)
 
     def packaged(self, recipe: Recipe = RECIPE, **options: Any) -> tuple[Card, Trained]:
-        chosen: dict[str, Any] = {"recipe": recipe, "n_folds": N_FOLDS, "name": "mine"} | options
-        return train_model(self.people, BACKBONE, self.folder / "model", **chosen)
+        training = Training(recipe, **({"n_folds": N_FOLDS} | options))
+        return train_model(self.people, BACKBONE, self.folder / "model", training, name="mine")
 
 
 def write_dataset(

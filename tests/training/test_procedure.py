@@ -19,7 +19,7 @@ from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import Curve, FitSettings
 from deepgaze2.training.folder import remove_checkpoints
 from deepgaze2.training.procedure import train_model
-from deepgaze2.training.recipes import paper_recipe
+from deepgaze2.training.recipes import Training, paper_recipe
 from helpers.small_models import random_backbone, write_photos
 from helpers.training_images import train_one_by_one
 
@@ -58,11 +58,12 @@ def train(
     folder: Path,
     *,
     settings: FitSettings = SETTINGS,
+    center_bias: str | None = None,
     **options: Any,
 ) -> Card:
     recipe = replace(paper_recipe(backbone.vgg), finetuning=settings, longer_side_px=96)
-    chosen: dict[str, Any] = {"n_folds": 2, "recipe": recipe}
-    card, _ = train_model(dataset, backbone, folder, name="mine", **(chosen | options))
+    training = Training(recipe, **({"n_folds": 2} | options))
+    card, _ = train_model(dataset, backbone, folder, training, name="mine", center_bias=center_bias)
     return card
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.dataset_source import open_ready
+from deepgaze2.cli.study import announcer, study_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.errors import WeightsError
 from deepgaze2.features.backbone import find_backbone
@@ -13,42 +14,34 @@ from deepgaze2.support.files import locked
 
 if TYPE_CHECKING:
     from deepgaze2.features.cache import Network
-    from deepgaze2.training.studies.ablation import Ablation, Cell
+    from deepgaze2.training.studies.ablation import Ablation
 
 
 @click.command()
-@click.option("--finetune", "source", required=True, metavar="SOURCE", help="Data set to train on.")
+@study_options
 @click.option(
     "--pretrain",
     metavar="SOURCE",
-    help="Data set for the pretrained cells, such as osie-mouse-amt:FOLDER; without it there are"
-    " none.",
-)
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder for the figure, the tables and what is finished.",
+    help="Data set to pretrain on, such as mouse traces: osie-mouse-amt:FOLDER; without it, nothing"
+    " is pretrained.",
 )
 @click.option(
     "--alexnet",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="AlexNet's conv5 too, as in DeepGaze I: torchvision's file of its weights.",
+    help="Compare AlexNet's conv5 too, as in DeepGaze I: torchvision's file of its weights.",
 )
-@click.option("--vgg19", metavar="FILE", help="VGG-19's features too: `vgg19` or its file.")
 @click.option(
-    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
+    "--vgg19",
+    metavar="FILE",
+    help="Compare VGG-19's features too: `vgg19`, or a file of its weights.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
-@table_options
 def ablation(
     source: str,
     pretrain: str | None,
     output: Path,
     alexnet: Path | None,
     vgg19: str | None,
-    folds: int,
+    n_folds: int,
     seed: int,
     **table: Any,  # noqa: ANN401
 ) -> None:
@@ -67,19 +60,16 @@ def ablation(
     from deepgaze2.training.studies.ablation import ablation as compute
     from deepgaze2.training.studies.ablation import write_ablation
 
-    def announce(number: int, n_cells: int, cell: "Cell") -> None:
-        click.echo(f"{number} of {n_cells}: {cell_label(cell)}", err=True)
-
-    networks = _networks(alexnet, vgg19)
+    networks, announce = _networks(alexnet, vgg19), announcer()
     with locked(output.resolve()):
         result = compute(
             open_ready(source, table),
             networks,
             output,
             pretrain=open_ready(pretrain, {}) if pretrain else None,
-            n_folds=folds,
+            n_folds=n_folds,
             seed=seed,
-            on_cell=announce,
+            on_cell=lambda number, total, cell: announce(number, total, cell_label(cell)),
         )
         write_ablation(result, output)
     click.echo(_as_text(result))

@@ -1,17 +1,15 @@
 """`deepgaze2 search-taps`: which layers to read, by random search as in the paper."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.dataset_source import open_ready
+from deepgaze2.cli.study import announcer, study_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.features.backbone import find_backbone
 from deepgaze2.support.files import locked
-from deepgaze2.support.progress import duration
 
 if TYPE_CHECKING:
     from deepgaze2.training.studies.tap_choices import Choice
@@ -21,40 +19,33 @@ _MOST_TRIALS = 1000  # there are 7527 different choices on VGG-16
 
 
 @click.command("search-taps")
-@click.option("--finetune", "source", required=True, metavar="SOURCE", help="Data set to train on.")
+@study_options
 @click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="Folder for the tables and what is finished.",
+    "--backbone",
+    default="vgg16",
+    show_default=True,
+    help="Network whose layers are read: vgg16, vgg19 or a file of weights.",
 )
-@click.option("--backbone", default="vgg16", show_default=True, help="vgg16, vgg19 or a file.")
 @click.option(
     "--trials",
     default=20,
     show_default=True,
     type=click.IntRange(1, _MOST_TRIALS),
-    help="Choices of layers, the paper's being the first.",
-)
-@click.option(
-    "--folds", default=10, show_default=True, type=click.IntRange(2), help="Cross-validation parts."
+    help="How many choices of layers to compare; the first is the paper's.",
 )
 @click.option(
     "--parts",
     default=2,
     show_default=True,
     type=click.IntRange(1),
-    help="Train and score for so many of them only.",
+    help="How many of the --folds parts to train and score for; fewer take less time.",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
-@table_options
 def search_taps(
     source: str,
     output: Path,
     backbone: str,
     trials: int,
-    folds: int,
+    n_folds: int,
     parts: int,
     seed: int,
     **table: Any,  # noqa: ANN401
@@ -75,35 +66,20 @@ def search_taps(
     from deepgaze2.training.studies.tap_search import search_taps as search
     from deepgaze2.training.studies.tap_search import write_tap_search
 
-    weights = find_backbone(backbone)
+    weights, announce = find_backbone(backbone), announcer()
     with locked(output.resolve()):
         result = search(
             open_ready(source, table),
             weights,
             output,
             n_trials=trials,
-            n_folds=folds,
+            n_folds=n_folds,
             parts=parts,
             seed=seed,
-            on_trial=_announcer(trials),
+            on_trial=lambda number, total, choice: announce(number, total, _layers(choice)),
         )
         write_tap_search(result, output)
     click.echo(_as_text(result))
-
-
-def _announcer(n_trials: int) -> "Callable[[int, Choice], None]":
-    """Return what says which trial begins and how long all that are left will take."""
-    began: list[float] = []
-
-    def announce(number: int, choice: "Choice") -> None:
-        began.append(time.monotonic())
-        left = ""
-        if done := len(began) - 1:
-            seconds = (began[-1] - began[0]) / done * (n_trials - number)
-            left = f", about {duration(seconds)} left"
-        click.echo(f"{number + 1} of {n_trials}{left}: {_layers(choice)}", err=True)
-
-    return announce
 
 
 def _layers(choice: "Choice") -> str:

@@ -25,10 +25,15 @@ if TYPE_CHECKING:
     from deepgaze2.features.backbone import Backbone
     from deepgaze2.store import Card
     from deepgaze2.training.procedure import Trained
-    from deepgaze2.training.recipes import Recipe
+    from deepgaze2.training.recipes import Recipe, Training
     from deepgaze2.training.starts import Start
 
 _RECIPES = ("plus", "paper")
+_WANTED = (
+    *("pretrain", "start", "recipe", "backbone", "folds", "seeds", "epochs", "stop_as_paper"),
+    *("optimizer", "final_relu", "normalize_over", "seed"),
+)
+"""Options that decide the training."""
 
 
 @click.command()
@@ -90,16 +95,9 @@ _RECIPES = ("plus", "paper")
 @table_options
 def train(
     source: str,
-    pretrain: str | None,
     output: Path,
-    start: str | None,
-    recipe: str | None,
     name: str | None,
-    backbone: str | None,
-    folds: int | None,
     center_bias: str | None,
-    normalize_over: Path | None,
-    seed: int,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Train a cross-validated model on a data set, package it, and say how good it is.
@@ -116,39 +114,20 @@ def train(
     from deepgaze2.training.folder import remove_checkpoints
     from deepgaze2.training.procedure import train_model
 
-    own = ("seeds", "epochs", "stop_as_paper", "optimizer", "final_relu")
-    wanted = {key: options.pop(key) for key in own}
-    if wanted["stop_as_paper"] and wanted["epochs"]:
-        raise ModelError("--stop-as-paper: decides the number of epochs; leave --epochs out")
-    began = None
-    if start:
-        _refuse_others(
-            {"--recipe": recipe, "--backbone": backbone, "--normalize-over": normalize_over}
-        )
-        began = _start(start, output)
-    weights = began[2] if began else find_backbone(backbone or "vgg16")
+    wanted = {key: options.pop(key) for key in _WANTED}
+    _refuse_contradictions(wanted)
+    began = _start(wanted["start"], output) if wanted["start"] else None
+    weights = began[2] if began else find_backbone(wanted["backbone"] or "vgg16")
     dataset = open_ready(source, options)
-    if began:
-        _note_seen(began[1], dataset)
+    training = _training(wanted, weights, dataset, began)
     with locked(output.resolve()):
+        name = name or output.resolve().name
         card, trained = train_model(
-            dataset,
-            weights,
-            output,
-            name=name or output.resolve().name,
-            recipe=_recipe(
-                weights, recipe, began[0] if began else None, len(dataset.stimuli), wanted
-            ),
-            pretrain=open_ready(pretrain, {}) if pretrain else None,
-            start=began[1] if began else None,
-            center_bias=center_bias,
-            n_folds=folds,
-            normalize_over=normalize_over,
-            seed=seed,
+            dataset, weights, output, training, name=name, center_bias=center_bias
         )
         click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
-        if start and trained.start_gains is not None:
-            _compare_with_start(trained.gains, trained.start_gains, start)
+        if trained.start_gains is not None:
+            _compare_with_start(trained.gains, trained.start_gains, wanted["start"])
         else:
             _warn_if_worthless(trained)
         _report(card, output, dataset)
@@ -169,13 +148,14 @@ def require_torch() -> None:
         ) from error
 
 
-def _refuse_others(options: Mapping[str, object]) -> None:
-    """Refuse options that decide what a model to go on from has decided already."""
-    for option, value in options.items():
-        if value is not None:
+def _refuse_contradictions(wanted: Mapping[str, Any]) -> None:
+    if wanted["stop_as_paper"] and wanted["epochs"]:
+        raise ModelError("--stop-as-paper: decides the number of epochs; leave --epochs out")
+    for key in ("recipe", "backbone", "normalize_over"):
+        if wanted["start"] and wanted[key] is not None:
             raise ModelError(
-                f"{option}: a model that goes on from another keeps its network, configuration and"
-                " normalization; leave this out, or --from"
+                f"--{key.replace('_', '-')}: a model that goes on from another keeps its network,"
+                " configuration and normalization; leave this out, or --from"
             )
 
 
@@ -193,18 +173,33 @@ def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
     return card, start, backbone_of(folder, card)
 
 
-def _recipe(
-    backbone: "Backbone",
-    name: str | None,
-    start: "Card | None",
-    n_images: int,
+def _training(
     wanted: Mapping[str, Any],
-) -> "Recipe":
-    """Return a recipe with what the user wants otherwise."""
-    from deepgaze2.training.recipes import RECIPES, continued_recipe
+    backbone: "Backbone",
+    dataset: "Dataset",
+    began: "tuple[Card, Start, Backbone] | None",
+) -> "Training":
+    """Return the training that is asked for; say what becomes of images seen before."""
+    from deepgaze2.training.recipes import RECIPES, Training, continued_recipe
 
-    own = continued_recipe(start, n_images) if start else RECIPES[name or "plus"](backbone.vgg)
-    finetuning = own.finetuning
+    if began:
+        _note_seen(began[1], dataset)
+        recipe = continued_recipe(began[0], len(dataset.stimuli))
+    else:
+        recipe = RECIPES[wanted["recipe"] or "plus"](backbone.vgg)
+    return Training(
+        _changed(recipe, wanted),
+        pretrain=open_ready(wanted["pretrain"], {}) if wanted["pretrain"] else None,
+        start=began[1] if began else None,
+        n_folds=wanted["folds"],
+        normalize_over=wanted["normalize_over"],
+        seed=wanted["seed"],
+    )
+
+
+def _changed(recipe: "Recipe", wanted: Mapping[str, Any]) -> "Recipe":
+    """Return a recipe with what the user wants otherwise."""
+    finetuning, architecture = recipe.finetuning, recipe.architecture
     if (epochs := wanted["epochs"]) is not None:
         finetuning = replace(finetuning, epochs=epochs)
     if wanted["stop_as_paper"]:
@@ -213,11 +208,10 @@ def _recipe(
         finetuning = replace(finetuning, optimizer=optimizer)
         if OPTIMIZERS[optimizer].same_batches:
             finetuning = replace(finetuning, dropout=0.0, mirrored=False)
-    architecture = own.architecture
     if wanted["final_relu"]:
         architecture = replace(architecture, final_relu=True)
-    n_seeds = wanted["seeds"] or own.n_seeds
-    return replace(own, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
+    n_seeds = wanted["seeds"] or recipe.n_seeds
+    return replace(recipe, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
 
 
 def _note_seen(start: "Start", dataset: "Dataset") -> None:

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.splits import group_folds, near_duplicates
+from deepgaze2.data.splits import near_duplicates
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.errors import DataError
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.features.cache import Network
 from deepgaze2.readout.torch_readout import ReadoutNetwork, readout_of
@@ -23,22 +23,18 @@ from deepgaze2.training.fit import Curve, Fit
 from deepgaze2.training.folder import CHECKPOINTS, begin_or_go_on, refuse_finished
 from deepgaze2.training.gains import gains_by_image, gains_of_starts
 from deepgaze2.training.preparation import PreparedImages, feature_deviations, prepare_images
-from deepgaze2.training.pretraining import GroupedImages, pretraining_runs
-from deepgaze2.training.recipes import Recipe
+from deepgaze2.training.recipes import Recipe, Training
 from deepgaze2.training.record import training_record
 from deepgaze2.training.runs import Run, train_all
+from deepgaze2.training.stages import GroupedImages, finetuning_runs, pretraining_runs
 from deepgaze2.training.starts import (
     Key,
-    Start,
     Starts,
     continued_starts,
-    kept_parts,
+    divide,
     random_starts,
-    run_name,
-    seed_of,
 )
 
-_FOLDS = 10
 _MOST_PRIOR_FIXATIONS = 200_000  # more do not change a center bias, and mouse samples are millions
 
 
@@ -73,15 +69,10 @@ def train_model(
     dataset: Dataset,
     backbone: Backbone,
     folder: Path,
+    training: Training,
     *,
     name: str,
-    recipe: Recipe,
-    pretrain: Dataset | None = None,
-    start: Start | None = None,
     center_bias: str | None = None,
-    n_folds: int | None = None,
-    normalize_over: Path | None = None,
-    seed: int = 0,
 ) -> tuple[Card, Trained]:
     """Train a cross-validated mixture on a data set and write its model folder.
 
@@ -90,26 +81,15 @@ def train_model(
 
     Parameters
     ----------
-    dataset, pretrain
-        To fine-tune and to pretrain on: first fixations dropped and all fixations inside their
-        images. Images of the second that are also in a part of the first, or nearly, are not
-        seen by the readouts that predict that part.
+    dataset
+        To fine-tune on: first fixations dropped and all fixations inside their images.
     folder
         Where the model goes. Checkpoints lie in it, from which the same training goes on if it was
         interrupted, until `remove_checkpoints`: what is done with the model, such as scoring it,
         may be interrupted too.
-    start
-        Go on from this model's readouts instead of from random numbers. If it was trained on some
-        of the images, known by their names, its parts are kept, and the readouts of each part go
-        on from those that have not seen it.
     center_bias
         The packaged center bias that the model takes when a prediction names none; None
         estimates it from all fixations of the data set.
-    n_folds
-        Parts of the cross-validation; None takes ten, or the start's own.
-    normalize_over
-        Folder of images over which each channel gets unit variance; None takes the training
-        images (the paper took ImageNet's).
 
     Returns
     -------
@@ -128,40 +108,11 @@ def train_model(
     began = time.monotonic()
     refuse_finished(folder)
     dataset = _with_fixations(dataset)
-    trained = cross_validate(
-        dataset,
-        backbone,
-        folder,
-        recipe=recipe,
-        pretrain=pretrain,
-        start=start,
-        n_folds=n_folds,
-        normalize_over=normalize_over,
-        seed=seed,
-    )
+    trained = cross_validate(dataset, backbone, folder, training)
+    seconds = time.monotonic() - began
+    record = training_record(dataset, training, trained.fits, trained.pretraining, seconds)
     own_center_bias = _center_bias(dataset) if center_bias is None else None
-    ids = np.array(dataset.stimuli.ids)
-    card = Card(
-        name=name,
-        description=_description(backbone, recipe, pretrain, start),
-        license="MIT",
-        network=backbone.vgg.name,
-        backbone_checksum=backbone.checksum,
-        architecture=recipe.architecture,
-        longer_side_px=recipe.longer_side_px,
-        center_bias=center_bias or OWN_CENTER_BIAS,
-        folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(len(trained.fits))),
-        training=training_record(
-            dataset,
-            recipe,
-            trained.fits,
-            trained.pretraining,
-            time.monotonic() - began,
-            pretrain=pretrain,
-            start=start,
-            seed=seed,
-        ),
-    )
+    card = _card(dataset, backbone, training, trained, record, name, center_bias)
     vectors = [fit.parameters for fits in trained.fits for fit in fits]
     card = write_model(folder, card, readout_of(trained.network, vectors), own_center_bias)
     return card, trained
@@ -171,28 +122,17 @@ def cross_validate(
     dataset: Dataset,
     backbone: Network,
     folder: Path,
+    training: Training,
     *,
-    recipe: Recipe,
-    pretrain: Dataset | None = None,
-    start: Start | None = None,
-    n_folds: int | None = None,
     first_parts: int | None = None,
-    normalize_over: Path | None = None,
-    seed: int = 0,
 ) -> Trained:
-    """Train the readouts of all parts and score each on its own part; see `train_model`.
-
-    Parameters
-    ----------
-    first_parts
-        Train for so many parts only, the first ones; None trains for all.
-    """
+    """Train the readouts of all or the first parts, and score each on its own part."""
+    recipe, start, seed = training.recipe, training.start, training.seed
+    normalize_over = training.normalize_over
     dataset = _with_fixations(dataset)
-    pretrain = _with_fixations(pretrain) if pretrain is not None else None
-    paths = _paths(dataset)
-    everything = near_duplicates(paths + (_paths(pretrain) if pretrain is not None else []))
-    groups, other_groups = np.split(everything, [len(paths)])
-    folds, parts = _divide(dataset, groups, start, n_folds, seed)
+    pretrain = _with_fixations(training.pretrain) if training.pretrain is not None else None
+    groups, other_groups = _groups(dataset, pretrain)
+    folds, parts = divide(dataset, groups, start, training.n_folds, seed)
     begin_or_go_on(
         folder,
         {
@@ -216,30 +156,14 @@ def cross_validate(
         learn_sigma=recipe.learn_sigma,
         learn_prior_weight=recipe.learn_prior_weight,
     )
-    if start is None:
-        starts = random_starts(network, n_parts, recipe.n_seeds, seed)
-    else:
-        starts = continued_starts(network, start, parts, n_parts, recipe.n_seeds)
+    starts = _starts(network, training, parts, n_parts)
     begin, pretraining = starts, dict[str, Curve]()
     if pretrain is not None:
         images = GroupedImages(_to_pretrain_on(pretrain, backbone, recipe), other_groups)
         finetuned = GroupedImages(prepared, groups)
-        settings, random = recipe.pretraining, start is None
-        runs = pretraining_runs(
-            images, finetuned, folds, starts, network, settings, seed, random=random
-        )
+        runs = pretraining_runs(images, finetuned, folds, starts, network, training)
         begin, pretraining = _pretrained(runs, folder)
-    runs = {
-        key: Run(
-            run_name("finetuning", key),
-            network,
-            prepared.training_set(folds != key[0], folds == key[0]),
-            parameters,
-            replace(recipe.finetuning, seed=seed_of(seed, key)),
-            random=start is None and pretrain is None,
-        )
-        for key, parameters in begin.items()
-    }
+    runs = finetuning_runs(prepared, folds, begin, network, training)
     fits = _train(runs, folder, "fine-tuning", pretraining)
     return Trained(
         network=network,
@@ -251,22 +175,22 @@ def cross_validate(
     )
 
 
-def _divide(
-    dataset: Dataset,
-    groups: NDArray[np.intp],
-    start: Start | None,
-    n_folds: int | None,
-    seed: int,
-) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Return each image's part and, if they are the start's, which of its parts each is of."""
-    if start is None or (kept := kept_parts(start, dataset, groups, seed)) is None:
-        return _folds(dataset, groups, _FOLDS if n_folds is None else n_folds, seed), None
-    if n_folds is not None:
-        raise DataError(
-            f"{dataset.name}: {start.name} was trained on some of these images, so its own parts"
-            " are kept; leave the number of parts (--folds) out"
-        )
-    return kept
+def _groups(
+    dataset: Dataset, pretrain: Dataset | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return equal numbers for images that are alike, of either data set."""
+    paths = _paths(dataset)
+    groups = near_duplicates(paths + (_paths(pretrain) if pretrain is not None else []))
+    return groups[: len(paths)], groups[len(paths) :]
+
+
+def _starts(
+    network: ReadoutNetwork, training: Training, parts: NDArray[np.intp] | None, n_parts: int
+) -> Starts:
+    n_seeds = training.recipe.n_seeds
+    if training.start is None:
+        return random_starts(network, n_parts, n_seeds, training.seed)
+    return continued_starts(network, training.start, parts, n_parts, n_seeds)
 
 
 def _to_pretrain_on(dataset: Dataset, backbone: Network, recipe: Recipe) -> PreparedImages:
@@ -306,15 +230,6 @@ def _paths(dataset: Dataset) -> list[Path]:
     return [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
 
 
-def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
-    if (n_images := len(np.unique(groups))) < n_folds:
-        raise DataError(
-            f"{dataset.name}: {n_folds} folds, but only {n_images} different images have"
-            " fixations; use fewer folds (--folds), at least 2, or add images"
-        )
-    return group_folds(groups, n_folds, seed)
-
-
 def _center_bias(dataset: Dataset) -> CenterBias:
     n = len(dataset.fixations)
     if n > _MOST_PRIOR_FIXATIONS:
@@ -325,10 +240,32 @@ def _center_bias(dataset: Dataset) -> CenterBias:
     return center_bias_of(dataset, fitted.bandwidth, fitted.uniform_share, OWN_CENTER_BIAS)
 
 
-def _description(
-    backbone: Backbone, recipe: Recipe, pretrain: Dataset | None, start: Start | None
-) -> str:
-    architecture = recipe.architecture
+def _card(
+    dataset: Dataset,
+    backbone: Backbone,
+    training: Training,
+    trained: Trained,
+    record: dict[str, Any],
+    name: str,
+    center_bias: str | None,
+) -> Card:
+    ids = np.array(dataset.stimuli.ids)
+    return Card(
+        name=name,
+        description=_description(backbone, training),
+        license="MIT",
+        network=backbone.vgg.name,
+        backbone_checksum=backbone.checksum,
+        architecture=training.recipe.architecture,
+        longer_side_px=training.recipe.longer_side_px,
+        center_bias=center_bias or OWN_CENTER_BIAS,
+        folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(len(trained.fits))),
+        training=record,
+    )
+
+
+def _description(backbone: Backbone, training: Training) -> str:
+    architecture, pretrain, start = training.recipe.architecture, training.pretrain, training.start
     text = f"DeepGaze II on {backbone.vgg.name}"
     if len(architecture.groups) > 1:
         text += f", {len(architecture.groups)} groups of features"

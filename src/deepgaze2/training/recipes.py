@@ -1,12 +1,15 @@
-"""Recipes: a readout's architecture and how it is trained."""
+"""Recipes: a readout's architecture and how it is trained; and all that is said of a training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from deepgaze2.data.dataset import Dataset
 from deepgaze2.features.vgg import Vgg
 from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture
 from deepgaze2.store import Card
 from deepgaze2.training.fit import FitSettings
+from deepgaze2.training.starts import Start
 
 FINETUNING = FitSettings(dropout=0.3)  # some hundred images are few
 
@@ -36,6 +39,35 @@ class Recipe:
     longer_side_px: int = 512
     learn_sigma: bool = True
     learn_prior_weight: bool = False
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that decides a cross-validated training but the data set and the network.
+
+    Attributes
+    ----------
+    pretrain
+        Data set to train on before: first fixations dropped and all fixations inside their
+        images. Images that are also in a part of the data set to fine-tune on, or nearly, are
+        not seen by the readouts that predict that part.
+    start
+        Go on from this model's readouts instead of from random numbers. If it was trained on some
+        of the images, known by their names, its parts are kept, and the readouts of each part go
+        on from those that have not seen it.
+    n_folds
+        Parts of the cross-validation; None takes ten, or the start's own.
+    normalize_over
+        Folder of images over which each channel gets unit variance; None takes the training
+        images (the paper took ImageNet's).
+    """
+
+    recipe: Recipe
+    pretrain: Dataset | None = None
+    start: Start | None = None
+    n_folds: int | None = None
+    normalize_over: Path | None = None
+    seed: int = 0
 
 
 def paper_recipe(vgg: Vgg) -> Recipe:

@@ -12,29 +12,25 @@ import torch
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.support.cores import available_cores
 from deepgaze2.training.fit import Curve, Fit
-from deepgaze2.training.recipes import Recipe
-from deepgaze2.training.starts import Start
+from deepgaze2.training.recipes import Training
 
 
 def training_record(
     dataset: Dataset,
-    recipe: Recipe,
+    training: Training,
     fits: Sequence[Sequence[Fit]],
     pretraining: Mapping[str, Curve],
     seconds: float,
-    *,
-    pretrain: Dataset | None,
-    start: Start | None,
-    seed: int,
 ) -> dict[str, Any]:
     """Return data, settings, curves, time, machine and versions, as JSON values."""
+    recipe, start, pretrain = training.recipe, training.start, training.pretrain
     record: dict[str, Any] = {
         "data_set": dataset.name,
         "images": len(dataset.stimuli),
         "fixations": len(dataset.fixations),
         "settings": asdict(recipe.finetuning),
         "seeds_per_fold": recipe.n_seeds,
-        "seed": seed,
+        "seed": training.seed,
         "learn_sigma": recipe.learn_sigma,
         "learn_prior_weight": recipe.learn_prior_weight,
         "curves": [_curve(fit.curve) for row in fits for fit in row],

@@ -1,4 +1,4 @@
-"""Where readouts start from: random numbers, or a trained model's that have not seen the part."""
+"""Where readouts start from, and the parts of the images that each is trained without."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.splits import group_folds
 from deepgaze2.errors import DataError
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
@@ -17,6 +18,7 @@ Key = tuple[int, int]
 Starts = dict[Key, NDArray[np.float32]]
 """The parameters that each readout starts from."""
 
+_FOLDS = 10
 _NAMED = 3  # images, in a message
 
 
@@ -92,6 +94,46 @@ def continued_starts(
         key: parameters_of(network, start.readout, number)
         for key, number in zip(keys, chosen, strict=True)
     }
+
+
+def divide(
+    dataset: Dataset,
+    groups: NDArray[np.intp],
+    start: Start | None,
+    n_folds: int | None,
+    seed: int,
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
+    """Return each image's part and, if they are the start's, which of its parts each is of.
+
+    Parameters
+    ----------
+    groups
+        (n_images,) equal for images that are alike, which one part keeps together.
+    n_folds
+        How many parts; None takes ten, or the start's own.
+
+    Raises
+    ------
+    DataError
+        If there are too few images, or as `kept_parts` does.
+    """
+    if start is None or (kept := kept_parts(start, dataset, groups, seed)) is None:
+        return _folds(dataset, groups, _FOLDS if n_folds is None else n_folds, seed), None
+    if n_folds is not None:
+        raise DataError(
+            f"{dataset.name}: {start.name} was trained on some of these images, so its own parts"
+            " are kept; leave the number of parts (--folds) out"
+        )
+    return kept
+
+
+def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
+    if (n_images := len(np.unique(groups))) < n_folds:
+        raise DataError(
+            f"{dataset.name}: {n_folds} folds, but only {n_images} different images have"
+            " fixations; use fewer folds (--folds), at least 2, or add images"
+        )
+    return group_folds(groups, n_folds, seed)
 
 
 def kept_parts(

@@ -21,7 +21,7 @@ from deepgaze2.reporting.figures.ablation import ablation_bars
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.procedure import train_model
-from deepgaze2.training.recipes import paper_recipe
+from deepgaze2.training.recipes import Training, paper_recipe
 from deepgaze2.training.studies import ablation as module
 from deepgaze2.training.studies.ablation import Ablation, Cell, ablation, write_ablation
 from helpers.small_models import NARROW16, random_backbone, write_photos
@@ -112,7 +112,7 @@ def test_a_cells_scores_are_those_of_evaluate(
     linear = replace(recipe, architecture=replace(RECIPE.architecture, widths=(1,)))
     for score, chosen in zip(result.cells, (linear, recipe), strict=True):
         folder = tmp_path / score.cell.name
-        train_model(dataset, network, folder, name="cell", recipe=chosen, n_folds=2)
+        train_model(dataset, network, folder, Training(chosen, n_folds=2), name="cell")
         (expected,) = evaluate([str(folder)], dataset).report.models
         for found, other in (
             (score.information_gain, expected.information_gain),

@@ -17,7 +17,7 @@ from deepgaze2.features.engines import Engine
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import DeadReadoutError, FitSettings
 from deepgaze2.training.procedure import cross_validate
-from deepgaze2.training.recipes import Recipe, paper_recipe
+from deepgaze2.training.recipes import Training, paper_recipe
 from deepgaze2.training.studies import tap_search as module
 from deepgaze2.training.studies.tap_choices import Choice, draw_choices
 from deepgaze2.training.studies.tap_search import TapSearch, search_taps, write_tap_search
@@ -72,8 +72,9 @@ def test_trials_are_what_cross_validation_gives(
             dataset,
             NETWORK,
             tmp_path / f"direct{number}",
-            recipe=replace(RECIPE, architecture=architecture) if number else RECIPE,
-            n_folds=N_FOLDS,
+            Training(
+                replace(RECIPE, architecture=architecture) if number else RECIPE, n_folds=N_FOLDS
+            ),
         )
         scored = trained.folds < PARTS
         gains.append(trained.gains[scored])
@@ -105,7 +106,7 @@ def test_the_network_sees_each_image_once_for_each_scale(
     monkeypatch.setattr(features, "_fastest_engine", counted)
     begun: list[int] = []
 
-    def begin(number: int, _: Choice) -> None:
+    def begin(number: int, _: int, __: Choice) -> None:
         begun.append(number)
         assert len(made) == 2
 
@@ -168,10 +169,10 @@ def test_more_parts_than_folds_are_refused(dataset: Dataset, tmp_path: Path) -> 
 
 
 def let_die(monkeypatch: pytest.MonkeyPatch, dying: Choice) -> None:
-    def train(*arguments: Any, recipe: Recipe, **options: Any) -> Any:
-        if recipe.architecture.groups == dying.groups:
+    def train(*arguments: Any, **options: Any) -> Any:
+        if arguments[-1].recipe.architecture.groups == dying.groups:
             raise DeadReadoutError("train again with another seed")
-        return cross_validate(*arguments, recipe=recipe, **options)
+        return cross_validate(*arguments, **options)
 
     monkeypatch.setattr(module, "cross_validate", train)
 

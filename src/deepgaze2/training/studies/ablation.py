@@ -21,10 +21,10 @@ from deepgaze2.features.cache import Network
 from deepgaze2.readout.architecture import ALEXNET_TAP, Architecture, TapGroup
 from deepgaze2.references.baseline import fit_center_bias
 from deepgaze2.references.references import References, dataset_checksum, fit_references
-from deepgaze2.training.folder import remove_checkpoints
 from deepgaze2.training.procedure import cross_validate
-from deepgaze2.training.recipes import FINETUNING, Recipe
+from deepgaze2.training.recipes import FINETUNING, Recipe, Training
 from deepgaze2.training.results import kept, write_csv, write_json
+from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 
 READOUTS = {"linear": (1,), "network": Architecture.widths}
 """Output channels of each layer, by the readout's name."""
@@ -141,8 +141,8 @@ def ablation(
         How readouts are trained; its architecture is replaced by each cell's. The paper's by
         default.
     on_cell
-        Called with a cell's number, their number and the cell when it is begun or taken from
-        its file.
+        Called with a cell's number, from 0 on, their number and the cell when its training
+        begins.
 
     Raises
     ------
@@ -151,42 +151,35 @@ def ablation(
     """
     dataset = dataset.select(np.diff(dataset.offsets) > 0)
     cells = list(_cells(networks, pretrained=pretrain is not None))
-    identity = {
-        "data_set": dataset_checksum(dataset),
-        "pretraining": dataset_checksum(pretrain) if pretrain else None,
-        "folds": n_folds,
-        "seed": seed,
-    }
-    counts = np.diff(dataset.offsets).astype(np.float64)
     gold = _gold(dataset, folder)
     gains = {}
-    for number, (network, cell) in enumerate(cells, 1):
-        on_cell(number, len(cells), cell)
-        chosen = _recipe(recipe, network, cell)
-        compute = partial(
-            _cross_validated,
-            dataset,
-            network,
-            folder / "cells" / cell.name,
-            recipe=chosen,
-            pretrain=pretrain if cell.pretraining == _MOUSE else None,
-            n_folds=n_folds,
-            seed=seed,
-        )
-        own = {"network": network.checksum, "recipe": asdict(chosen), "baseline": _BASELINE}
-        found = kept(folder / "cells" / f"{cell.name}.json", identity | own, compute)
+    for number, (network, cell) in enumerate(cells):
+        mouse = pretrain if cell.pretraining == _MOUSE else None
+        training = Training(_recipe(recipe, network, cell), mouse, n_folds=n_folds, seed=seed)
+        begin = partial(on_cell, number, len(cells), cell)
+        compute = partial(_cross_validated, dataset, network, training, begin)
+        file = folder / "cells" / f"{cell.name}.json"
+        found = kept_training(file, dataset, network, training, compute, baseline=_BASELINE)
         gains[cell] = np.array([found[name] for name in dataset.stimuli.ids])
-        remove_checkpoints(folder / "cells" / cell.name)
+    return _compared(dataset, pretrain, gains, gold)
+
+
+def _compared(
+    dataset: Dataset,
+    pretrain: Dataset | None,
+    gains: dict[Cell, NDArray[np.float64]],
+    gold: NDArray[np.float64] | None,
+) -> Ablation:
+    counts = np.diff(dataset.offsets).astype(np.float64)
     return Ablation(
         data_set=dataset.name,
         pretraining_data=pretrain.name if pretrain else None,
         images=len(dataset.stimuli),
         fixations=len(dataset.fixations),
-        gold=None if gold is None else estimate_ratio(gold * counts, counts),
+        gold=None if gold is None else mean_bits(gold, counts),
         cells=tuple(_score(cell, gain, gold, counts) for cell, gain in gains.items()),
         steps=tuple(
-            Step(a, b, estimate_ratio((gains[b] - gains[a]) * counts, counts))
-            for a, b in _neighbors(list(gains))
+            Step(a, b, mean_bits(gains[b] - gains[a], counts)) for a, b in _neighbors(list(gains))
         ),
     )
 
@@ -221,12 +214,9 @@ def _recipe(recipe: Recipe | None, network: Network, cell: Cell) -> Recipe:
 def _cross_validated(
     dataset: Dataset,
     network: Network,
+    training: Training,
+    begin: Callable[[], None],
     folder: Path,
-    *,
-    recipe: Recipe,
-    pretrain: Dataset | None,
-    n_folds: int,
-    seed: int,
 ) -> dict[str, float]:
     """Return each image's information gain, bits/fixation, by its name.
 
@@ -234,9 +224,8 @@ def _cross_validated(
     that gains over the gold standard's baseline, each image's from all others, is added, as
     `deepgaze2 evaluate` counts.
     """
-    trained = cross_validate(
-        dataset, network, folder, recipe=recipe, pretrain=pretrain, n_folds=n_folds, seed=seed
-    )
+    begin()
+    trained = cross_validate(dataset, network, folder, training)
     given = fit_center_bias(dataset, trained.folds).log_density
     baseline = References(dataset, fit_center_bias(dataset), gold=None)
     gains = trained.gains + baseline.gain_per_image(given)
@@ -265,7 +254,7 @@ def _score(
     counts: NDArray[np.float64],
 ) -> CellScore:
     explained = None if gold is None else estimate_ratio(gain * counts, gold * counts)
-    return CellScore(cell, estimate_ratio(gain * counts, counts), explained)
+    return CellScore(cell, mean_bits(gain, counts), explained)
 
 
 def write_ablation(result: Ablation, folder: Path) -> None:

@@ -10,19 +10,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
-from deepgaze2.evaluation.report import Estimate, estimate_ratio
+from deepgaze2.evaluation.report import Estimate
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.features.cache import View, cache_features
-from deepgaze2.references.references import dataset_checksum
 from deepgaze2.training.fit import DeadReadoutError
-from deepgaze2.training.folder import remove_checkpoints
 from deepgaze2.training.procedure import cross_validate
-from deepgaze2.training.recipes import Recipe, paper_recipe
-from deepgaze2.training.results import kept, write_csv, write_json
+from deepgaze2.training.recipes import Recipe, Training, paper_recipe
+from deepgaze2.training.results import write_csv, write_json
+from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 from deepgaze2.training.studies.tap_choices import Choice, draw_choices, layers
 
 _COLUMNS = (
@@ -93,7 +91,7 @@ def search_taps(
     parts: int = 2,
     seed: int = 0,
     recipe: Recipe | None = None,
-    on_trial: Callable[[int, Choice], None] = lambda *_: None,
+    on_trial: Callable[[int, int, Choice], None] = lambda *_: None,
 ) -> TapSearch:
     """Cross-validate random choices; interrupted, it goes on where it was, to the same result.
 
@@ -113,7 +111,8 @@ def search_taps(
         How readouts are trained; its groups are replaced by each choice's. The paper's by
         default.
     on_trial
-        Called with a trial's number, from 0 on, and the choice when its training begins.
+        Called with a trial's number, from 0 on, their number and the choice when its training
+        begins.
 
     Raises
     ------
@@ -129,29 +128,13 @@ def search_taps(
     files = [folder / "trials" / f"{number:03}.json" for number in range(n_trials)]
     if not all(file.exists() for file in files):
         _cache_all(dataset, backbone, recipe, choices)
-    identity = {
-        "data_set": dataset_checksum(dataset),
-        "network": backbone.checksum,
-        "folds": n_folds,
-        "parts": parts,
-        "seed": seed,
-    }
     found = []
     for number, (choice, file) in enumerate(zip(choices, files, strict=True)):
         chosen = replace(recipe, architecture=replace(recipe.architecture, groups=choice.groups))
-        compute = partial(
-            _cross_validated,
-            dataset,
-            backbone,
-            file.with_suffix(""),
-            recipe=chosen,
-            n_folds=n_folds,
-            parts=parts,
-            seed=seed,
-            begin=partial(on_trial, number, choice),
-        )
-        found.append(kept(file, identity | {"recipe": asdict(chosen)}, compute))
-        remove_checkpoints(file.with_suffix(""))
+        training = Training(chosen, n_folds=n_folds, seed=seed)
+        begin = partial(on_trial, number, n_trials, choice)
+        compute = partial(_cross_validated, dataset, backbone, training, parts, begin)
+        found.append(kept_training(file, dataset, backbone, training, compute, parts=parts))
     return _ranked(dataset, backbone, recipe, choices, found, n_folds, parts)
 
 
@@ -168,22 +151,17 @@ def _cache_all(
 def _cross_validated(
     dataset: Dataset,
     backbone: Backbone,
-    folder: Path,
-    *,
-    recipe: Recipe,
-    n_folds: int,
+    training: Training,
     parts: int,
-    seed: int,
     begin: Callable[[], None],
+    folder: Path,
 ) -> dict[str, float] | None:
     """Return each scored image's information gain, bits/fixation, by its name."""
     begin()
     try:
-        trained = cross_validate(
-            dataset, backbone, folder, recipe=recipe, n_folds=n_folds, first_parts=parts, seed=seed
-        )
+        trained = cross_validate(dataset, backbone, folder, training, first_parts=parts)
     except DeadReadoutError:
-        if recipe.architecture.groups == Choice(backbone.vgg.taps).groups:
+        if training.recipe.architecture.groups == Choice(backbone.vgg.taps).groups:
             raise  # nothing would be left to compare with
         return None
     scored = np.flatnonzero(trained.folds < parts)
@@ -209,7 +187,9 @@ def _ranked(
         if number not in bits:
             return Trial(number, choices[number], None, None)
         own, papers = bits[number], bits[0]
-        return Trial(number, choices[number], _mean(own, counts), _mean(own - papers, counts))
+        return Trial(
+            number, choices[number], mean_bits(own, counts), mean_bits(own - papers, counts)
+        )
 
     return TapSearch(
         data_set=dataset.name,
@@ -221,10 +201,6 @@ def _ranked(
         longer_side_px=recipe.longer_side_px,
         trials=tuple(sorted(map(score, range(len(found))), key=_worth, reverse=True)),
     )
-
-
-def _mean(bits: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimate:
-    return estimate_ratio(bits * counts, counts)
 
 
 def _worth(trial: Trial) -> float:
