@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.cli.dataset_source import open_ready
+from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.study import announcer, study_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.errors import WeightsError
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Compare VGG-19's features too: `vgg19`, or a file of its weights.",
 )
+@table_options
 def ablation(
     source: str,
     pretrain: str | None,
@@ -47,12 +48,12 @@ def ablation(
 ) -> None:
     """Draw the paper's figure 7 on a data set: features, readout, pretraining.
 
-    Cross-validates the paper's configuration and its simpler forms on SOURCE: each network's
-    features with a linear readout and with the readout network, without pretraining and with it.
-    SOURCE is as in `train`; options for tables go with --finetune.
+    This cross-validates the paper's configuration and simpler forms of it on the data set of
+    --finetune: the features of each network with a linear readout and with the readout network,
+    without and with pretraining. What a SOURCE is, `deepgaze2 train --help` says.
 
-    Interrupted, the same command goes on where it was, to the same result. Needs PyTorch:
-    pip install 'deepgaze2[train]'.
+    If the command is interrupted, the same command goes on where it was and leads to the same
+    result. Training needs PyTorch: pip install 'deepgaze2[train]'.
     """
     require_torch()
     from deepgaze2.reporting.figures.ablation import ablation_bars, cell_label

@@ -40,10 +40,10 @@ def _quantity(
 @click.group(invoke_without_command=True)
 @click.pass_context
 def cache(context: click.Context) -> None:
-    """Show what is kept between runs: networks' features of images, and scores.
+    """Show what is kept between runs: the features that networks found in images, and scores.
 
-    Features are computed once for each image, view and layer, scores once for each model and data
-    set. What is missing is computed again when it is needed.
+    Features are computed once for each image, size and layer, scores once for each model and data
+    set. Whatever is removed is computed again when it is needed.
     """
     if context.invoked_subcommand is None:
         files = cached_files()
@@ -56,21 +56,21 @@ def cache(context: click.Context) -> None:
     "--older-than",
     metavar="AGE",
     callback=_quantity(_SECONDS),
-    help="Remove features not used for so long: 12h, 30d, 8w.",
+    help="Remove features that have not been used for this time, such as 12h, 30d or 8w.",
 )
 @click.option(
     "--keep",
     metavar="SIZE",
     callback=_quantity(_BYTES),
-    help="Remove features beyond a size: 500MB, 10GB. Those used last stay.",
+    help="Remove the features used longest ago, until this much is left, such as 500MB or 10GB.",
 )
-@click.option("--all", "everything", is_flag=True, help="Remove all features.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option("--all", "everything", is_flag=True, help="Remove all features, however old.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 def prune(older_than: float | None, keep: float | None, everything: bool, dry_run: bool) -> None:
-    """Remove features, and what killed processes left a day ago or earlier.
+    """Remove features, and files that killed processes left behind more than a day ago.
 
-    Scores, weights and data sets in the cache folder stay. What is removed is computed again when
-    it is needed.
+    Scores, weights and data sets in the cache folder stay. Whatever is removed is computed again
+    when it is needed.
     """
     if older_than is None and keep is None and not everything:
         raise click.UsageError("say what to remove: --older-than AGE, --keep SIZE or --all")

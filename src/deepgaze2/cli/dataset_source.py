@@ -26,22 +26,31 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say how to read a table of the user's own."""
     folder = click.Path(path_type=Path)
     options = [
-        click.option("--images", type=folder, help="csv: folder of the images."),
+        click.option("--images", type=folder, help="For a csv: source, the folder of its images."),
         click.option(
             "--column",
             "columns",
             metavar="ROLE=NAME",
             multiple=True,
             callback=_roles,
-            help="csv: what a column means, such as x=hpos.",
+            help="For a csv: source, which column has what, such as x=hpos; may be repeated.",
         ),
         click.option(
             "--coordinates",
             type=click.Choice(["pixels", "normalized"]),
-            help="csv: normalized ones are fractions of the image's width and height.",
+            help="For a csv: source, whether x and y are pixels, or fractions of the image's"
+            " width and height.",
         ),
-        click.option("--base", type=click.IntRange(0, 1), help="csv: number of the first pixel."),
-        click.option("--time", type=click.Choice(["s", "ms"]), help="csv: unit of the times."),
+        click.option(
+            "--base",
+            type=click.IntRange(0, 1),
+            help="For a csv: source, the number of the first pixel of a row or column.",
+        ),
+        click.option(
+            "--time",
+            type=click.Choice(["s", "ms"]),
+            help="For a csv: source, the unit of its times.",
+        ),
     ]
     for option in reversed(options):
         command = option(command)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.cli.dataset_source import open_ready
+from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.study import announcer, study_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.features.backbone import find_backbone
@@ -40,6 +40,7 @@ _MOST_TRIALS = 1000  # there are 7527 different choices on VGG-16
     type=click.IntRange(1),
     help="How many of the --folds parts to train and score for; fewer take less time.",
 )
+@table_options
 def search_taps(
     source: str,
     output: Path,
@@ -52,15 +53,17 @@ def search_taps(
 ) -> None:
     """Search at random for the layers that predict best, as the paper chose its five.
 
-    A trial reads one to six layers of blocks 4 and 5, at scale 1 (512 pixels), 0.5 or both, and
-    trains readouts on SOURCE with the paper's recipe; trial 0 reads the paper's layers. The table
-    shows all, best first. SOURCE is as in `train`.
+    Each trial reads one to six layers of blocks 4 and 5, at scale 1 (512 pixels), at 0.5 or at
+    both, and trains readouts with the paper's recipe on the data set of --finetune. Trial 0 reads
+    the paper's layers. A table shows all trials, best first. What a SOURCE is,
+    `deepgaze2 train --help` says.
 
-    Features of all layers are kept in the cache folder, 15 MB for an image of 4:3: 9 GB for OSIE's
-    600. `deepgaze2 cache prune` removes them.
+    The features of all layers are kept in the cache folder: 15 MB for an image of 4:3, 9 GB for
+    the 600 of OSIE. `deepgaze2 cache prune` removes them.
 
-    Interrupted, the same command goes on where it was, to the same result; more --trials extend a
-    search. Needs PyTorch: pip install 'deepgaze2[train]'.
+    If the command is interrupted, the same command goes on where it was and leads to the same
+    result; with more --trials it extends a search. Training needs PyTorch:
+    pip install 'deepgaze2[train]'.
     """
     require_torch()
     from deepgaze2.training.studies.tap_search import search_taps as search

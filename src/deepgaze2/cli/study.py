@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
-from deepgaze2.cli.dataset_source import table_options
 from deepgaze2.support.progress import duration
 
 
 def study_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options for data, output, parts and seed."""
-    command = table_options(command)
     options = [
         click.option(
-            "--finetune", "source", required=True, metavar="SOURCE", help="Data set to train on."
+            "--finetune",
+            "source",
+            required=True,
+            metavar="SOURCE",
+            help="Data set to train and score models on.",
         ),
         click.option(
             "-o",
@@ -37,7 +39,7 @@ def study_options(command: Callable[..., None]) -> Callable[..., None]:
             default=0,
             show_default=True,
             type=click.IntRange(0, 2**31 - 1),
-            help="Number that decides all random choices; the same gives the same result.",
+            help="Number that decides all random choices; the same number gives the same result.",
         ),
     ]
     for option in reversed(options):

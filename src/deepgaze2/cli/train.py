@@ -37,11 +37,13 @@ _WANTED = (
 
 
 @click.command()
-@click.option("--finetune", "source", required=True, metavar="SOURCE", help="Data set to train on.")
+@click.option(
+    "--finetune", "source", required=True, metavar="SOURCE", help="Data set to train the model on."
+)
 @click.option(
     "--pretrain",
     metavar="SOURCE",
-    help="Data set to train on before, such as mouse traces: osie-mouse-amt:FOLDER.",
+    help="Data set to train on first, such as mouse traces: osie-mouse-amt:FOLDER.",
 )
 @click.option(
     "-o",
@@ -54,44 +56,66 @@ _WANTED = (
     "--from",
     "start",
     metavar="MODEL",
-    help="Go on from this model's readouts, `default` or a folder: for few images.",
+    help="Start from the readouts of a trained model, `default` or a model folder, instead of from"
+    " random numbers: useful if there are few images.",
 )
 @click.option(
     "--recipe",
     type=click.Choice(_RECIPES),
-    help="The paper's configuration, or the one that explains more.  [default: plus]",
+    help="Configuration: `paper` is the paper's, `plus` explains more.  [default: plus]",
 )
-@click.option("--name", help="The model's name; the folder's by default.")
+@click.option("--name", help="Name of the model.  [default: the folder's name]")
 @click.option("--backbone", help="vgg16, vgg19 or a file.  [default: vgg16]")
 @click.option(
     "--folds",
     type=click.IntRange(2),
-    help="Cross-validation parts.  [default: 10, or --from's own]",
+    help="Number of parts that images are divided into for cross-validation.  [default: 10, or"
+    " that of the model to start from]",
 )
 @click.option(
-    "--seeds", type=click.IntRange(1), help="Readouts of each part.  [default: the recipe's]"
+    "--seeds",
+    type=click.IntRange(1),
+    help="Number of readouts for each part, from different random numbers.  [default: the"
+    " recipe's]",
 )
-@click.option("--epochs", type=click.IntRange(1), help="Of fine-tuning.  [default: the recipe's]")
+@click.option(
+    "--epochs",
+    type=click.IntRange(1),
+    help="Number of passes over the images of --finetune.  [default: the recipe's]",
+)
 @click.option(
     "--stop-as-paper",
     is_flag=True,
-    help="Stop each readout by the score on its held-out part instead (section 2.2).",
+    help="Stop training a readout when its score on the part that it does not see gets worse, as"
+    " the paper does (section 2.2), instead of after a number of epochs.",
 )
 @click.option(
-    "--optimizer", type=click.Choice(list(OPTIMIZERS)), help="Of fine-tuning.  [default: adam]"
+    "--optimizer",
+    type=click.Choice(list(OPTIMIZERS)),
+    help="Method by which the model learns on --finetune.  [default: adam]",
 )
-@click.option("--final-relu", is_flag=True, help="A ReLU after the last layer too.")
+@click.option(
+    "--final-relu", is_flag=True, help="Apply a ReLU after the readout's last layer, too."
+)
 @click.option(
     "--center-bias",
     type=click.Choice(PACKAGED),
-    help="The model's default prior.  [default: estimated from the data set]",
+    help="Center bias that the model uses if a prediction names none.  [default: estimated from the"
+    " data set]",
 )
 @click.option(
     "--normalize-over",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Images over which channels get unit variance; the training images by default.",
+    help="Folder of images over which each channel is scaled to unit variance.  [default: the"
+    " training images]",
 )
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**31 - 1))
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**31 - 1),
+    help="Number that decides all random choices; the same number gives the same result.",
+)
 @table_options
 def train(
     source: str,
@@ -102,13 +126,14 @@ def train(
 ) -> None:
     """Train a cross-validated model on a data set, package it, and say how good it is.
 
-    A SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
-    and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names. Options for
-    tables go with --finetune.
+    A SOURCE is csv:FOLDER for recordings of your own (images and a table), or the name of a
+    published data set and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
+    The options --images, --column, --coordinates, --base and --time describe the table of
+    --finetune.
 
-    While it runs, curves.svg in the model folder shows the scores so far. Interrupted, the same
-    command goes on after the last whole epoch, to the same result. Needs PyTorch:
-    pip install 'deepgaze2[train]'.
+    While the command runs, curves.svg in the model folder shows the scores so far. If it is
+    interrupted, the same command goes on after the last complete epoch and leads to the same
+    result. Training needs PyTorch: pip install 'deepgaze2[train]'.
     """
     require_torch()
     from deepgaze2.training.folder import remove_checkpoints

@@ -40,14 +40,14 @@ class FitSettings:
         Passes over the images; None stops as the paper does, by the score on held-out images,
         and keeps the best epoch's parameters.
     most_epochs
-        Where the paper's rule ends at the latest.
+        The epoch after which the paper's rule stops in any case.
     learning_rate
-        The largest one, for optimizers that have one.
+        For optimizers that have one; the largest if it follows a schedule.
     images_per_batch
         The paper's are 100 in pretraining and 10 in fine-tuning.
     dropout
-        Share of channels that are left out in each step. This and `mirrored` are for optimizers
-        that bear other answers each time.
+        Share of channels that are left out in each step. This and `mirrored` need an optimizer
+        that accepts different answers each time.
     mirrored
         Whether each minibatch's images are shown mirrored or not, at random.
     grid_block
@@ -55,7 +55,7 @@ class FitSettings:
         3 is every fourth pixel of the network input along each axis. A prediction takes the
         architecture's instead. Densities always have the network input's resolution.
     seed
-        Of the initial parameters, the images' order and dropout.
+        Decides the initial parameters, the order of the images, and dropout.
     """
 
     optimizer: str = "adam"
@@ -76,8 +76,9 @@ class Curve:
     Attributes
     ----------
     training, held_out
-        Mean information gain in bits per fixation: of the minibatches on the way, and after the
-        epoch over the images to stop by; that is empty if there are none.
+        Mean information gain in bits per fixation: over the minibatches when each was trained on,
+        and over the held-out images after the epoch; the latter is empty unless training stops
+        by them.
     passes
         Evaluations so far, in passes over the training images.
     """
@@ -94,9 +95,9 @@ class Fit:
     Attributes
     ----------
     parameters
-        The network's vector.
+        The network's vector of parameters.
     curve
-        How it was trained.
+        What happened in each epoch.
     start_gains, gains
         Information gain of each held-out image before and after, bits per fixation.
     """

@@ -15,7 +15,7 @@ from deepgaze2.training.starts import Key, Starts
 def gains_of_starts(
     runs: Mapping[Key, Run], fits: Mapping[Key, Fit], starts: Starts
 ) -> dict[Key, NDArray[np.float64]]:
-    """Return the gains of what readouts started from, before any pretraining.
+    """Return the gains of the parameters that readouts started from, before any pretraining.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ def gains_of_starts(
 def gains_by_image(
     gains: Mapping[Key, NDArray[np.float64]], folds: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Return the mean over seeds of each image's gain by its own part's readouts, (n_images,).
+    """Return each image's gain by the readouts of its own part, the mean over seeds: (n_images,).
 
-    NaN in parts without readouts.
+    It is NaN for images of parts without readouts.
 
     Parameters
     ----------
     gains
-        Of each part's images, by part and seed.
+        Gains of the images of a part, by part and seed.
     folds
         (n_images,) the part of each image.
     """

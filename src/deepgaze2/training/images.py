@@ -52,11 +52,11 @@ class TrainingSet:
     Attributes
     ----------
     seen
-        Those that it is trained on.
+        Images that it is trained on.
     mirrored
-        The same mirrored, or none if they are not wanted.
+        The same images, mirrored; empty if they are not wanted.
     held_out
-        Those that it is scored on, and may be stopped by.
+        Images that it is scored on, and whose score may decide when training stops.
     """
 
     seen: Sequence[TrainingImage]

@@ -1,4 +1,4 @@
-"""From a data set to images that can be trained on: features, priors, fixated pixels."""
+"""From a data set to images to train on: features, priors and fixated pixels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ def prepare_images(
     *,
     mirrored: bool = False,
 ) -> PreparedImages:
-    """Compute features, or find them in the cache, and put fixations and priors beside them.
+    """Return images with their features, from the cache or computed, fixations and priors.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def feature_deviations(
     normalize_over
         Folder of images to take the variance over; None takes the prepared ones.
     start
-        A model to go on from: its own, whatever the images.
+        A model to go on from, whose own deviations are taken, whatever the images are.
 
     Returns
     -------

@@ -45,16 +45,16 @@ class Trained:
     Attributes
     ----------
     fits
-        Of each part of the cross-validation, one for each seed.
+        For each part of the cross-validation, a readout for each seed.
     gains
         (n_images,) information gain of each image in bits per fixation over the center bias of the
-        other parts: the mean over the readouts that have not seen it; NaN in parts that none was
-        trained for.
+        other parts: the mean over the readouts that have not seen it; NaN in parts for which no
+        readout was trained.
     start_gains
-        The same of the readouts that these started from, before any training; None unless they
-        are a model's.
+        The gains of the readouts that training started from; None if it started from random
+        numbers.
     pretraining
-        Curves of the pretraining, by name.
+        Curves of the pretraining, by the name of each run.
     """
 
     network: ReadoutNetwork

@@ -96,7 +96,7 @@ _MANY_IMAGES = 200  # teach more than small steps take up (benchmarks/data_size.
 
 
 def continued_recipe(card: Card, n_images: int) -> Recipe:
-    """Return how to go on from a trained model: few steps, and small ones with few images."""
+    """Return how to go on from a trained model: few epochs, and small steps if images are few."""
     many = n_images >= _MANY_IMAGES
     return Recipe(
         card.architecture,

@@ -27,7 +27,7 @@ from deepgaze2.training.images import TrainingSet
 
 Curves = dict[str, Curve]
 
-_SECOND_SEED = 500_000  # as of 500 seeds later in `seed_of`, which nobody asks for
+_SECOND_SEED = 500_000  # added for a second attempt: more than any number of seeds in `seed_of`
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # numbers of glibc's malloc.h
 
@@ -39,11 +39,11 @@ class Run:
     Attributes
     ----------
     name
-        For the checkpoint and the curves.
+        Name of its checkpoint and its curve.
     start
         Parameters to start from.
     random
-        Whether these are the random ones of the settings' seed.
+        Whether these parameters are random ones, drawn by the settings' seed.
     """
 
     name: str
@@ -63,17 +63,18 @@ def train_all(
 ) -> dict[str, Fit]:
     """Train readouts, as many at once as there are cores; return them by name.
 
-    A matrix product of one image is too small to share: two processes with a thread each do
-    more than one with two. Interrupted, each goes on after its last whole epoch.
+    The matrix products of one image are too small to divide: two processes with one thread each
+    are faster than one with two threads. After an interruption, each readout goes on after its
+    last complete epoch.
 
     Parameters
     ----------
     folder
         Where the checkpoints go, one for each run.
     description
-        What is being trained, for the progress.
+        What is being trained, shown with the progress.
     on_epoch
-        Called with all curves so far when a run has finished an epoch.
+        Called with the curves of all runs so far each time one of them has finished an epoch.
 
     Raises
     ------
@@ -200,9 +201,9 @@ def _train(run: Run, checkpoint: Path) -> Fit:
 
 
 def train_one(run: Run, checkpoint: Path, report: Callable[[Curve], None]) -> Fit:
-    """Train a readout; if it dies, once more with another seed, known beforehand.
+    """Train a readout; if it dies, try once more with another seed, which is fixed beforehand.
 
-    Interrupted, it goes on to the same result, also in the second attempt.
+    After an interruption it goes on to the same result, in the second attempt, too.
 
     Raises
     ------

@@ -36,15 +36,15 @@ def pretraining_runs(
 ) -> dict[Key, Run]:
     """Return the pretraining of each readout, never on an image like those of its own part.
 
-    One serves all parts where it would be the same for each: starts are random, no image is in
-    both sets, and none of the second is looked at to stop.
+    All parts share one pretraining where theirs would be equal: if readouts start from random
+    numbers, no image is in both data sets, and no score on the second decides when to stop.
 
     Parameters
     ----------
     images
         To pretrain on.
     finetuned, folds
-        To fine-tune on, and the part of each.
+        To fine-tune on, and the part of each of these images.
     """
     settings, random = training.recipe.pretraining, training.start is None
     in_both = bool(np.isin(images.groups, finetuned.groups).any())

@@ -31,10 +31,10 @@ class Start:
     readout, name
         Its readouts and what it is called.
     folds
-        Names of its training images by part, as its card has them: the readouts of a part, which
-        are in the parts' order, have seen all but that part's.
+        Names of its training images, part by part, as in its card. The readouts are in the order
+        of the parts; those of a part have seen the images of all other parts.
     seen_by_all
-        Names of images that were seen before by the models that it went on from itself.
+        Names of images that all its readouts have seen: those of the models it started from.
     """
 
     readout: Readout
@@ -43,7 +43,7 @@ class Start:
     seen_by_all: tuple[str, ...] = ()
 
     def parts_of(self, ids: Sequence[str]) -> NDArray[np.intp]:
-        """Return the part that each image is of, by its name; -1 if it was not trained on."""
+        """Return the part that each image belongs to by its name; -1 if it was not trained on."""
         part_by_id = {name: k for k, names in enumerate(self.folds) for name in names}
         return np.array([part_by_id.get(name, -1) for name in ids], np.intp)
 
@@ -80,8 +80,9 @@ def continued_starts(
     Parameters
     ----------
     parts
-        (n_folds,) the start's part that each part is of, see `kept_parts`: its readouts have not
-        seen it. None if no readout has seen any of the images; then all are taken in turn.
+        (n_folds,) which of the start's parts each part is, see `kept_parts`: the readouts of that
+        part have not seen it. None if no readout has seen any of the images; then they are taken
+        in turn.
     """
     keys = [(k, s) for k in range(n_folds) for s in range(n_seeds)]
     n_models = start.readout.n_models
@@ -103,7 +104,7 @@ def divide(
     n_folds: int | None,
     seed: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | None]:
-    """Return each image's part and, if they are the start's, which of its parts each is of.
+    """Return each image's part and, if parts are kept, which of the start's parts each is.
 
     Parameters
     ----------
@@ -139,10 +140,10 @@ def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) 
 def kept_parts(
     start: Start, dataset: Dataset, groups: NDArray[np.intp], seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Divide images as a model to go on from did with those that it was trained on.
+    """Keep images in the parts that they had in the training of the model to go on from.
 
-    Else every part would hold images that the readouts it starts from have seen, and scores on
-    them were too good. Images that are new to the model are dealt out to the smallest parts.
+    Otherwise each part would have images that its readouts have seen before, and scores on them
+    would be too good. Images that are new to the model go to the smallest parts.
 
     Parameters
     ----------
@@ -154,7 +155,7 @@ def kept_parts(
     folds
         (n_images,) the part of each image; parts without images are left out.
     parts
-        (n_folds,) the start's part that each is of.
+        (n_folds,) which of the start's parts each of these is.
     None
         If the model was trained on none of the images.
 

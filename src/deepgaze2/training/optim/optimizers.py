@@ -21,18 +21,18 @@ minibatches is what is minimized."""
 
 @dataclass(frozen=True)
 class Plan:
-    """What an optimizer may go by.
+    """What an optimizer may need to know of the training.
 
     Attributes
     ----------
     n_batches
         Minibatches in an epoch.
     learning_rate
-        Of optimizers that have one; the largest, if it follows a schedule.
+        For optimizers that have one; the largest if it follows a schedule.
     epochs
         How many there will be, if that is known.
     seed
-        Of random choices.
+        Decides random choices.
     """
 
     n_batches: int

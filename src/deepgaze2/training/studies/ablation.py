@@ -127,7 +127,7 @@ def ablation(
     seed: int = 0,
     on_cell: Callable[[int, int, Cell], None] = lambda *_: None,
 ) -> Ablation:
-    """Cross-validate all cells; interrupted, it goes on where it was, to the same result.
+    """Cross-validate all cells; after an interruption, go on to the same result.
 
     Parameters
     ----------

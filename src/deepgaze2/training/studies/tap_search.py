@@ -93,7 +93,7 @@ def search_taps(
     recipe: Recipe | None = None,
     on_trial: Callable[[int, int, Choice], None] = lambda *_: None,
 ) -> TapSearch:
-    """Cross-validate random choices; interrupted, it goes on where it was, to the same result.
+    """Cross-validate random choices; after an interruption, go on to the same result.
 
     More trials in the same folder extend an earlier search.
 
@@ -104,9 +104,9 @@ def search_taps(
     folder
         Where finished trials and the checkpoints of the one at work are.
     parts
-        Train and score for so many of the `n_folds` parts only, the first ones.
+        How many of the `n_folds` parts to train and score for, the first ones.
     seed
-        Of the choices, of the parts and of all trainings.
+        Decides the choices, the parts and all trainings.
     recipe
         How readouts are trained; its groups are replaced by each choice's. The paper's by
         default.

@@ -58,7 +58,7 @@ class SfoStep:
     evaluations
         How many the iteration took: 1, or more if it failed.
     length
-        Of the step to the new proposal.
+        Length of the step to the new proposal.
     """
 
     subfunction: int
@@ -104,7 +104,7 @@ class Sfo:
     n_subfunctions
         N.
     seed
-        Of the choice of subfunctions, or a generator that chooses.
+        Decides the choice of subfunctions; a number, or a generator that chooses.
 
     Raises
     ------

@@ -15,9 +15,9 @@ class SfoSettings:
     history_length
         Pairs of a step and a gradient change that are kept per subfunction.
     initial_curvature
-        Of the subfunctions active at the start. Too large, and the first steps change no
-        gradient measurably (float32 gradients have more margin with 100); too small, and the
-        first step is a leap.
+        Curvature of the subfunctions that are active at the start. If it is too large, the first
+        steps change no gradient measurably (float32 gradients have more margin with 100); if it
+        is too small, the first step is a leap.
     initial_subfunctions
         How many are active at the start, 2 or more.
     max_curvature_ratio
