@@ -117,10 +117,12 @@ def test_a_clock_of_the_recording_orders_but_is_not_kept(folder: Path) -> None:
         ("a b c\n1 2 3\n", "no column for image and x and y among 'a b c'"),
         ("image,x,y\n", "holds no fixation"),
         ("image,x,y\n1,2,3\n,2,3\n", "line 3: image is empty"),
-        ("image,subject,x,y\n1,a,2,3\n1,,2,3\n", "line 3: subject is empty"),
         ("image,x,y\n1,2,3\n3,2,3\n7,1,1\n", r"line 3: no image '3' \(2 of 3 names have none"),
         ("image,x,y,order\n1,2,3,0\n1,2,3,1.5\n", "line 3: the order 1.5 is not a whole number"),
-        ("image,x,y,order\n1,2,3,\n", "line 2: the order nan is not a whole number"),
+        (
+            "image,x,y,order\n2,2,3,\n1,2,3,0\n1,2,3,\n",
+            "line 4: order is empty, but not that of other fixations of this subject on this image",
+        ),
         ("image,x,y,duration_s\n1,2,3,220\n", "column 'duration_s': fixations would last 220 s"),
         ("image,x,y\n1,2,3\n1,left,3\n", "line 3: 'left' in column 'x' is not a number"),
     ],
@@ -128,6 +130,37 @@ def test_a_clock_of_the_recording_orders_but_is_not_kept(folder: Path) -> None:
 def test_errors_name_the_line(folder: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=rf"fixations\.csv.*({message})"):
         read_tabular(write(folder, text))
+
+
+OWN_NAMES = "image,subject,order,x_px,y_px,start_s,duration_s\n"
+
+
+@pytest.mark.parametrize("names", [OWN_NAMES, "Stimulus,Participant,fix_nr,X,Y,Onset,Dur\n"])
+def test_columns_whose_cells_are_all_empty_are_as_if_absent(folder: Path, names: str) -> None:
+    text = names + "1,,,20.5,3,0.5,\n1,,,5,3,0.25,\n2,,,7,3,,\n"
+    dataset = read_tabular(write(folder, text))
+    assert_array_equal(dataset.fixations.x, [5, 20.5, 7])
+    assert_array_equal(dataset.fixations.order, [0, 1, 0])
+    assert_array_equal(dataset.fixations.subject, [0, 0, 0])
+    assert dataset.subject_names == ()
+    said = " ".join(dataset.notes)
+    assert "3 fixations have no order. Fixations are in order of their start." in said
+    assert "all fixations count as one subject's" in said
+
+
+@pytest.mark.parametrize(("names", "base"), [(OWN_NAMES, 0), ("image,subject,order,x,y\n", 1)])
+def test_some_empty_cells_are_unknown(folder: Path, names: str, base: int) -> None:
+    rows = [("1", "ann", base + 1, 10), ("1", "ann", base, 20), ("1", "", "", 30), ("1", "", "", 2)]
+    rest = ",5,," if base == 0 else ",5"
+    lines = [f"{','.join(map(str, row))}{rest}\n" for row in [*rows, ("2", "", base, 4)]]
+    dataset = read_tabular(write(folder, names + "".join(lines)))
+    assert dataset.subject_names == ("", "ann")
+    assert_array_equal(dataset.fixations.subject, [0, 0, 1, 1, 0])
+    assert_array_equal(dataset.fixations.order, [0, 1, 0, 1, 0])
+    assert_array_equal(dataset.fixations.x, [30, 2, 20, 10, 4])
+    said = " ".join(dataset.notes)
+    assert "2 fixations have no order." in said
+    assert "3 fixations have no subject: they count as one subject's, without a name." in said
 
 
 def test_which_table_must_be_plain(folder: Path) -> None:

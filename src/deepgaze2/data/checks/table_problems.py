@@ -207,4 +207,4 @@ def _rows(
 
 def _subject(dataset: Dataset, number: int) -> str:
     names = dataset.subject_names
-    return names[number] if number < len(names) else str(number)
+    return (names[number] or "without a name") if number < len(names) else str(number)

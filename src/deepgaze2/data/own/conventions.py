@@ -195,6 +195,17 @@ def scanpath_order(
     return ranks, [note]
 
 
+def partly_ordered(
+    stimulus: NDArray[np.int32], subject: NDArray[np.int32], unknown: NDArray[np.bool_]
+) -> int | None:
+    """Return the first fixation of unknown order whose scanpath has others of known order."""
+    if unknown.all() or not unknown.any():
+        return None
+    scanpath = stimulus.astype(np.int64) * (int(subject.max()) + 1) + subject
+    partly = np.flatnonzero(unknown & np.isin(scanpath, scanpath[~unknown]))
+    return int(partly[0]) if len(partly) else None
+
+
 def _counted(
     order: NDArray[np.float64], rows: NDArray[np.intp], first: NDArray[np.bool_], lowest: int
 ) -> tuple[NDArray[np.int32], list[str]]:

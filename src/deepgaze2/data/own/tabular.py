@@ -20,6 +20,7 @@ from deepgaze2.data.own.conventions import (
     Coordinates,
     TimeUnit,
     duration_unit_s,
+    partly_ordered,
     scanpath_order,
     start_unit_s,
     to_pixels,
@@ -95,6 +96,7 @@ def read_tabular(
     x, y = rows.numbers["x"], rows.numbers["y"]
     assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
     order, ordered = _order(rows, table, stimulus, is_own)
+    ordered += _unnamed(rows)
     start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
     subject = _in_natural_order(rows)
     fixations: dict[str, NDArray[Any]]
@@ -163,10 +165,10 @@ def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _R
             for role, column in zip(texts, cells, strict=True):
                 known, coded = codes[role]
                 coded.extend(map(known.__getitem__, column))
-                if "" in known:
+                if role == "image" and "" in known:
                     row = coded.index(known[""])
                     raise DataError(
-                        f"{printable(table.path)}, {table.place(row)}: {role} is empty; fill it in"
+                        f"{printable(table.path)}, {table.place(row)}: image is empty; fill it in"
                         " or delete this row"
                     )
             for role, part in zip(numbers, values, strict=True):
@@ -175,11 +177,12 @@ def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _R
     n = len(columns["x"])
     if n == 0:
         raise DataError(f"{printable(table.path)}: holds no fixation; export it again")
+    subject_names = list(codes["subject"][0])
     return _Rows(
         image=np.frombuffer(codes["image"][1], np.int32),
         image_names=list(codes["image"][0]),
         subject=np.frombuffer(codes["subject"][1] or bytes(4 * n), np.int32),
-        subject_names=list(codes["subject"][0]),
+        subject_names=[] if subject_names == [""] else subject_names,
         numbers={role: np.frombuffer(column, np.float64) for role, column in columns.items()},
     )
 
@@ -214,19 +217,57 @@ def _order(
     rows: _Rows, table: TextTable | ParquetTable, stimulus: NDArray[np.int32], is_own: bool
 ) -> tuple[NDArray[np.int32], list[str]]:
     """Return positions in scanpaths, and what was assumed."""
-    order = rows.numbers.get("order")
-    if order is not None:
-        if len(wrong := np.flatnonzero(~((order == np.floor(order)) & (abs(order) < 2**31)))):
-            raise DataError(
-                f"{printable(table.path)}, {table.place(int(wrong[0]))}: the order"
-                f" {order[wrong[0]]:g} is not a whole number; correct it or rename the column"
+    order, start = rows.numbers.get("order"), rows.numbers.get("start")
+    if order is None:
+        return scanpath_order(stimulus, rows.subject, None, start)
+    unknown = np.isnan(order)
+    _check_order(order, unknown, rows, table, stimulus)
+    if not unknown.any():
+        by = (stimulus, rows.subject, order, None)
+        return (order.astype(np.int32), []) if is_own else scanpath_order(*by)
+    notes = [f"{np.count_nonzero(unknown)} fixations have no order."]
+    positions = np.empty(len(order), np.int32)
+    for part, known in ((~unknown, order), (unknown, None)):
+        if known is not None and is_own:
+            positions[part] = known[part]
+        elif part.any():
+            by_order, by_start = (c if c is None else c[part] for c in (known, start))
+            positions[part], assumed = scanpath_order(
+                stimulus[part], rows.subject[part], by_order, by_start
             )
-        if is_own:
-            return order.astype(np.int32), []
-    positions, notes = scanpath_order(stimulus, rows.subject, order, rows.numbers.get("start"))
-    if not rows.subject_names:
-        notes.append("No column tells subjects apart: all fixations count as one subject's.")
+            notes += assumed
     return positions, notes
+
+
+def _check_order(
+    order: NDArray[np.float64],
+    unknown: NDArray[np.bool_],
+    rows: _Rows,
+    table: TextTable | ParquetTable,
+    stimulus: NDArray[np.int32],
+) -> None:
+    """Refuse orders that are no whole numbers, or unknown of a part of a scanpath."""
+    whole = unknown | ((order == np.floor(order)) & (abs(order) < 2**31))
+    if len(wrong := np.flatnonzero(~whole)):
+        raise DataError(
+            f"{printable(table.path)}, {table.place(int(wrong[0]))}: the order"
+            f" {order[wrong[0]]:g} is not a whole number; correct it or rename the column"
+        )
+    if (row := partly_ordered(stimulus, rows.subject, unknown)) is not None:
+        raise DataError(
+            f"{printable(table.path)}, {table.place(row)}: order is empty, but not that of other"
+            " fixations of this subject on this image; fill it in, or empty theirs too"
+        )
+
+
+def _unnamed(rows: _Rows) -> list[str]:
+    """Say what fixations without a subject count as."""
+    if not rows.subject_names:
+        return ["No column tells subjects apart: all fixations count as one subject's."]
+    if "" not in rows.subject_names:
+        return []
+    n_unnamed = np.count_nonzero(rows.subject == rows.subject_names.index(""))
+    return [f"{n_unnamed} fixations have no subject: they count as one subject's, without a name."]
 
 
 def _seconds(
