@@ -7,29 +7,27 @@ A folder holds the images, in it or in `images` or `stimuli` below, `fixations.c
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
+from deepgaze2.data.dataset import Dataset, Fixations
 from deepgaze2.data.own.columns import choose_columns, missing_columns, time_unit_s
 from deepgaze2.data.own.conventions import (
     Coordinates,
     TimeUnit,
     duration_unit_s,
-    partly_ordered,
-    scanpath_order,
     start_unit_s,
     to_pixels,
 )
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
-from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli, match_images
+from deepgaze2.data.own.rows import Rows, order_in_scanpaths, stimulus_numbers, subject_numbers
+from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli
 from deepgaze2.data.own.text_table import TextTable, open_text_table
 from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import Progress
 
@@ -91,34 +89,21 @@ def read_tabular(
         coordinates, base = coordinates or "pixels", base or 0
     stimuli, listed = list_stimuli(path.parent, images or _images_folder(path.parent))
     rows = _read_rows(table, chosen)
-    stimulus, matched = _stimulus_numbers(rows, table, stimuli)
+    stimulus, matched = stimulus_numbers(rows, stimuli)
     width, height = stimuli.width[stimulus], stimuli.height[stimulus]
     x, y = rows.numbers["x"], rows.numbers["y"]
     assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
-    order, ordered = _order(rows, table, stimulus, is_own)
-    ordered += _unnamed(rows)
+    order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
     start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
-    subject = _in_natural_order(rows)
+    subject, subject_names, unnamed = subject_numbers(rows)
     fixations: dict[str, NDArray[Any]]
     fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
     fixations |= {"start_s": start_s, "duration_s": duration_s}
-    subject_names = tuple(sorted(rows.subject_names, key=natural_key))
     del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
     dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), subject_names)
-    notes = (found, guessed, table.notes, listed, matched, assumed, ordered, timed)
+    notes = (found, guessed, table.notes, listed, matched, assumed, ordered, unnamed, timed)
     said = [note for part in notes for note in part] + _left_aside(dataset)
     return replace(dataset, notes=tuple(said))
-
-
-@dataclass
-class _Rows:
-    """A table's columns: numbers, and texts as indices into the distinct ones."""
-
-    image: NDArray[np.int32]
-    image_names: list[str]
-    subject: NDArray[np.int32]
-    subject_names: list[str]
-    numbers: dict[str, NDArray[np.float64]]
 
 
 class _Codes(dict[str, int]):
@@ -154,7 +139,7 @@ def _images_folder(folder: Path) -> Path:
     return next((path for path in below if path.is_dir()), folder)
 
 
-def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _Rows:
+def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> Rows:
     texts = [role for role in _TEXT_ROLES if role in chosen]
     numbers = [role for role in _NUMBER_ROLES if role in chosen]
     codes = {role: (_Codes(), array("i")) for role in _TEXT_ROLES}
@@ -178,100 +163,18 @@ def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> _R
     if n == 0:
         raise DataError(f"{printable(table.path)}: holds no fixation; export it again")
     subject_names = list(codes["subject"][0])
-    return _Rows(
+    return Rows(
         image=np.frombuffer(codes["image"][1], np.int32),
         image_names=list(codes["image"][0]),
         subject=np.frombuffer(codes["subject"][1] or bytes(4 * n), np.int32),
         subject_names=[] if subject_names == [""] else subject_names,
         numbers={role: np.frombuffer(column, np.float64) for role, column in columns.items()},
+        place=lambda row: f"{printable(table.path)}, {table.place(row)}",
     )
-
-
-def _stimulus_numbers(
-    rows: _Rows, table: TextTable | ParquetTable, stimuli: Stimuli
-) -> tuple[NDArray[np.int32], list[str]]:
-    """Return the index of each row's stimulus, and what matching names assumed."""
-    matches, notes = match_images(rows.image_names, stimuli.ids)
-    missing = [code for code, match in enumerate(matches) if match is None]
-    if missing:
-        row = int(np.flatnonzero(rows.image == missing[0])[0])
-        raise DataError(
-            f"{printable(table.path)}, {table.place(row)}: no image"
-            f" {rows.image_names[missing[0]]!r} ({len(missing)} of {len(matches)} names have none;"
-            f" the first image there is {stimuli.ids[0]!r}); add it or delete its rows"
-        )
-    return np.array(matches, np.int32)[rows.image], notes
-
-
-def _in_natural_order(rows: _Rows) -> NDArray[np.int32]:
-    """Return the subject column with numbers in the natural order of names."""
-    if not rows.subject_names:
-        return rows.subject
-    by_name = sorted(
-        range(len(rows.subject_names)), key=lambda i: natural_key(rows.subject_names[i])
-    )
-    return np.argsort(by_name).astype(np.int32)[rows.subject]
-
-
-def _order(
-    rows: _Rows, table: TextTable | ParquetTable, stimulus: NDArray[np.int32], is_own: bool
-) -> tuple[NDArray[np.int32], list[str]]:
-    """Return positions in scanpaths, and what was assumed."""
-    order, start = rows.numbers.get("order"), rows.numbers.get("start")
-    if order is None:
-        return scanpath_order(stimulus, rows.subject, None, start)
-    unknown = np.isnan(order)
-    _check_order(order, unknown, rows, table, stimulus)
-    if not unknown.any():
-        by = (stimulus, rows.subject, order, None)
-        return (order.astype(np.int32), []) if is_own else scanpath_order(*by)
-    notes = [f"{np.count_nonzero(unknown)} fixations have no order."]
-    positions = np.empty(len(order), np.int32)
-    for part, known in ((~unknown, order), (unknown, None)):
-        if known is not None and is_own:
-            positions[part] = known[part]
-        elif part.any():
-            by_order, by_start = (c if c is None else c[part] for c in (known, start))
-            positions[part], assumed = scanpath_order(
-                stimulus[part], rows.subject[part], by_order, by_start
-            )
-            notes += assumed
-    return positions, notes
-
-
-def _check_order(
-    order: NDArray[np.float64],
-    unknown: NDArray[np.bool_],
-    rows: _Rows,
-    table: TextTable | ParquetTable,
-    stimulus: NDArray[np.int32],
-) -> None:
-    """Refuse orders that are no whole numbers, or unknown of a part of a scanpath."""
-    whole = unknown | ((order == np.floor(order)) & (abs(order) < 2**31))
-    if len(wrong := np.flatnonzero(~whole)):
-        raise DataError(
-            f"{printable(table.path)}, {table.place(int(wrong[0]))}: the order"
-            f" {order[wrong[0]]:g} is not a whole number; correct it or rename the column"
-        )
-    if (row := partly_ordered(stimulus, rows.subject, unknown)) is not None:
-        raise DataError(
-            f"{printable(table.path)}, {table.place(row)}: order is empty, but not that of other"
-            " fixations of this subject on this image; fill it in, or empty theirs too"
-        )
-
-
-def _unnamed(rows: _Rows) -> list[str]:
-    """Say what fixations without a subject count as."""
-    if not rows.subject_names:
-        return ["No column tells subjects apart: all fixations count as one subject's."]
-    if "" not in rows.subject_names:
-        return []
-    n_unnamed = np.count_nonzero(rows.subject == rows.subject_names.index(""))
-    return [f"{n_unnamed} fixations have no subject: they count as one subject's, without a name."]
 
 
 def _seconds(
-    rows: _Rows,
+    rows: Rows,
     table: TextTable | ParquetTable,
     chosen: Mapping[str, str],
     order: NDArray[np.int32],
