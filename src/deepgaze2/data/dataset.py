@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from deepgaze2.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +163,42 @@ class Dataset:
                 f" numbers go from 0 to {n - 1}; correct that column"
             )
 
+    @classmethod
+    def from_frame(
+        cls, frame: "pd.DataFrame", images: "Stimuli | Path | str", name: str = "data frame"
+    ) -> "Dataset":
+        """Return the data set whose fixations are the rows of a data frame of pandas'.
+
+        Parameters
+        ----------
+        frame : pandas.DataFrame
+            Columns as `to_frame` returns them, of which only `image`, `x_px` and `y_px` are
+            needed. Subjects that are no integers are names. What is missing is unknown.
+        images : Stimuli, Path or str
+            The stimuli, such as `dataset.stimuli`, or the folder of the images.
+        name : str
+            What to call the data set.
+
+        Raises
+        ------
+        DataError
+            If a column is missing or holds no numbers, or an image is not there.
+        """
+        from deepgaze2.data.exchange.frames import from_frame
+
+        return from_frame(frame, images, name)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the fixations as a data frame of pandas', which `from_frame` takes back exactly.
+
+        Columns: `image` (categories), `subject` (categories, or numbers if there are no names),
+        `order`, `x_px`, `y_px`, `start_s` and `duration_s`, as in `Fixations`. A DataError if
+        pandas is not installed.
+        """
+        from deepgaze2.data.exchange.frames import to_frame
+
+        return to_frame(self)
+
     @cached_property
     def offsets(self) -> NDArray[np.intp]:
         """Where each stimulus' fixations begin, (n_stimuli + 1,); the last entry is their end."""
@@ -215,14 +255,9 @@ class Dataset:
         people = [name.partition(" / ")[0] for name in self.subject_names]
         return np.asarray(np.unique(people, return_inverse=True)[1][subject], dtype=np.intp)
 
-    def of_order(self, start: int, stop: int | None = None) -> "Dataset":
-        """Return the data set with the fixations whose order is from `start` to before `stop`."""
-        order = self.fixations.order
-        return self.keep((order >= start) & ((order < stop) if stop is not None else True))
-
     def without_first(self) -> "Dataset":
         """Drop each scanpath's first fixation, which the fixation cross forces to the center."""
-        return self.of_order(1)
+        return self.keep(self.fixations.order >= 1)
 
     def inside(self) -> NDArray[np.bool_]:
         """Tell for each fixation whether it lies on its stimulus: 0 <= x < width, same for y."""

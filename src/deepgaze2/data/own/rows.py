@@ -1,6 +1,6 @@
 """The rows of a table of fixations: which image, subject and place in a scanpath each has."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,17 +57,22 @@ def stimulus_numbers(rows: Rows, stimuli: Stimuli) -> tuple[NDArray[np.int32], l
     return np.array(matches, np.int32)[rows.image], notes
 
 
-def subject_numbers(rows: Rows) -> tuple[NDArray[np.int32], tuple[str, ...], list[str]]:
-    """Return subjects numbered in the natural order of names, these, and what was assumed."""
-    if not rows.subject_names:
-        one = "No column tells subjects apart: all fixations count as one subject's."
-        return rows.subject, (), [one]
-    names = sorted(rows.subject_names, key=natural_key)
-    number = {name: i for i, name in enumerate(names)}
-    subject = np.array([number[name] for name in rows.subject_names], np.int32)[rows.subject]
-    n_unnamed = np.count_nonzero(subject == number[""]) if "" in number else 0
-    unnamed = f"{n_unnamed} fixations have no subject: they count as one subject's, without a name."
-    return subject, tuple(names), [unnamed] if n_unnamed else []
+def in_natural_order(
+    subject: NDArray[np.int32], names: list[str]
+) -> tuple[NDArray[np.int32], list[str]]:
+    """Return subjects numbered in the natural order of their names, and these."""
+    by_name = sorted(range(len(names)), key=lambda i: natural_key(names[i]))
+    number = np.argsort(by_name).astype(np.int32)
+    return number[subject] if names else subject, [names[i] for i in by_name]
+
+
+def unnamed_note(subject: NDArray[np.int32], names: Sequence[str]) -> list[str]:
+    """Say what fixations without a subject count as."""
+    if not names:
+        return ["No column tells subjects apart: all fixations count as one subject's."]
+    n = np.count_nonzero(subject == names.index("")) if "" in names else 0
+    said = f"{n} fixations have no subject: they count as one subject's, without a name."
+    return [said] if n else []
 
 
 def order_in_scanpaths(

@@ -24,7 +24,13 @@ from deepgaze2.data.own.conventions import (
     to_pixels,
 )
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
-from deepgaze2.data.own.rows import Rows, order_in_scanpaths, stimulus_numbers, subject_numbers
+from deepgaze2.data.own.rows import (
+    Rows,
+    in_natural_order,
+    order_in_scanpaths,
+    stimulus_numbers,
+    unnamed_note,
+)
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli
 from deepgaze2.data.own.text_table import TextTable, open_text_table
 from deepgaze2.errors import DataError
@@ -87,7 +93,7 @@ def read_tabular(
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
-    stimuli, listed = list_stimuli(path.parent, images or _images_folder(path.parent))
+    stimuli, listed = list_stimuli(path.parent, images or images_folder(path.parent))
     rows = _read_rows(table, chosen)
     stimulus, matched = stimulus_numbers(rows, stimuli)
     width, height = stimuli.width[stimulus], stimuli.height[stimulus]
@@ -95,12 +101,13 @@ def read_tabular(
     assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
     order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
     start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
-    subject, subject_names, unnamed = subject_numbers(rows)
+    subject, names = in_natural_order(rows.subject, rows.subject_names)
+    unnamed = unnamed_note(subject, names)
     fixations: dict[str, NDArray[Any]]
     fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
-    dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), subject_names)
+    dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), tuple(names))
     notes = (found, guessed, table.notes, listed, matched, assumed, ordered, unnamed, timed)
     said = [note for part in notes for note in part] + _left_aside(dataset)
     return replace(dataset, notes=tuple(said))
@@ -134,7 +141,8 @@ def _table_file(source: Path) -> tuple[Path, list[str]]:
     return path, [] if named else [f"Fixations are read from {printable(path.name)}."]
 
 
-def _images_folder(folder: Path) -> Path:
+def images_folder(folder: Path) -> Path:
+    """Return where the images of a folder with a table are."""
     below = (folder / name for name in (IMAGES_FOLDER, "stimuli"))
     return next((path for path in below if path.is_dir()), folder)
 
