@@ -137,15 +137,31 @@ def test_subjects_are_chosen_by_number_or_name(
         dataset.of_subjects(["eve"])
 
 
-@given(ROWS, st.integers(0, 4), st.none() | st.integers(0, 4))
-def test_fixations_are_chosen_by_order(
-    rows: list[tuple[int, int, int]], start: int, stop: int | None
-) -> None:
+@given(ROWS)
+def test_first_fixations_are_left_out(rows: list[tuple[int, int, int]]) -> None:
     stimulus, subject, order = np.array(rows).T
     dataset = Dataset("toy", stimuli(4), fixations(stimulus, subject=subject, order=order))
-    part = dataset.of_order(start, stop).fixations
+    part = dataset.without_first().fixations
     left = list(zip(part.stimulus, part.subject, part.order, strict=True))
-    assert left == sorted(row for row in rows if row[2] in range(4)[start:stop])
+    assert left == sorted(row for row in rows if row[2] > 0)
+
+
+def test_viewings_of_one_person_are_one_persons() -> None:
+    names = (
+        "ab / 1 / enc",
+        "cd / 1 / enc",
+        "ab / 1 / rec",
+        "ab / 2 / enc",
+        "cd",
+        "ef / 1 / enc",
+        "abc",
+    )
+    n = np.arange(len(names))
+    dataset = Dataset("toy", stimuli(1), fixations(np.zeros(7), subject=n), names)
+    ab, cd, ab_too, ab_again, cd_too, ef, abc = dataset.person
+    assert ab == ab_too == ab_again
+    assert cd == cd_too
+    assert len({ab, cd, ef, abc}) == 4
 
 
 def test_an_image_that_is_not_at_hand_is_asked_for() -> None:

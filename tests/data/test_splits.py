@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
-from deepgaze2.data import Dataset, Fixations, Stimuli, image_folds, splits
-from deepgaze2.data.splits import group_folds, near_duplicates, of_size, subject_folds
+from deepgaze2.data import Dataset, image_folds, splits
+from deepgaze2.data.splits import group_folds, near_duplicates
 from deepgaze2.errors import DataError
 from helpers.small_datasets import fixations_at, stimuli_of
 
@@ -30,25 +30,6 @@ def test_parts_are_random() -> None:
 def test_impossible_parts_are_refused(n_images: int, k: int) -> None:
     with pytest.raises(DataError, match=f"{n_images} images into {k} parts"):
         image_folds(n_images, k, seed=0)
-
-
-def test_images_of_one_size_keep_their_fixations() -> None:
-    n = np.arange(4)
-    stimuli = Stimuli(
-        ids=("a", "b", "c", "d"),
-        paths=(None,) * 4,
-        width=np.array([1024, 768, 1024, 1024], np.int32),
-        height=np.array([768, 1024, 768, 767], np.int32),
-        pixels_per_degree=np.full(4, 35.0),
-    )
-    i, f, xy = n.astype(np.int32), n.astype(np.float32), n + np.float64(0.5)
-    dataset = Dataset("set", stimuli, Fixations(i, i, i, xy, xy, f, f))
-    subset = of_size(dataset, 1024, 768)
-    assert subset.stimuli.ids == ("a", "c")
-    np.testing.assert_array_equal(subset.fixations.x, [0.5, 2.5])
-    np.testing.assert_array_equal(subset.fixations.stimulus, [0, 1])
-    with pytest.raises(DataError, match="no image is 768 by 768"):
-        of_size(dataset, 768, 768)
 
 
 @given(st.integers(2, 20), st.integers(0, 60), st.integers(0, 2**32))
@@ -88,45 +69,6 @@ def test_groups_of_one_image_are_divided_equally_and_at_random() -> None:
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(DataError, match="2 groups into 3 parts"):
         group_folds([0, 0, 0, 5], 3, seed=0)
-
-
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=60), st.integers(2, 4), st.integers(0, 99))
-def test_no_subject_is_on_two_sides(subjects: list[int], k: int, seed: int) -> None:
-    n = len(subjects)
-    fixations = fixations_at(np.zeros(n), np.zeros(n), np.zeros(n), subject=subjects)
-    dataset = Dataset("toy", stimuli_of(1), fixations)
-    n_subjects = len(set(subjects))
-    if n_subjects < k:
-        with pytest.raises(DataError, match=f"{n_subjects} subjects into {k} parts"):
-            subject_folds(dataset, k, seed)
-        return
-    folds = subject_folds(dataset, k, seed)
-    sides = [set(dataset.keep(folds == part).fixations.subject.tolist()) for part in range(k)]
-    assert set.union(*sides) == set(subjects)
-    assert sum(map(len, sides)) == n_subjects
-    assert max(map(len, sides)) - min(map(len, sides)) <= 1
-
-
-def test_viewings_of_one_person_are_on_one_side() -> None:
-    names = (
-        "ab / 1 / enc",
-        "cd / 1 / enc",
-        "ab / 1 / rec",
-        "ab / 2 / enc",
-        "cd",
-        "ef / 1 / enc",
-        "abc",
-    )
-    n = np.arange(len(names))
-    table = fixations_at(np.zeros(7), n, np.zeros(7), subject=n)
-    dataset = Dataset("toy", stimuli_of(1), table, names)
-    for seed in range(20):
-        ab, cd, ab_too, ab_again, cd_too, ef, abc = subject_folds(dataset, 4, seed)
-        assert ab == ab_too == ab_again
-        assert cd == cd_too
-        assert sorted((ab, cd, ef, abc)) == [0, 1, 2, 3]
-    with pytest.raises(DataError, match="4 subjects into 5 parts"):
-        subject_folds(dataset, 5, seed=0)
 
 
 def test_near_duplicates_are_found_and_others_kept_apart(

@@ -1,4 +1,4 @@
-"""Splits for cross-validation: by image, by groups of images, or by subject."""
+"""Splits for cross-validation, by image or by groups of images that are alike."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
-from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import read_stimulus
 
@@ -77,45 +76,6 @@ def group_folds(groups: ArrayLike, k: int, seed: int) -> NDArray[np.intp]:
         part_of_group[number] = n_in_part.argmin()
         n_in_part[part_of_group[number]] += sizes[number]
     return part_of_group[group]
-
-
-def subject_folds(dataset: Dataset, k: int, seed: int) -> NDArray[np.intp]:
-    """Divide fixations into `k` parts by subject, subjects being divided at random.
-
-    Several subjects that are one person, see `Dataset.person`, count as one here.
-
-    Returns
-    -------
-    array (n_fixations,)
-        The part, 0 to `k` - 1, of each fixation; `dataset.keep(parts == 0)` is one of them.
-
-    Raises
-    ------
-    DataError
-        If there are fewer subjects than parts, or fewer than two parts.
-    """
-    subjects, number = np.unique(dataset.person, return_inverse=True)
-    if not 2 <= k <= len(subjects):
-        raise DataError(
-            f"cannot divide {len(subjects)} subjects into {k} parts; use 2 to {len(subjects)}"
-        )
-    return image_folds(len(subjects), k, seed)[number]
-
-
-def of_size(dataset: Dataset, width: int, height: int) -> Dataset:
-    """Return the data set of the images of this size in pixels, and the fixations on them.
-
-    Of MIT1003, 463 images are 1024 wide and 768 high; the paper is about those.
-
-    Raises
-    ------
-    DataError
-        If no image has this size.
-    """
-    chosen = (dataset.stimuli.width == width) & (dataset.stimuli.height == height)
-    if not chosen.any():
-        raise DataError(f"{dataset.name}: no image is {width} by {height} pixels; check the size")
-    return dataset.select(chosen)
 
 
 def near_duplicates(paths: Sequence[Path]) -> NDArray[np.intp]:
