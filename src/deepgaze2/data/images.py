@@ -1,4 +1,4 @@
-"""The table of stimuli of a data set whose images are files."""
+"""The images of a data set that are files, and their table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,26 @@ from PIL import Image
 
 from deepgaze2.data.dataset import Stimuli
 from deepgaze2.errors import DataError
+from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
+
+
+def image_paths(folder: Path, pattern: str) -> list[Path]:
+    """Return the images in a folder whose names match, in natural order (2.jpg before 10.jpg).
+
+    Raises
+    ------
+    DataError
+        If there are none.
+    """
+    paths = folder.glob(pattern)
+    found = sorted(paths, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+    if not found:
+        raise DataError(
+            f"{printable(folder)}: no {Path(pattern).suffix} images; give the folder that the data"
+            " set was unpacked to"
+        )
+    return found
 
 
 def stimuli_of(paths: Sequence[Path], pixels_per_degree: float = np.nan) -> Stimuli:

@@ -31,5 +31,5 @@ def test_training_on_it_says_why_not(imitation: Path) -> None:
 
 
 def test_another_folder(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no images i1\.jpg"):
+    with pytest.raises(DataError, match=r"no \.jpg images"):
         read_mit300(tmp_path)

@@ -8,15 +8,11 @@ knows subjects and order, holds an object that only Matlab can read.
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.images import stimuli_of
-from deepgaze2.data.published.matlab import load_matlab, parsing
+from deepgaze2.data.images import image_paths, stimuli_of
+from deepgaze2.data.published.matlab import matlab_content
 from deepgaze2.data.published.scanpaths import UNORDERED, fixations_of, marked_pixels
 from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import tracked
 
@@ -45,34 +41,21 @@ def read_cat2000(folder: str | Path) -> Dataset:
         If images or maps are missing or damaged.
     """
     images, maps = Path(folder) / "Stimuli", Path(folder) / "FIXATIONLOCS"
-    names = sorted(
-        (
-            path.relative_to(images).as_posix()
-            for path in images.glob("[!.]*/[!.]*.jpg")
-            if path.parent.name != "Output" and not path.stem.endswith("_SaliencyMap")
-        ),
-        key=natural_key,
-    )
-    if not names:
-        raise DataError(f"{printable(images)}: no .jpg images; give the folder above Stimuli")
+    paths = [
+        path
+        for path in image_paths(images, "[!.]*/[!.]*.jpg")
+        if path.parent.name != "Output" and not path.stem.endswith("_SaliencyMap")
+    ]
     if not maps.is_dir():
         raise DataError(
             f"{printable(maps)}: missing; give the folder of the training images, `trainSet`"
             " (fixations on the test images are private)"
         )
-    stimuli = replace(stimuli_of([images / name for name in names]), ids=tuple(names))
-    sizes = zip(stimuli.height.tolist(), stimuli.width.tolist(), strict=True)
-    fixated = [
-        marked_pixels(i, _read_map((maps / names[i]).with_suffix(".mat"), size))
-        for i, size in enumerate(tracked(sizes, "reading", len(names), delay_s=2))
-    ]
+    ids = tuple(path.relative_to(images).as_posix() for path in paths)
+    stimuli = replace(stimuli_of(paths), ids=ids)
+    fixated = []
+    for i, name in enumerate(tracked(ids, "reading", len(ids), delay_s=2)):
+        with matlab_content((maps / name).with_suffix(".mat"), "a map of fixated pixels") as map_:
+            (marked,) = map_.values()
+            fixated.append(marked_pixels(stimuli, i, marked))
     return Dataset("CAT2000", stimuli, fixations_of(fixated), notes=(UNORDERED,))
-
-
-def _read_map(path: Path, size: tuple[int, int]) -> NDArray[np.generic]:
-    content = load_matlab(path)
-    with parsing(path, "a map of fixated pixels"):
-        (fixation_map,) = content.values()
-        if np.shape(fixation_map) != size:
-            raise ValueError(f"its shape is {np.shape(fixation_map)}, the image's {size}")
-        return np.asarray(fixation_map)

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.images import stimuli_of
 from deepgaze2.data.published.matlab import parsing
-from deepgaze2.data.published.scanpaths import Scanpath, fixations_of
+from deepgaze2.data.published.scanpaths import fixations_by_name
 from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
 
 PIXELS_PER_DEGREE = 30.0
@@ -50,7 +49,7 @@ def read_coco_search18(folder: str | Path, split: Split = "train") -> Dataset:
     Returns
     -------
     Dataset
-        The images with scanpaths, in the order of their names; `start_s` is not known.
+        The images with scanpaths, in natural order; `start_s` is not known.
 
     Raises
     ------
@@ -88,16 +87,8 @@ def _read(
 ) -> Dataset:
     if split not in get_args(Split):
         raise ValueError(f"split is {split!r}; use one of {', '.join(get_args(Split))}")
-    viewings = [
+    names, subjects, fixations = fixations_by_name(
         viewing for file in files for viewing in _viewings(folder / file, split, subject_of)
-    ]
-    names = sorted({image for image, _, _ in viewings})
-    subjects = sorted({subject for _, subject, _ in viewings}, key=natural_key)
-    stimulus_number = {image: number for number, image in enumerate(names)}
-    subject_number = {subject: number for number, subject in enumerate(subjects)}
-    fixations = fixations_of(
-        Scanpath(stimulus_number[image], subject_number[subject], *columns)
-        for image, subject, columns in viewings
     )
     stimuli = stimuli_of(_paths(folder, names), PIXELS_PER_DEGREE)
     dataset = Dataset(f"{name} {split}", stimuli, fixations, tuple(subjects))

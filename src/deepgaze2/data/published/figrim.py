@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Stimuli
-from deepgaze2.data.published.matlab import field, load_matlab, parsing
-from deepgaze2.data.published.scanpaths import Scanpath, fixations_of
-from deepgaze2.image.image_files import natural_key
+from deepgaze2.data.published.matlab import field, matlab_content
+from deepgaze2.data.published.scanpaths import fixations_by_name
 
 SIZE_PX = 1000
 VIEWINGS = ("enc", "rec", "rec2")
@@ -48,18 +47,10 @@ def read_figrim(folder: str | Path) -> Dataset:
         If a file of fixations is missing or damaged.
     """
     folder = Path(folder)
-    scanpaths = [entry for name in _FILES for entry in _read_file(folder / name)]
-    ids = sorted({image for image, _, _ in scanpaths}, key=natural_key)
-    subjects = sorted({subject for _, subject, xy in scanpaths if len(xy)}, key=natural_key)
-    stimulus_number = {name: number for number, name in enumerate(ids)}
-    subject_number = {name: number for number, name in enumerate(subjects)}
+    viewings = (viewing for name in _FILES for viewing in _read_file(folder / name))
+    ids, subjects, fixations = fixations_by_name(viewings)
     paths = [path if (path := folder / name).is_file() else None for name in ids]
     size = np.full(len(ids), SIZE_PX, dtype=np.int32)
-    fixations = fixations_of(
-        Scanpath(stimulus_number[image], subject_number[subject], *xy.T)
-        for image, subject, xy in scanpaths
-        if len(xy)
-    )
     n_missing = paths.count(None)
     return Dataset(
         "FIGRIM",
@@ -71,15 +62,14 @@ def read_figrim(folder: str | Path) -> Dataset:
 
 
 def _read_file(path: Path) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
-    """Yield image, subject and positions (n, 2) of each viewing, empty ones included."""
-    content = load_matlab(path)
-    with parsing(path, "FIGRIM's fixations"):
+    """Yield image, subject and positions (2, n) of each viewing, empty ones included."""
+    with matlab_content(path, "FIGRIM's fixations") as content:
         for image in np.atleast_1d(content["allImages"]):
             for session in np.atleast_1d(field(image, "userdata")):
                 for viewing, xy in _viewings(field(session, "fixations")):
                     # labels begin with the initials, but one is misspelled
                     names = (field(session, n) for n in ("sinit", "RECORDING_SESSION_LABEL"))
-                    yield str(field(image, "impath")), " / ".join((*names, viewing)), xy
+                    yield str(field(image, "impath")), " / ".join((*names, viewing)), xy.T
 
 
 def _viewings(fixations: Any) -> Iterator[tuple[str, NDArray[np.float64]]]:  # noqa: ANN401

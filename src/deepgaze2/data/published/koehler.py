@@ -10,12 +10,9 @@ from typing import Literal, get_args
 import numpy as np
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.images import stimuli_of
-from deepgaze2.data.published.matlab import load_matlab, parsing
+from deepgaze2.data.images import image_paths, stimuli_of
+from deepgaze2.data.published.matlab import matlab_content
 from deepgaze2.data.published.scanpaths import Scanpath, fixations_of
-from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
-from deepgaze2.image.stimulus import printable
 
 Task = Literal["freeview", "objsearch", "salview"]
 
@@ -46,18 +43,14 @@ def read_koehler(folder: str | Path, task: Task = "freeview") -> Dataset:
     """
     if task not in get_args(Task):
         raise ValueError(f"task is {task!r}; use one of {', '.join(get_args(Task))}")
-    images = Path(folder) / "Images"
-    paths = sorted(images.glob("image_r_*.jpg"), key=lambda path: natural_key(path.name))
-    if not paths:
-        raise DataError(f"{printable(images)}: no images image_r_1.jpg, ...; give the folder above")
+    paths = image_paths(Path(folder) / "Images", "image_r_*.jpg")
     numbers = [int(path.stem.removeprefix("image_r_")) - 1 for path in paths]
     fixations = _read_fixations(Path(folder) / "ObserverData.mat", task, numbers)
     return Dataset(f"Koehler ({task})", stimuli_of(paths), fixations)
 
 
 def _read_fixations(path: Path, task: Task, images: list[int]) -> Fixations:
-    content = load_matlab(path)
-    with parsing(path, "fixations of Koehler et al."):
+    with matlab_content(path, "fixations of Koehler et al.") as content:
         xy = np.stack([content[f"{task}_x"], content[f"{task}_y"]], dtype=np.float64)
         if xy.ndim != 4:
             raise ValueError(f"{task}_x is not subjects by images by fixations")

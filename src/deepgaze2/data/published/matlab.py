@@ -56,6 +56,14 @@ def field(struct: Any, name: str) -> Any:  # noqa: ANN401, whatever the file hol
 
 
 @contextmanager
+def matlab_content(path: Path, what: str) -> Iterator[dict[str, Any]]:
+    """Yield what `load_matlab` returns to a block that takes it apart as in `parsing`."""
+    content = load_matlab(path)
+    with parsing(path, what):
+        yield content
+
+
+@contextmanager
 def parsing(path: Path, what: str) -> Iterator[None]:
     """Turn whatever fails while a file's content is taken apart into an error naming the file.
 

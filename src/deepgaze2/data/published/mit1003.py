@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.images import stimuli_of
-from deepgaze2.data.published.matlab import field, load_matlab, parsing
+from deepgaze2.data.images import image_paths, stimuli_of
+from deepgaze2.data.published.matlab import field, matlab_content
 from deepgaze2.data.published.mit1003_fixations import (
     SAMPLES_PER_S,
     detect_fixations,
     median_positions,
 )
+from deepgaze2.data.published.scanpaths import Scanpath, fixations_of
 from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import tracked
 
@@ -71,9 +71,7 @@ def read_mit1003(
     if initial not in get_args(Initial):
         raise ValueError(f"initial is {initial!r}; use one of {', '.join(get_args(Initial))}")
     images, recordings = Path(folder) / "ALLSTIMULI", Path(folder) / "DATA"
-    paths = sorted(images.glob("[!.]*.jpeg"), key=lambda path: natural_key(path.name))
-    if not paths:
-        raise DataError(f"{printable(images)}: no .jpeg images; give the folder above ALLSTIMULI")
+    paths = image_paths(images, "[!.]*.jpeg")
     notes = _unused(recordings, [path.stem for path in paths])
     stimuli = stimuli_of(paths, PIXELS_PER_DEGREE)
     dataset = Dataset("MIT1003", stimuli, _read_all(recordings, paths), SUBJECTS)
@@ -121,39 +119,27 @@ def _read_all(recordings: Path, images: list[Path]) -> Fixations:
             f"{printable(missing[0])}: missing, as are {len(missing) - 1} other recordings;"
             " unpack DATA.zip again, or move images without recordings away"
         )
-    trials = []
-    for stimulus, image in enumerate(tracked(images, "detecting fixations", len(images))):
-        for subject, name in enumerate(SUBJECTS):
-            trial = _read_trial(recordings / name / f"{image.stem}.mat")
-            numbers = np.full((len(trial), 2), (stimulus, subject))
-            trials.append(np.column_stack([numbers, trial]))
-    stimulus, subject, order, x, y, start_s, duration_s = np.concatenate(trials).T
-    return Fixations(
-        stimulus=stimulus.astype(np.int32),
-        subject=subject.astype(np.int32),
-        order=order.astype(np.int32),
-        x=x,
-        y=y,
-        start_s=start_s.astype(np.float32),
-        duration_s=duration_s.astype(np.float32),
+    return fixations_of(
+        _read_trial(recordings / name / f"{image.stem}.mat", stimulus, subject)
+        for stimulus, image in enumerate(tracked(images, "detecting fixations", len(images)))
+        for subject, name in enumerate(SUBJECTS)
     )
 
 
-def _read_trial(path: Path) -> NDArray[np.float64]:
-    """Return a trial's fixations as rows of order, x, y, start (s) and duration (s)."""
-    content = load_matlab(path)
-    with parsing(path, "a recording of MIT1003"):
+def _read_trial(path: Path, stimulus: int, subject: int) -> Scanpath:
+    with matlab_content(path, "a recording of MIT1003") as content:
         (recording,) = content.values()  # named like the image, cut to Matlab's 63 characters
         samples = np.asarray(field(field(recording, "DATA"), "eyeData"), dtype=np.float64)
         samples = samples[:, :2] if samples.size else np.zeros((0, 2))
     starts, stops = detect_fixations(samples)
-    return np.column_stack(
-        [
-            np.arange(len(starts)),
-            median_positions(samples, starts, stops),
-            (starts + 1) / SAMPLES_PER_S,  # Matlab's first sample is at one interval
-            (stops - starts) / SAMPLES_PER_S,
-        ]
+    x, y = median_positions(samples, starts, stops).T
+    return Scanpath(
+        stimulus,
+        subject,
+        x,
+        y,
+        start_s=(starts + 1) / SAMPLES_PER_S,  # Matlab's first sample is at one interval
+        duration_s=(stops - starts) / SAMPLES_PER_S,
     )
 
 

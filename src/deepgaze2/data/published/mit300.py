@@ -6,11 +6,8 @@ Layout of http://saliency.mit.edu/BenchmarkIMAGES.zip: `i1.jpg` to `i300.jpg`.
 from pathlib import Path
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.images import stimuli_of
+from deepgaze2.data.images import image_paths, stimuli_of
 from deepgaze2.data.published.scanpaths import fixations_of
-from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
-from deepgaze2.image.stimulus import printable
 
 PIXELS_PER_DEGREE = 35.0
 
@@ -33,10 +30,6 @@ def read_mit300(folder: str | Path) -> Dataset:
     DataError
         If there is no image, or one is damaged.
     """
-    paths = sorted(Path(folder).glob("i*.jpg"), key=lambda path: natural_key(path.name))
-    if not paths:
-        raise DataError(f"{printable(folder)}: no images i1.jpg, ...; give the folder with them")
+    stimuli = stimuli_of(image_paths(Path(folder), "i*.jpg"), PIXELS_PER_DEGREE)
     private = "The fixations of MIT300 are private: its benchmark scores predictions sent to it."
-    return Dataset(
-        "MIT300", stimuli_of(paths, PIXELS_PER_DEGREE), fixations_of([]), notes=(private,)
-    )
+    return Dataset("MIT300", stimuli, fixations_of([]), notes=(private,))

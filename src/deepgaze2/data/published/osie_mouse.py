@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.published.matlab import field, load_matlab, parsing
+from deepgaze2.data.published.matlab import field, matlab_content
 from deepgaze2.data.published.osie import osie_stimuli
 
 Crowd = Literal["amt", "lab"]
@@ -69,8 +69,7 @@ def read_osie_mouse(folder: str | Path, crowd: Crowd = "amt") -> Dataset:
 
 def _read_samples(path: Path) -> NDArray[np.int32]:
     """Return an image's samples as rows subject, order from zero, x and y (px), shape (4, n)."""
-    content = load_matlab(path)
-    with parsing(path, "OSIE's mouse samples"):
+    with matlab_content(path, "OSIE's mouse samples") as content:
         subject, coordinates = (
             np.asarray(field(content["fixations"], name), dtype=np.int32)
             for name in ("subj", "coord")

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.images import stimuli_of
+from deepgaze2.data.images import image_paths, stimuli_of
 from deepgaze2.data.published.matlab import parsing
 from deepgaze2.data.published.scanpaths import Scanpath, fixations_of
 from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
 from deepgaze2.image.stimulus import printable
 
 
@@ -39,10 +38,7 @@ def read_pascal_s(folder: str | Path) -> Dataset:
     DataError
         If images or fixations are missing or damaged.
     """
-    images = Path(folder) / "imgs" / "pascal"
-    paths = sorted(images.glob("[0-9]*.jpg"), key=lambda path: natural_key(path.name))
-    if not paths:
-        raise DataError(f"{printable(images)}: no .jpg images; give the folder above `imgs`")
+    paths = image_paths(Path(folder) / "imgs" / "pascal", "[0-9]*.jpg")
     numbers = [int(path.stem) - 1 for path in paths]
     fixations = _read_fixations(Path(folder) / "fixations" / "pascalFix.mat", numbers)
     return Dataset("PASCAL-S", stimuli_of(paths), fixations)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
-from deepgaze2.data.published.matlab import field, load_matlab, parsing
+from deepgaze2.data.published.matlab import field, matlab_content
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import tracked
@@ -109,8 +109,7 @@ def _read_all(files: list[Path], kind: Kind) -> tuple[NDArray[np.int32], Fixatio
 
 def _read_file(path: Path, kind: Kind) -> _Content:
     """Read the traces of all workers on an image."""
-    content = load_matlab(path)
-    with parsing(path, "a recording of SALICON"):
+    with matlab_content(path, "a recording of SALICON") as content:
         height, width = content["resolution"].tolist()
         traces = np.atleast_1d(content["gaze"])
         points = [np.reshape(field(trace, _FIELDS[kind]), (-1, 2)) for trace in traces]

@@ -7,15 +7,10 @@ pixels per image. Its folder `Raw` has listings by subject, but not in the image
 
 from pathlib import Path
 
-import numpy as np
-
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.images import stimuli_of
-from deepgaze2.data.published.matlab import load_matlab, parsing
+from deepgaze2.data.images import image_paths, stimuli_of
+from deepgaze2.data.published.matlab import matlab_content
 from deepgaze2.data.published.scanpaths import UNORDERED, fixations_of, marked_pixels
-from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import natural_key
-from deepgaze2.image.stimulus import printable
 
 
 def read_toronto(folder: str | Path) -> Dataset:
@@ -36,19 +31,9 @@ def read_toronto(folder: str | Path) -> Dataset:
     DataError
         If images or fixations are missing or damaged.
     """
-    images = Path(folder) / "Original Image Set"
-    paths = sorted(images.glob("[0-9]*.jpg"), key=lambda path: natural_key(path.name))
-    if not paths:
-        raise DataError(f"{printable(images)}: no .jpg images; give the folder above it")
+    paths = image_paths(Path(folder) / "Original Image Set", "[0-9]*.jpg")
     stimuli = stimuli_of(paths)
-    source = Path(folder) / "origfixdata.mat"
-    content = load_matlab(source)
-    sizes = list(zip(stimuli.height.tolist(), stimuli.width.tolist(), strict=True))
-    fixated = []
-    with parsing(source, "Toronto's fixations"):
-        for i, path in enumerate(paths):
-            fixation_map = content["white"][int(path.stem) - 1]
-            if (shape := np.shape(fixation_map)) != sizes[i]:
-                raise ValueError(f"the map of {path.name} is {shape}, the image {sizes[i]}")
-            fixated.append(marked_pixels(i, fixation_map))
+    with matlab_content(Path(folder) / "origfixdata.mat", "Toronto's fixations") as content:
+        maps = [content["white"][int(path.stem) - 1] for path in paths]
+        fixated = [marked_pixels(stimuli, i, marked) for i, marked in enumerate(maps)]
     return Dataset("Toronto", stimuli, fixations_of(fixated), notes=(UNORDERED,))
