@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import open_dataset
-from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
 from deepgaze2.features.cache import tap_deviations
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias
@@ -41,7 +41,7 @@ def run(
     start: NDArray[np.float32],
     settings: FitSettings,
     network: ReadoutNetwork,
-    backbone: Backbone,
+    backbone: StoredBackbone,
     recipe: Recipe,
 ) -> Run:
     """Return a training on some images, scored on others, with the former's center bias."""
@@ -60,8 +60,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("osie", type=Path, help="OSIE's folder, with stimuli and eye")
     dataset = open_dataset(f"osie:{parser.parse_args().osie}")
-    backbone = find_backbone("vgg16")
-    recipe = plus_recipe(backbone.vgg)
+    backbone = find_stored_backbone("vgg16")
+    recipe = plus_recipe(backbone)
     order = np.random.default_rng(0).permutation(len(dataset.stimuli))
     half = len(order) // 2
     base, test, pool = order[:half], order[half : half + N_TEST], order[half + N_TEST :]
@@ -75,7 +75,7 @@ def main() -> None:
         recipe,
     )
     deviations = [
-        tap_deviations([prepared.images[i].features[g] for i in base], group.taps)
+        tap_deviations([prepared.images[i].features[g] for i in base], group.names)
         for g, group in enumerate(recipe.architecture.groups)
     ]
     network = ReadoutNetwork(

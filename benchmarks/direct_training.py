@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import StoredBackbone
+from deepgaze2.features.network import Convolution, MaxPooling
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.training.images import TrainingImage
 
@@ -19,7 +20,7 @@ from deepgaze2.training.images import TrainingImage
 def direct_gradient(
     network: ReadoutNetwork,
     parameters: Tensor,
-    backbone: Backbone,
+    backbone: StoredBackbone,
     inputs: Sequence[Tensor],
     images: Sequence[TrainingImage],
     grid_block: int,
@@ -36,7 +37,7 @@ def direct_gradient(
     n_fixations = sum(len(image.pixels) for _, image in chosen)
     for seen, image in chosen:
         (group,) = network.architecture.groups
-        taps = _features(backbone, seen[None], group.taps)
+        taps = _features(backbone, seen[None], group.names)
         taps = taps / torch.from_numpy(network.deviations[0])[:, None, None]
         s = _saliency(network.named(leaf), taps, group.stride_px, 2 ** (grid_block - 1))
         s = s + torch.from_numpy(image.log_center_bias)
@@ -47,24 +48,26 @@ def direct_gradient(
     return leaf.grad
 
 
-def _features(backbone: Backbone, x: Tensor, taps: tuple[str, ...]) -> Tensor:
+def _features(backbone: StoredBackbone, x: Tensor, taps: tuple[str, ...]) -> Tensor:
     """Return the tapped channels, (1, channels, h, w)."""
     found: dict[str, Tensor] = {}
     with torch.no_grad():
-        for block, widths in enumerate(backbone.vgg.blocks, 1):
-            if block > 1:
+        for node in backbone.network.nodes:
+            if isinstance(node.operation, MaxPooling):
                 x = functional.max_pool2d(x, 2, ceil_mode=True)
-            for number in range(1, len(widths) + 1):
-                name = f"{block}_{number}"
-                kernel = torch.from_numpy(backbone.kernels[f"conv{name}"]).float()
-                bias = torch.from_numpy(backbone.biases[f"conv{name}"])
-                found[f"conv{name}"] = x = functional.conv2d(x, kernel, bias, padding=1)
-                found[f"relu{name}"] = x = functional.relu(x)
+            elif isinstance(node.operation, Convolution):
+                kernel = torch.from_numpy(backbone.kernels[node.name]).float()
+                x = functional.conv2d(
+                    x, kernel, torch.from_numpy(backbone.biases[node.name]), padding=1
+                )
+            else:
+                x = functional.relu(x)
+            found[node.name] = x
     return torch.cat([found[tap] for tap in taps], 1)
 
 
 def _saliency(
-    parameters: dict[str, Tensor], taps: Tensor, taps_stride_px: int, stride_px: int
+    parameters: dict[str, Tensor], taps: Tensor, taps_stride_px: float, stride_px: int
 ) -> Tensor:
     """Return S at the network input's pixels, (height, width)."""
     x = functional.interpolate(taps, scale_factor=taps_stride_px / stride_px, mode="bilinear")

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 import deepgaze2
 from deepgaze2.data.published.osie import read_osie
 from deepgaze2.features import cache_files as feature_file
-from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
 from deepgaze2.features.cache import ImageFeatures, cache_features
 from deepgaze2.features.cache_files import read_feature_map
 from deepgaze2.features.engines import Engine, create_engine
@@ -33,6 +33,7 @@ from deepgaze2.image.examples import example_paths
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.support.cores import available_cores
+from helpers.small_models import conv_names
 
 TURNS = 4
 LARGEST_OF = 4  # images on which every layer of blocks 2 to 5 is looked at
@@ -52,9 +53,9 @@ def inputs(paths: list[Path]) -> list[NDArray[np.float32]]:
     return [network_input(s.pixels, network_size(s.width, s.height)) for s in stimuli]
 
 
-def largest_values(backbone: Backbone, paths: list[Path]) -> None:
+def largest_values(backbone: StoredBackbone, paths: list[Path]) -> None:
     """Print how near each block comes to the largest half float."""
-    taps = tuple(name for name in backbone.vgg.conv_names() if not name.startswith("conv1"))
+    taps = tuple(name for name in conv_names(backbone.network) if not name.startswith("conv1"))
     engine = create_engine(backbone.with_taps(taps))
     largest = np.zeros(len(taps))
     for image in inputs(paths):
@@ -96,9 +97,9 @@ def rounding() -> None:
     )
 
 
-def filling(backbone: Backbone, paths: list[Path]) -> list[ImageFeatures]:
+def filling(backbone: StoredBackbone, paths: list[Path]) -> list[ImageFeatures]:
     """Print how fast the cache is filled beside the engine alone; return the features."""
-    engine, taps = create_engine(backbone), backbone.vgg.taps
+    engine, taps = create_engine(backbone), backbone.network.taps
     ready = inputs(paths)
     alone_s = fill_s = 0.0
     engine.stored_features(ready[0])
@@ -167,8 +168,8 @@ def main() -> None:
     arguments = parser.parse_args()
     stimuli = read_osie(arguments.osie).stimuli
     paths = [stimuli.path(i) for i in range(arguments.images)]
-    backbone = find_backbone()
-    print(f"{available_cores()} cores, {backbone.vgg.name}")
+    backbone = find_stored_backbone("vgg16")
+    print(f"{available_cores()} cores, {backbone.network.name}")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DEEPGAZE2_CACHE"] = folder
         largest_values(backbone, paths[:LARGEST_OF])

@@ -17,7 +17,7 @@ import numpy as np
 
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.backbone import find_stored_backbone
 from deepgaze2.features.cache import tap_deviations
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.references.baseline import fold_center_biases
@@ -34,11 +34,11 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=20)
     arguments = parser.parse_args()
     dataset = open_dataset(f"osie:{arguments.osie}")
-    backbone = find_backbone("vgg16")
-    recipe = paper_recipe(backbone.vgg)
+    backbone = find_stored_backbone("vgg16")
+    recipe = paper_recipe(backbone)
     folds = image_folds(len(dataset.stimuli), 10, 0)
     prepared = prepare_images(dataset, fold_center_biases(dataset, folds), folds, backbone, recipe)
-    taps = recipe.architecture.groups[0].taps
+    taps = recipe.architecture.groups[0].names
     deviation = tap_deviations([image.features[0] for image in prepared.images], taps)
     network = ReadoutNetwork(recipe.architecture, [deviation])
     images = prepared.training_set(folds != 0, folds == 0)

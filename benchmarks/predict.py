@@ -54,21 +54,22 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
     import torch
     from torch.nn import functional
 
-    from deepgaze2.features.backbone import find_backbone
+    from deepgaze2.features.backbone import find_stored_backbone
+    from deepgaze2.features.network import Convolution, MaxPooling
     from deepgaze2.readout.activations import ACTIVATIONS
-    from deepgaze2.readout.grid import blur_matrix, image_in_grid, interpolation_matrix, scaled_grid
+    from deepgaze2.readout.grid import blur_matrix, image_in_grid, interpolation_matrix
     from deepgaze2.readout.numpy_readout import LAYER_NORM_EPSILON
 
-    backbone = find_backbone(model.card.network)
+    backbone = find_stored_backbone(model.card.network)
     layers = {
         name: (
             torch.from_numpy(backbone.kernels[name].astype(np.float32)),
             torch.from_numpy(backbone.biases[name]),
         )
-        for name in model.vgg.conv_names()
+        for name in backbone.kernels
     }
     readout, architecture = model.readout, model.readout.architecture
-    widths = [group.channels(model.vgg) for group in architecture.groups]
+    widths = [group.channels for group in architecture.groups]
     deviations = torch.split(torch.from_numpy(readout.tap_deviation)[:, None, None], widths)
     prior = torch.from_numpy(model.center_bias.log_density(SIZE[1], SIZE[0]))
     activation = ACTIVATIONS[architecture.activation].torch
@@ -80,26 +81,26 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
         x = torch.from_numpy(network_input(pixels, size))[None]
         x = x - torch.from_numpy(backbone.input_mean)[:, None, None]
         found: dict[str, torch.Tensor] = {}
-        for block, channels in enumerate(model.vgg.blocks, 1):
-            if block > 1:
+        for node in backbone.network.nodes:
+            if isinstance(node.operation, MaxPooling):
                 x = functional.max_pool2d(x, 2, ceil_mode=True)
-            for i in range(1, len(channels) + 1):
-                x = functional.conv2d(x, *layers[f"conv{block}_{i}"], padding=1)
-                found[f"conv{block}_{i}"] = x[0]
+            elif isinstance(node.operation, Convolution):
+                x = functional.conv2d(x, *layers[node.name], padding=1)
+            else:
                 x = functional.relu(x)
-                found[f"relu{block}_{i}"] = x[0]
+            found[node.name] = x[0]
         return found
 
     def on_grid(pixels: NDArray[np.uint8], sizes: list[tuple[int, int]]) -> torch.Tensor:
         features = []
         for group, size, deviation in zip(architecture.groups, sizes, deviations, strict=True):
             found = feature_maps(pixels, size)
-            taps = torch.cat([found[tap] for tap in group.taps]) / deviation
+            taps = torch.cat([found[tap] for tap in group.names]) / deviation
             if architecture.layer_norm:
                 spread, mean = torch.std_mean(taps, dim=0, correction=0)
                 taps = (taps - mean) / (spread.square() + LAYER_NORM_EPSILON).sqrt()
             rows, columns = (
-                matrix(scaled_grid(main, own, group.block, architecture.grid_block), cells)
+                matrix(group.positions(main, own, architecture.grid_block), cells)
                 for main, own, cells in zip(sizes[0][::-1], size[::-1], taps.shape[1:], strict=True)
             )
             features.append(rows @ (taps @ columns.T))

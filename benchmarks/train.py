@@ -28,7 +28,7 @@ from torch import Tensor
 
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
 from deepgaze2.features.cache import tap_deviations
 from deepgaze2.image.network_input import network_input
 from deepgaze2.image.stimulus import read_stimulus
@@ -62,19 +62,19 @@ class Work:
     network: ReadoutNetwork
     images: list[TrainingImage]
     settings: FitSettings
-    backbone: Backbone
+    backbone: StoredBackbone
     inputs: list[Tensor]
 
 
 def prepared(folder: Path, n_images: int, n_direct: int) -> Work:
     """Return the first images of OSIE, their features from the cache."""
     dataset = open_dataset(f"osie:{folder}").select(np.arange(n_images))
-    backbone = find_backbone("vgg16")
-    recipe = paper_recipe(backbone.vgg)
+    backbone = find_stored_backbone("vgg16")
+    recipe = paper_recipe(backbone)
     folds = image_folds(n_images, 10, 0)
     priors = fold_center_biases(dataset, folds)
     images = prepare_images(dataset, priors, folds, backbone, recipe).images
-    taps = recipe.architecture.groups[0].taps
+    taps = recipe.architecture.groups[0].names
     deviation = tap_deviations([image.features[0] for image in images], taps)
     inputs = []
     for i in range(n_direct):

@@ -19,7 +19,7 @@ def main() -> None:
     """Convert the file named on the command line."""
     source = Path(sys.argv[1])
     backbone = replace(import_weights(source), origin=_ORIGIN)
-    target = _TARGET / f"{backbone.vgg.name}.safetensors"
+    target = _TARGET / f"{backbone.network.name}.safetensors"
     written = write_backbone(backbone, target)
     print(f"source file    sha256 {sha256_of(source)}")
     print(f"packaged file  sha256 {sha256_of(target)}, {target.stat().st_size} bytes")

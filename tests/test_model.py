@@ -15,9 +15,9 @@ from PIL import Image
 import deepgaze2
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, StimulusError
-from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.backbone import find_stored_backbone
 from deepgaze2.features.engines import Engine
-from deepgaze2.features.vgg import VGG16
+from deepgaze2.features.networks.vgg import VGG16
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import ImageSource, Model
@@ -262,7 +262,7 @@ def test_the_engine_works_on_one_image_at_a_time(model: Model, photos: list[Path
 def test_a_model_folder_is_loaded(tmp_path: Path, photos: list[Path]) -> None:
     """With the packaged VGG-16, the only one that folders can name without a download."""
     readout = random_readout(1, paper_architecture(VGG16), VGG16)
-    backbone = find_backbone("vgg16")
+    backbone = find_stored_backbone("vgg16")
     card = write_model(tmp_path / "mine", card_of(readout, backbone, "mine"), readout)
     loaded = deepgaze2.load(tmp_path / "mine")
     assert loaded.card == card

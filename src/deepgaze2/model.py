@@ -17,13 +17,13 @@ from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone, stored_taps
 from deepgaze2.features.engines import Engine, create_engine
-from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.features.networks import NETWORKS
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.readout.numpy_readout import Readout, saliency
-from deepgaze2.store import Card, find_model, read_card, read_center_bias, read_readout
+from deepgaze2.store import Card, find_model, read_card, read_center_bias, read_readout, split_name
 from deepgaze2.support.identity import checksum, code_version
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
@@ -49,11 +49,16 @@ class Model:
     """
 
     card: Card
-    vgg: Vgg
+    backbone: Backbone
     readout: Readout
     center_bias: CenterBias
     engine: Engine
     _engine_thread: ThreadPoolExecutor
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle what the model is; whoever loads it makes an engine of its own."""
+        parts = self.card, self.backbone, self.readout, self.center_bias
+        return _assembled, (*parts, self.engine.name, self.engine.device)
 
     def predict(
         self,
@@ -105,6 +110,7 @@ class Model:
                 stimulus.height,
                 pixels_per_degree=pixels_per_degree and pixels_per_degree / group.scale,
                 longer_side_px=round(self.card.longer_side_px * group.scale),
+                min_side_px=self.backbone.min_side_px,
             )
             for group in self.card.architecture.groups
         ]
@@ -116,7 +122,7 @@ class Model:
             # One image at a time, on one thread: two would only share the same cores, and each
             # thread that calls an engine gets a pool of threads of its own.
             stored = self._engine_thread.submit(self.engine.stored_features, image).result()
-            found[seen] = dict(zip(self.vgg.stored_taps(), stored, strict=True))
+            found[seen] = dict(zip(stored_taps(self.backbone), stored, strict=True))
         return saliency(self.readout, [found[seen] for seen in sizes], sizes)
 
     def predict_many(
@@ -194,7 +200,9 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     Parameters
     ----------
     name
-        A packaged model's name, `"default"`, or the folder of a model you trained.
+        A packaged model's name, `"default"`, or the folder of a model you trained. If that was
+        on a network of your own, say which: `FOLDER@python:module.function`. A folder, which may
+        be a stranger's, has no code run by itself.
     engine
         `"ncnn"` (the CPU's default), `"torch"`, or `"auto"`, which takes PyTorch only for a
         `device` other than the CPU.
@@ -208,26 +216,51 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     """
     folder = find_model(name)
     card = read_card(folder)
-    backbone = backbone_of(folder, card)
+    network = backbone_of(name, card)
+    readout, center_bias = read_readout(folder, card), read_center_bias(folder, card)
+    return _assembled(card, network, readout, center_bias, engine, device)
+
+
+def _assembled(
+    card: Card,
+    backbone: Backbone,
+    readout: Readout,
+    center_bias: CenterBias,
+    engine: str,
+    device: str | None,
+) -> Model:
     return Model(
         card=card,
-        vgg=backbone.vgg,
-        readout=read_readout(folder, card),
-        center_bias=read_center_bias(folder, card),
+        backbone=backbone,
+        readout=readout,
+        center_bias=center_bias,
         engine=create_engine(backbone, engine, device=device),
         _engine_thread=ThreadPoolExecutor(1, "deepgaze2-engine"),
     )
 
 
-def backbone_of(folder: Path, card: Card) -> Backbone:
+def backbone_of(name: str | Path, card: Card) -> Backbone:
     """Return the network that a model was trained with, read at the model's layers.
+
+    Parameters
+    ----------
+    name
+        The model as the user names it; see `load`.
 
     Raises
     ------
     ModelError, WeightsError
         If it cannot be had, or other weights are found.
     """
-    if card.network not in NETWORKS:
+    folder, named = split_name(name)
+    if named not in ("", card.network):
+        raise ModelError(f"{folder}: trained on {card.network}, not on {named}")
+    if card.network.startswith(PYTHON) and not named:
+        raise ModelError(
+            f"{folder}: trained on a network of somebody's own, whose code is not run unasked; if"
+            f" it is yours, say so: {folder}@{card.network}"
+        )
+    if card.network not in NETWORKS and not named:
         raise ModelError(f"{folder}: network {card.network!r} is unknown; update deepgaze2")
     backbone = find_backbone(card.network).with_taps(card.architecture.taps)
     if backbone.checksum != card.backbone_checksum:
@@ -236,4 +269,10 @@ def backbone_of(folder: Path, card: Card) -> Backbone:
             f"(checksum {card.backbone_checksum[:12]}, found {backbone.checksum[:12]}); "
             f"import the weights it was trained with"
         )
+    for tap in (tap for group in card.architecture.groups for tap in group.taps):
+        if backbone.tap(tap.name) != tap:
+            raise ModelError(
+                f"{folder}: {tap.name} of {card.network} is another layer here than where the"
+                " model was trained; use the same version of the network"
+            )
     return backbone

@@ -4,18 +4,22 @@ import difflib
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from deepgaze2.density.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
-from deepgaze2.readout.architecture import Architecture, architecture_from
+from deepgaze2.features.networks import NETWORKS
+from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.support.files import ASSETS, sha256_of, written_atomically
+from deepgaze2.support.typed_json import typed
 
 CARD_FILE = "card.json"
 READOUT_FILE = "readout.safetensors"
@@ -35,7 +39,8 @@ class Card:
     name, description, license
         For people.
     network, backbone_checksum
-        The backbone (`vgg16`, `vgg19`) and the checksum of the weights it was trained with.
+        The backbone, as `find_backbone` takes it, and the checksum of the weights it was trained
+        with.
     architecture
         The features that its readouts see and their layers.
     longer_side_px
@@ -79,6 +84,15 @@ def packaged_models() -> list[str]:
     return sorted(card.parent.name for card in _PACKAGED.glob(f"*/{CARD_FILE}"))
 
 
+def split_name(name: str | Path) -> tuple[str, str]:
+    """Return a model's name or folder and the network of the user's own that is named with it.
+
+    `FOLDER@python:module.function` names both; the second is empty if there is none.
+    """
+    model, at, function = str(name).partition("@python:")
+    return model, at.removeprefix("@") + function
+
+
 def find_model(name: str | Path) -> Path:
     """Return the folder of a packaged model, by name, or of a user's model, by path.
 
@@ -87,20 +101,21 @@ def find_model(name: str | Path) -> Path:
     ModelError
         If there is neither; the nearest packaged name is suggested.
     """
-    if str(name) == "default":
+    name, _ = split_name(name)
+    if name == "default":
         name = DEFAULT_MODEL
     names = packaged_models()
-    if str(name) in names:
-        return _PACKAGED / str(name)
+    if name in names:
+        return _PACKAGED / name
     folder = Path(name)
     with suppress(OSError):  # a name that no file can have, or a folder that may not be entered
         if (folder / CARD_FILE).is_file():
             return folder
         if folder.is_dir():
             raise ModelError(f"{folder}: no {CARD_FILE} in it; give the folder that training wrote")
-    near = difflib.get_close_matches(str(name), ["default", *names], n=1)
+    near = difflib.get_close_matches(name, ["default", *names], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"packaged models: {', '.join(names)}"
-    raise ModelError(f"model {str(name)!r} is neither a packaged model nor a folder; {hint}")
+    raise ModelError(f"model {name!r} is neither a packaged model nor a folder; {hint}")
 
 
 def read_card(folder: Path) -> Card:
@@ -123,11 +138,26 @@ def read_card(folder: Path) -> Card:
             " run: pip install --upgrade deepgaze2"
         )
     try:
-        values["folds"] = tuple(tuple(fold) for fold in values["folds"])
-        values["architecture"] = architecture_from(values["architecture"])
-        return Card(**values)
-    except (ValueError, TypeError, KeyError) as error:
+        return _card(values)
+    except (ValueError, ModelError) as error:
         raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
+
+
+def _card(values: dict[str, Any]) -> Card:
+    """Return a card whose every value has been checked; a ValueError says which is wrong."""
+    with suppress(AttributeError, KeyError, TypeError):  # which `typed` has words for
+        network = NETWORKS[values["network"]]
+        for group in values["architecture"]["groups"]:
+            # Cards had layers' names alone, before networks other than the known ones were read.
+            taps = group["taps"]
+            group["taps"] = [asdict(network.tap(t)) if isinstance(t, str) else t for t in taps]
+    card: Card = typed(Card, values, "the card")
+    if not card.folds or card.longer_side_px < 1:
+        raise ValueError("the card has no folds, or its longer_side_px is not positive")
+    seeds = typed(int, card.training.get("seeds_per_fold", 1), "training.seeds_per_fold")
+    if seeds < 1:
+        raise ValueError(f"training.seeds_per_fold is {seeds}, not positive")
+    return card
 
 
 def read_readout(folder: Path, card: Card) -> Readout:
@@ -144,11 +174,27 @@ def read_readout(folder: Path, card: Card) -> Readout:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
-    layers = sum(name.startswith("weight") for name in tensors)
+    readout = _readout(tensors, card)
+    if readout is None:
+        raise ModelError(f"{path}: its parameters are not those of the card; get the model again")
+    return readout
+
+
+def _readout(tensors: dict[str, NDArray[np.float32]], card: Card) -> Readout | None:
+    """Return the parameters, or None if there are other ones than the architecture has."""
+    architecture, n = card.architecture, card.n_readouts
+    channels = sum(group.channels for group in architecture.groups)
+    shapes: dict[str, tuple[int, ...]] = {"sigma_px": (n,), "prior_weight": (n,)}
+    shapes["tap_deviation"] = (channels,)
+    for layer, (inputs, outputs) in enumerate(pairwise((channels, *architecture.widths))):
+        shapes |= {f"weight{layer}": (n, outputs, inputs), f"bias{layer}": (n, outputs)}
+    if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
+        return None
+    layers = range(len(architecture.widths))
     return Readout(
-        weights=tuple(tensors[f"weight{i}"] for i in range(layers)),
-        biases=tuple(tensors[f"bias{i}"] for i in range(layers)),
-        architecture=card.architecture,
+        weights=tuple(tensors[f"weight{layer}"] for layer in layers),
+        biases=tuple(tensors[f"bias{layer}"] for layer in layers),
+        architecture=architecture,
         sigma_px=tensors["sigma_px"],
         prior_weight=tensors["prior_weight"],
         tap_deviation=tensors["tap_deviation"],

@@ -8,7 +8,7 @@ import pytest
 
 from deepgaze2.cli import main
 from deepgaze2.features.backbone import cached_backbone_path, write_backbone
-from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.features.networks import NETWORKS
 from helpers.command_line import Outcome, Run
 from helpers.small_models import NARROW16, random_backbone
 from helpers.training_images import train_one_by_one

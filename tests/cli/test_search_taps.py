@@ -11,7 +11,7 @@ import pytest
 
 from deepgaze2.cli import search_taps
 from deepgaze2.cli.study import announcer
-from deepgaze2.features.vgg import Vgg
+from deepgaze2.readout.architecture import Layers
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.recipes import Recipe, paper_recipe
 from deepgaze2.training.studies import tap_search
@@ -33,9 +33,9 @@ def _small(narrow_network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write_recordings(tmp_path / "lab", 6)
 
 
-def short_recipe(vgg: Vgg) -> Recipe:
+def short_recipe(layers: Layers) -> Recipe:
     short = FitSettings(epochs=2, images_per_batch=3)
-    return replace(paper_recipe(vgg), finetuning=short, longer_side_px=96)
+    return replace(paper_recipe(layers), finetuning=short, longer_side_px=96)
 
 
 def test_a_table_best_first_and_files(run: Run, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from deepgaze2.cli.train import _warn_if_worthless
-from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.backbone import find_stored_backbone
 from deepgaze2.store import READOUT_FILE, read_card, read_readout, write_card, write_model
 from deepgaze2.support.files import locked
 from deepgaze2.training import procedure
@@ -23,6 +23,7 @@ from helpers.small_models import (
     NARROW16,
     PAPER16,
     card_of,
+    random_backbone,
     random_readout,
 )
 
@@ -45,7 +46,7 @@ def lab(tmp_path: Path) -> str:
 def model(tmp_path: Path, run: Run) -> Path:
     """A model folder to go on from: two scales, two readouts, trained on other images."""
     readout = random_readout(2, ARCHITECTURES["two scales"])
-    card = card_of(readout, find_backbone(NARROW), "base")
+    card = card_of(readout, find_stored_backbone(NARROW), "base")
     write_model(tmp_path / "base", replace(card, folds=(("a.png",), ("b.png",))), readout)
     return tmp_path / "base"
 
@@ -180,7 +181,7 @@ def test_the_warning_depends_on_what_is_gained_for_sure(
     assert ("too few to beat" in found.stderr) == warned
 
 
-PAPER, PLUS = RECIPES["paper"](NARROW16), RECIPES["plus"](NARROW16)
+PAPER, PLUS = RECIPES["paper"](random_backbone()), RECIPES["plus"](random_backbone())
 
 
 @pytest.mark.parametrize(

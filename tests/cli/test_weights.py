@@ -11,12 +11,14 @@ from safetensors.numpy import save_file
 
 from deepgaze2.cli.weights import weights
 from deepgaze2.errors import WeightsError
-from deepgaze2.features.backbone import cached_backbone_path, find_backbone, read_backbone
-from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.features.backbone import cached_backbone_path, find_stored_backbone, read_backbone
+from deepgaze2.features.networks import NETWORKS
+from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.features.weights.published import PUBLISHED, PublishedWeights
 from deepgaze2.support.download import RemoteFile
+from helpers.small_models import conv_shapes
 
-NARROW19 = Vgg("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
+NARROW19 = vgg_network("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
 
 
 @pytest.fixture
@@ -25,7 +27,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(NETWORKS, "vgg19", NARROW19)
     tensors: dict[str, NDArray[np.float32]] = {}
-    for name, (outputs, inputs) in NARROW19.conv_shapes().items():
+    for name, (outputs, inputs) in conv_shapes(NARROW19).items():
         tensors[f"{name}.weight"] = np.ones((outputs, inputs, 3, 3), np.float32)
         tensors[f"{name}.bias"] = np.zeros(outputs, np.float32)
     save_file(tensors, tmp_path / "mine.safetensors")
@@ -41,14 +43,14 @@ def run(*arguments: str | Path) -> str:
 def test_import_puts_a_file_into_the_cache(source: Path) -> None:
     output = run("import", source)
     assert str(cached_backbone_path("vgg19")) in output
-    backbone = find_backbone("vgg19")
+    backbone = find_stored_backbone("vgg19")
     assert f"checksum  {backbone.checksum}" in output
     assert "origin    mine.safetensors (Caffe layout)" in output
 
 
 def test_import_writes_elsewhere(source: Path, tmp_path: Path) -> None:
     run("import", source, "-o", tmp_path / "converted.safetensors")
-    assert read_backbone(tmp_path / "converted.safetensors").vgg is NARROW19
+    assert read_backbone(tmp_path / "converted.safetensors").network is NARROW19
     assert not cached_backbone_path("vgg19").exists()
 
 
@@ -60,9 +62,10 @@ def test_import_refuses_other_files(source: Path) -> None:
 
 def test_list_tells_what_is_here_and_what_is_not(source: Path) -> None:
     output = run("list")
-    packaged = find_backbone("vgg16")
+    packaged = find_stored_backbone("vgg16")
     assert f"  size      29.4 MB\n  checksum  {packaged.checksum}\n" in output
     assert "vgg19: not here; get it with `deepgaze2 weights fetch vgg19`" in output
+    assert "alexnet: not here; get it with `deepgaze2 weights import FILE`" in output
     run("import", source)
     cached = cached_backbone_path("vgg19")
     assert f"vgg19: {cached}\n" in run("list")

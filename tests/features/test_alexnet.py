@@ -1,4 +1,4 @@
-"""AlexNet in NumPy against the same network in PyTorch, with random weights."""
+"""AlexNet's description against the same network in PyTorch, with random weights."""
 
 from pathlib import Path
 
@@ -10,7 +10,12 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from deepgaze2.errors import WeightsError
-from deepgaze2.features.alexnet import MIN_SIDE_PX, read_alexnet
+from deepgaze2.features.backbone import StoredBackbone
+from deepgaze2.features.engines import create_engine
+from deepgaze2.features.networks.alexnet import ALEXNET
+from deepgaze2.features.weights.importers import import_weights
+
+MIN_SIDE_PX = 31
 
 
 def network() -> nn.Sequential:
@@ -39,9 +44,16 @@ def image(height: int, width: int) -> NDArray[np.float32]:
     return np.random.default_rng(0).uniform(0, 255, (3, height, width)).astype(np.float32)
 
 
+def read_alexnet(path: Path) -> StoredBackbone:
+    return import_weights(path, [ALEXNET])
+
+
+@pytest.mark.parametrize("engine", ["ncnn", "torch"])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 @pytest.mark.parametrize("size", [(96, 130), (MIN_SIDE_PX, 64)])
-def test_it_computes_what_pytorch_does(tmp_path: Path, suffix: str, size: tuple[int, int]) -> None:
+def test_it_computes_what_pytorch_does(
+    tmp_path: Path, suffix: str, size: tuple[int, int], engine: str
+) -> None:
     path = tmp_path / f"alexnet{suffix}"
     classifier = {"classifier.1.weight": np.zeros((2, 2), np.float32)}
     if suffix == ".pth":
@@ -50,21 +62,25 @@ def test_it_computes_what_pytorch_does(tmp_path: Path, suffix: str, size: tuple[
     else:
         save_file(tensors() | classifier, path)
     pixels = image(*size)
-    layer = read_alexnet(path).conv5(pixels)
+    (found,) = create_engine(read_alexnet(path), engine).stored_features(pixels)
     mean = torch.tensor([0.485, 0.456, 0.406])[:, None, None]
     scale = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     with torch.no_grad():
         expected = network()(((torch.from_numpy(pixels) / 255 - mean) / scale)[None])[0].numpy()
-    assert layer.responses.shape == expected.shape
-    assert layer.input_size == size[::-1]
-    np.testing.assert_allclose(layer.responses, expected, atol=1e-4 * np.abs(expected).max())
+    cells = tuple(ALEXNET.cells("conv5", px) for px in size)
+    assert found.shape == expected.shape == (256, *cells)
+    np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
-def test_a_cell_lies_at_the_center_of_what_it_sees(tmp_path: Path) -> None:
+def test_the_smallest_input_leaves_a_cell() -> None:
+    assert ALEXNET.min_side_px() == MIN_SIDE_PX
+    with pytest.raises(RuntimeError), torch.no_grad():
+        network()(torch.zeros(1, 3, MIN_SIDE_PX - 1, 99))
+
+
+def test_a_cell_lies_at_the_center_of_what_it_sees() -> None:
     """Max pooling hides the center, so every kernel is made a mean and the pools are averages."""
-    path = tmp_path / "alexnet.safetensors"
-    save_file(tensors(), path)
-    layer = read_alexnet(path).conv5(image(240, 240))
+    tap = ALEXNET.tap("conv5")
     averaging = network()
     for i in (2, 5):
         averaging[i] = nn.AvgPool2d(3, 2)
@@ -79,13 +95,13 @@ def test_a_cell_lies_at_the_center_of_what_it_sees(tmp_path: Path) -> None:
     assert pixels.grad is not None
     seen = pixels.grad[0, 0].sum(0).numpy()
     center = float((np.arange(240) * seen).sum() / seen.sum())
-    assert layer.stride_px * cell + layer.offset_px == pytest.approx(center, abs=1e-3)
+    assert tap.stride_px * cell + tap.offset_px == pytest.approx(center, abs=1e-3)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     save_file(tensors() | {"features.3.weight": np.zeros((2, 3), np.float32)}, path)
-    with pytest.raises(WeightsError, match=r"other.safetensors: not torchvision's AlexNet"):
+    with pytest.raises(WeightsError, match=r"other.safetensors: conv2.weight is"):
         read_alexnet(path)
     with pytest.raises(WeightsError, match="no such weights file"):
         read_alexnet(tmp_path / "missing.pth")

@@ -13,25 +13,27 @@ from safetensors.numpy import load_file, save_file
 
 from deepgaze2.errors import OutputError, WeightsError
 from deepgaze2.features.backbone import (
-    Backbone,
+    StoredBackbone,
     assemble_backbone,
     cached_backbone_path,
-    find_backbone,
+    find_stored_backbone,
     read_backbone,
     stored_backbone_paths,
     write_backbone,
 )
-from deepgaze2.features.vgg import VGG16, Vgg
+from deepgaze2.features.networks.vgg import VGG16
+from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.support.files import ASSETS
+from helpers.small_models import conv_names, conv_shapes
 
-TINY = Vgg("tiny", ((2,), (3,)), ("conv2_1",))
+TINY = vgg_network("tiny", ((2,), (3,)), ("conv2_1",))
 PACKAGED = ASSETS / "backbones"
 
 
-def tiny_backbone(scale: float = 1.0) -> Backbone:
+def tiny_backbone(scale: float = 1.0) -> StoredBackbone:
     rng = np.random.default_rng(0)
     tensors = {"input_mean": np.array([123.68, 116.779, 103.939])}
-    for name, (outputs, inputs) in TINY.conv_shapes().items():
+    for name, (outputs, inputs) in conv_shapes(TINY).items():
         tensors[f"{name}.weight"] = rng.normal(0, scale, (outputs, inputs, 3, 3))
         tensors[f"{name}.bias"] = rng.normal(0, 1, outputs)
     return assemble_backbone(tensors, TINY, "tiny")
@@ -50,7 +52,7 @@ def test_written_backbones_are_read_back_rounded_to_half_precision(tmp_path: Pat
     assert found.checksum == written.checksum != backbone.checksum
     assert found.input_mean.dtype == np.float32
     np.testing.assert_array_equal(found.input_mean, backbone.input_mean)
-    for name in TINY.conv_names():
+    for name in conv_names(TINY):
         assert found.kernels[name].dtype == np.float16
         half = backbone.kernels[name].astype(np.float16)
         np.testing.assert_array_equal(found.kernels[name], half)
@@ -88,10 +90,10 @@ def test_a_flipped_bit_is_noticed_or_does_not_matter(
     assert found.checksum == tiny_backbone_in_half().checksum
 
 
-def tiny_backbone_in_half() -> Backbone:
+def tiny_backbone_in_half() -> StoredBackbone:
     backbone = tiny_backbone()
     tensors = {"input_mean": backbone.input_mean}
-    for name in TINY.conv_names():
+    for name in conv_names(TINY):
         tensors[f"{name}.weight"] = backbone.kernels[name].astype(np.float16)
         tensors[f"{name}.bias"] = backbone.biases[name]
     return assemble_backbone(tensors, TINY, "tiny")
@@ -136,18 +138,18 @@ def test_a_disk_that_fills_up_leaves_no_file(tmp_path: Path) -> None:
 def test_refuses_integers() -> None:
     integers = {"input_mean": np.zeros(3, np.int32)}
     with pytest.raises(WeightsError, match=r"a file: input_mean is int32 \(3,\)"):
-        assemble_backbone(integers, Vgg("tiny", (), ()), "a file")  # type: ignore[arg-type]
+        assemble_backbone(integers, vgg_network("tiny", (), ()), "a file")  # type: ignore[arg-type]
 
 
 def test_refuses_other_networks(tiny_file: Path) -> None:
     with pytest.raises(WeightsError, match="network tiny, which is not known"):
         read_backbone(tiny_file)
     with pytest.raises(WeightsError, match="lacks tensor conv2_2"):
-        read_backbone(tiny_file, [Vgg("tiny", ((2,), (3, 3)), ())])
+        read_backbone(tiny_file, [vgg_network("tiny", ((2,), (3, 3)), ())])
     with pytest.raises(WeightsError, match="unexpected tensor conv2_1"):
-        read_backbone(tiny_file, [Vgg("tiny", ((2,),), ())])
+        read_backbone(tiny_file, [vgg_network("tiny", ((2,),), ())])
     with pytest.raises(WeightsError, match=r"conv2_1\.weight is float16 \(3, 2, 3, 3\)"):
-        read_backbone(tiny_file, [Vgg("tiny", ((2,), (4,)), ())])
+        read_backbone(tiny_file, [vgg_network("tiny", ((2,), (4,)), ())])
 
 
 @pytest.mark.parametrize(
@@ -172,8 +174,8 @@ def test_refuses_missing_unreadable_and_other_files(tmp_path: Path) -> None:
 
 
 def test_finds_the_packaged_network() -> None:
-    backbone = find_backbone()
-    assert backbone.vgg is VGG16
+    backbone = find_stored_backbone("vgg16")
+    assert backbone.network is VGG16
     assert "CC BY 4.0" in backbone.origin
     assert (PACKAGED / "vgg16.safetensors").stat().st_size < 30e6
 
@@ -186,19 +188,19 @@ def test_finds_by_path_and_in_the_cache(tmp_path: Path, monkeypatch: pytest.Monk
     cached.parent.mkdir()
     cached.write_bytes(packaged.read_bytes())
     assert stored_backbone_paths("vgg16") == [packaged, cached]
-    assert find_backbone(str(cached)).checksum == find_backbone(packaged).checksum
+    assert find_stored_backbone(str(cached)).checksum == find_stored_backbone(packaged).checksum
     cached.write_text("damaged")
-    assert find_backbone("vgg16").checksum == find_backbone(packaged).checksum
+    assert find_stored_backbone("vgg16").checksum == find_stored_backbone(packaged).checksum
 
 
 def test_a_network_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path))
     with pytest.raises(WeightsError) as caught:
-        find_backbone("vgg19")
-    assert "`deepgaze2 weights fetch vgg19`" in str(caught.value)
+        find_stored_backbone("vgg19")
+    assert "`deepgaze2 weights list` says how to get them" in str(caught.value)
     assert "`deepgaze2 weights import FILE`" in str(caught.value)
     with pytest.raises(WeightsError, match="vgg18: no such"):
-        find_backbone("vgg18")
+        find_stored_backbone("vgg18")
 
 
 def test_the_packaged_weights_are_the_source_rounded() -> None:
@@ -208,10 +210,10 @@ def test_the_packaged_weights_are_the_source_rounded() -> None:
     if not source_path.is_file():
         pytest.skip(f"no source weights at {source_path}")
     source = load_file(source_path)
-    backbone = find_backbone()
+    backbone = find_stored_backbone("vgg16")
     # The source's channels are B, G, R.
     source["conv1_1.weight"] = source["conv1_1.weight"][:, [2, 1, 0]]
-    for name in VGG16.conv_names():
+    for name in conv_names(VGG16):
         kernel = source[f"{name}.weight"]
         np.testing.assert_array_equal(backbone.biases[name], source[f"{name}.bias"])
         # Half precision: 11 bits, and steps of 2^-24 below 2^-14.

@@ -58,7 +58,6 @@ def test_nothing_else_is(cache: Path, tmp_path: Path) -> None:
         f"{TAP}/{DIGEST}-512x384.npz",
         f"{TAP}/mine.npy",
         f"{TAP}/deeper/{DIGEST}-512x384.npy",
-        f"{TAP.replace('conv', 'pool')}/{DIGEST}-512x384.npy",
         f"scores/{DIGEST}.npz.bak",
         f"features/{DIGEST}-512x384.npy",
     ):

@@ -13,16 +13,23 @@ from PIL import Image, ImageOps
 
 from deepgaze2.errors import DataError, ModelError, OutputError, StimulusError
 from deepgaze2.features import cache as module
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.cache import ImageFeatures, View, cache_features, tap_deviations
 from deepgaze2.features.engines import Engine, create_engine
-from deepgaze2.features.vgg import Vgg
+from deepgaze2.features.network import Network
 from deepgaze2.image.network_input import network_input
 from deepgaze2.image.stimulus import read_stimulus
-from helpers.small_models import NARROW16, NARROW19, random_backbone, write_features, write_photos
+from helpers.small_models import (
+    NARROW16,
+    NARROW19,
+    conv_names,
+    random_backbone,
+    write_features,
+    write_photos,
+)
 
 BACKBONE = random_backbone()
-TAPS = BACKBONE.vgg.taps
+TAPS = BACKBONE.network.taps
 SMALL = View(64)
 
 
@@ -63,14 +70,14 @@ def contents(cache: Path) -> dict[str, bytes]:
     }
 
 
-def later_blocks(vgg: Vgg) -> tuple[str, ...]:
-    convolutions = [name for name in vgg.conv_names() if not name.startswith("conv1")]
+def later_blocks(vgg: Network) -> tuple[str, ...]:
+    convolutions = [name for name in conv_names(vgg) if not name.startswith("conv1")]
     relus = [name.replace("conv", "relu") for name in convolutions]
     return tuple(name for pair in zip(convolutions, relus, strict=True) for name in pair)
 
 
 @pytest.mark.parametrize("vgg", [NARROW16, NARROW19], ids=lambda vgg: vgg.name)
-def test_every_layer_of_blocks_2_to_5_is_pytorchs(vgg: Vgg, photos: list[Path]) -> None:
+def test_every_layer_of_blocks_2_to_5_is_pytorchs(vgg: Network, photos: list[Path]) -> None:
     """PyTorch gives convolutions and ReLUs each on their own, never derived from each other."""
     taps = later_blocks(vgg)
     backbone = random_backbone(vgg)
@@ -123,7 +130,7 @@ def test_sets_of_taps_share_files_and_nothing_is_computed_twice(
 
 
 def test_a_layer_that_is_not_there_is_refused(photos: list[Path]) -> None:
-    for tap in ("conv1_1", "conv5_4", "relu6_1", "pool5"):
+    for tap in ("conv0_1", "conv5_4", "relu6_1", "pool5"):
         with pytest.raises(ModelError, match=rf"{tap}: narrow-vgg16 has no such layer.*2_1, "):
             cache_features(photos, BACKBONE, ("conv5_1", tap), SMALL)
 
@@ -205,7 +212,7 @@ def test_the_fastest_engine_is_pytorchs_where_it_sees_a_gpu(
     torch = pytest.importorskip("torch")
     chosen: list[str | None] = []
 
-    def on_the_cpu(backbone: Backbone, *, device: str | None = None) -> Engine:
+    def on_the_cpu(backbone: StoredBackbone, *, device: str | None = None) -> Engine:
         chosen.append(device)
         return create_engine(backbone)
 
@@ -269,11 +276,11 @@ def test_a_folder_that_cannot_be_written_is_one_line(
 
 
 @pytest.mark.parametrize("vgg", [NARROW16, NARROW19], ids=lambda vgg: vgg.name)
-def test_deviations_are_numpys_over_all_positions(tmp_path: Path, vgg: Vgg) -> None:
+def test_deviations_are_numpys_over_all_positions(tmp_path: Path, vgg: Network) -> None:
     rng = np.random.default_rng(0)
     images = []
     for i, n in enumerate((4, 2, 7)):
-        array = rng.normal(300, 20, (vgg.tap_widths()[0] * len(vgg.stored_taps()), 3, n))
+        array = rng.normal(300, 20, (vgg.tap(vgg.taps[0]).channels * len(vgg.stored_taps()), 3, n))
         array[1] = 1000  # a channel that never changes
         array[3] -= 400  # and one that a ReLU mostly closes
         images.append(write_features(tmp_path, str(i), vgg, array, (64, 48)))

@@ -24,7 +24,7 @@ from helpers.small_models import random_backbone
 
 photos = sorted(Path(sys.argv[1]).glob("*.png"))
 backbone = random_backbone()
-taps = backbone.vgg.taps
+taps = backbone.network.taps
 computed = 0
 
 class SlowEngine:
@@ -95,7 +95,7 @@ def clean(photos: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def fill(photos: list[Path]) -> None:
     backbone = random_backbone()
-    cache_features(photos, backbone, backbone.vgg.taps, View(64))
+    cache_features(photos, backbone, backbone.network.taps, View(64))
 
 
 def contents(cache: Path) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """The whole chain from network input to log density, the slow obvious way, in float64.
 
-Nothing is shared with the package but the descriptions of the data (`Vgg`, `Backbone`,
+Nothing is shared with the package but the descriptions of the data (`Network`, `Backbone`,
 `Readout`) and the nonlinearities' PyTorch form: every map is brought to
 the readout's grid before the readout sees it.
 """
@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import StoredBackbone
+from deepgaze2.features.network import IMAGE, Addition, Convolution, MaxPooling
 from deepgaze2.readout.activations import ACTIVATIONS
 from deepgaze2.readout.numpy_readout import Readout
 
@@ -20,46 +21,58 @@ Array = NDArray[np.float64]
 LAYER_NORM_EPSILON = 1e-5
 
 
-def convolution(maps: Array, kernel: ArrayLike, bias: ArrayLike) -> Array:
-    """3×3 cross-correlation of (in, h, w) maps, zero padding 1."""
+def convolution(
+    maps: Array, kernel: ArrayLike, bias: ArrayLike, stride: int = 1, padding: int = 1
+) -> Array:
+    """Cross-correlation of (in, h, w) maps with (out, in, k, k), zero padding."""
     weights = np.asarray(kernel, np.float64)
-    _, height, width = maps.shape
-    padded = np.pad(maps, ((0, 0), (1, 1), (1, 1)))
-    result = np.zeros((len(weights), height, width))
-    for dy in range(3):
-        for dx in range(3):
-            shifted = padded[:, dy : dy + height, dx : dx + width]
+    padded = np.pad(maps, ((0, 0), (padding, padding), (padding, padding)))
+    size = weights.shape[-1]
+    rows, columns = ((n - size) // stride + 1 for n in padded.shape[1:])
+    result = np.zeros((len(weights), rows, columns))
+    for dy in range(size):
+        for dx in range(size):
+            shifted = padded[
+                :, dy : dy + stride * rows : stride, dx : dx + stride * columns : stride
+            ]
+            shifted = shifted[:, :rows, :columns]
             result += np.einsum("oi,ihw->ohw", weights[:, :, dy, dx], shifted)
     return result + np.asarray(bias, np.float64)[:, None, None]
 
 
-def max_pool(maps: Array) -> Array:
-    """2×2 windows, stride 2; a window that is cut by the right or lower edge counts too."""
-    channels, height, width = maps.shape
-    result = np.empty((channels, -(-height // 2), -(-width // 2)))
-    for y in range(result.shape[1]):
-        for x in range(result.shape[2]):
-            window = maps[:, 2 * y : 2 * y + 2, 2 * x : 2 * x + 2]
+def max_pool(maps: Array, size: int = 2, stride: int = 2, padding: int = 0, *, ceil: bool) -> Array:
+    """Windows of size × size; with `ceil` one that is cut by the right or lower edge counts too."""
+    pads = ((0, 0), (padding, padding), (padding, padding))
+    padded = np.pad(maps, pads, constant_values=-np.inf)
+    beyond = [n - size for n in padded.shape[1:]]
+    rows, columns = (-(-n // stride) + 1 if ceil else n // stride + 1 for n in beyond)
+    result = np.empty((len(maps), rows, columns))
+    for y in range(rows):
+        for x in range(columns):
+            top, left = stride * y, stride * x
+            window = padded[:, top : top + size, left : left + size]
             result[:, y, x] = window.max(axis=(1, 2))
     return result
 
 
-def feature_maps(backbone: Backbone, image: ArrayLike) -> dict[str, Array]:
-    """Every convolution's output and its ReLU, by name, for a (3, h, w) RGB image, 0..255."""
+def feature_maps(backbone: StoredBackbone, image: ArrayLike) -> dict[str, Array]:
+    """Every layer's output, by name, for a (3, h, w) RGB image, 0..255."""
     mean = np.asarray(backbone.input_mean, np.float64)
-    maps = np.asarray(image, np.float64) - mean[:, None, None]
-    found = {}
-    for block, widths in enumerate(backbone.vgg.blocks, 1):
-        if block > 1:
-            maps = max_pool(maps)
-        for layer in range(1, len(widths) + 1):
-            name = f"{block}_{layer}"
-            maps = convolution(
-                maps, backbone.kernels[f"conv{name}"], backbone.biases[f"conv{name}"]
+    found = {IMAGE: np.asarray(image, np.float64) - mean[:, None, None]}
+    for node in backbone.network.nodes:
+        maps, *others = (found[name] for name in node.inputs)
+        step = node.operation
+        if isinstance(step, Convolution):
+            kernel, bias = backbone.kernels[node.name], backbone.biases[node.name]
+            found[node.name] = convolution(maps, kernel, bias, step.stride, step.padding)
+        elif isinstance(step, MaxPooling):
+            found[node.name] = max_pool(
+                maps, step.kernel, step.stride, step.padding, ceil=step.ceil
             )
-            found[f"conv{name}"] = maps
-            maps = np.maximum(maps, 0)
-            found[f"relu{name}"] = maps
+        elif isinstance(step, Addition):
+            found[node.name] = sum(others, maps)
+        else:
+            found[node.name] = np.maximum(maps, 0)
     return found
 
 
@@ -92,16 +105,21 @@ def among_cells(input_px: ArrayLike, block: int) -> Array:
 
 
 def aligned(
-    maps: Array, block: int, seen: tuple[int, int], grid_block: int, main: tuple[int, int]
+    maps: Array,
+    stride: float,
+    offset: float,
+    seen: tuple[int, int],
+    grid_block: int,
+    main: tuple[int, int],
 ) -> Array:
-    """A block's maps of an input of size `seen` on the grid of the main input: (channels, gh, gw).
+    """Maps of an input of size `seen` on the grid of the main input: (channels, gh, gw).
 
     Both inputs show the same image: a place is the same share of both.
     """
     positions = []
     for axis in (1, 0):  # sizes are (width, height)
         share = (cell_centers(main[axis], grid_block) + 0.5) / main[axis]
-        positions.append(among_cells(share * seen[axis] - 0.5, block))
+        positions.append((share * seen[axis] - 0.5 - offset) / stride)
     return resample(maps, *positions)
 
 
@@ -138,13 +156,16 @@ def saliency(
     deviations = np.asarray(readout.tap_deviation, np.float64)
     features, used = [], 0
     for group, named, size in zip(architecture.groups, maps, sizes, strict=True):
-        taps = np.concatenate([named[tap] for tap in group.taps])
+        taps = np.concatenate([named[name] for name in group.names])
         taps = taps / deviations[used : used + len(taps), None, None]
         used += len(taps)
         if architecture.layer_norm:
             taps = layer_normalized(taps)
-        block = int(group.taps[0].removeprefix("conv").removeprefix("relu").split("_")[0])
-        features.append(aligned(taps, block, size, architecture.grid_block, sizes[0]))
+        # VGG's block b: stride 2^(b-1), the first cell's center half of it less half a pixel.
+        block = int(group.names[0].removeprefix("conv").removeprefix("relu").split("_")[0])
+        stride = 2 ** (block - 1)
+        offset = (stride - 1) / 2
+        features.append(aligned(taps, stride, offset, size, architecture.grid_block, sizes[0]))
     assert used == len(deviations)
     together = np.concatenate(features)
     return np.stack([one_saliency(readout, k, together) for k in range(readout.n_models)])

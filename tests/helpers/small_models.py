@@ -9,33 +9,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.density.center_bias import load_center_bias
-from deepgaze2.features.backbone import Backbone, assemble_backbone
+from deepgaze2.features.backbone import StoredBackbone, assemble_backbone
 from deepgaze2.features.cache import ImageFeatures
 from deepgaze2.features.cache_files import write_feature_map
 from deepgaze2.features.engines import create_engine
-from deepgaze2.features.vgg import VGG16, VGG19, Vgg
+from deepgaze2.features.network import Convolution, Network, Node
+from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.model import Model
-from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture
+from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture, tap_groups
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.store import Card
 
 
-def narrowed(vgg: Vgg, divisor: int = 64) -> Vgg:
+def conv_names(network: Network) -> list[str]:
+    """The convolutions in order."""
+    return [node.name for node in network.convolutions()]
+
+
+def conv_shapes(network: Network) -> dict[str, tuple[int, int]]:
+    """Output and input channels of each convolution."""
+    shapes = network.tensor_shapes()
+    return {
+        name: (shapes[f"{name}.weight"][0], shapes[f"{name}.weight"][1])
+        for name in conv_names(network)
+    }
+
+
+def narrowed(network: Network, divisor: int = 64) -> Network:
     """The same structure with fewer channels."""
-    blocks = tuple(tuple(max(3, width // divisor) for width in widths) for widths in vgg.blocks)
-    return Vgg(f"narrow-{vgg.name}", blocks, vgg.taps)
+
+    def narrow(node: Node) -> Node:
+        step = node.operation
+        if not isinstance(step, Convolution):
+            return node
+        return replace(node, operation=replace(step, channels=max(3, step.channels // divisor)))
+
+    return Network(f"narrow-{network.name}", tuple(map(narrow, network.nodes)), network.taps)
 
 
 NARROW16, NARROW19 = narrowed(VGG16), narrowed(VGG19)
 
 
-def random_backbone(vgg: Vgg = NARROW16, seed: int = 0, *, half: bool = False) -> Backbone:
+def random_backbone(
+    vgg: Network = NARROW16, seed: int = 0, *, half: bool = False
+) -> StoredBackbone:
     rng = np.random.default_rng(seed)
     tensors: dict[str, NDArray[np.floating]] = {"input_mean": np.array([123.7, 116.8, 103.9])}
-    for name, (outputs, inputs) in vgg.conv_shapes().items():
-        kernel = rng.normal(0, np.sqrt(2 / (9 * inputs)), (outputs, inputs, 3, 3))
-        tensors[f"{name}.weight"] = kernel.astype(np.float16 if half else np.float32)
-        tensors[f"{name}.bias"] = rng.normal(0, 20, outputs)
+    for name, shape in vgg.tensor_shapes().items():
+        if name.endswith(".bias"):
+            tensors[name] = rng.normal(0, 20, shape)
+        else:
+            kernel = rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)
+            tensors[name] = kernel.astype(np.float16 if half else np.float32)
     return assemble_backbone(tensors, vgg, "random")
 
 
@@ -46,17 +71,26 @@ def random_image(width: int, height: int, seed: int = 0) -> NDArray[np.float32]:
 
 
 PAPER16 = paper_architecture(NARROW16)
-_FIVE, _FOUR = NARROW16.taps, ("conv4_1", "relu4_1", "relu4_3")
+_FIVE = NARROW16.taps
+_FOUR = ("conv4_1", "relu4_1", "relu4_3")
+
+
+def group(names: tuple[str, ...], scale: float = 1.0, network: Network = NARROW16) -> TapGroup:
+    """Layers of a network that share one grid."""
+    (one,) = tap_groups(network, names, (scale,))
+    return one
+
+
 ARCHITECTURES = {
     "paper": PAPER16,
     "final relu": replace(PAPER16, final_relu=True),
     "two scales": Architecture(
-        (TapGroup(_FIVE), TapGroup(_FIVE, scale=0.5)), layer_norm=True, grid_block=3
+        (group(_FIVE), group(_FIVE, scale=0.5)), layer_norm=True, grid_block=3
     ),
-    "blocks 4 and 5": Architecture((TapGroup(_FOUR), TapGroup(_FIVE)), activation="softplus"),
-    "linear": Architecture((TapGroup(_FIVE, scale=1.5), TapGroup(_FOUR)), widths=(1,)),
+    "blocks 4 and 5": Architecture((group(_FOUR), group(_FIVE)), activation="softplus"),
+    "linear": Architecture((group(_FIVE, scale=1.5), group(_FOUR)), widths=(1,)),
     "three groups": Architecture(
-        (TapGroup(("relu3_2",)), TapGroup(_FOUR, scale=0.7), TapGroup(_FIVE, scale=1.3)),
+        (group(("relu3_2",)), group(_FOUR, scale=0.7), group(_FIVE, scale=1.3)),
         widths=(6, 4, 1),
         activation="softplus",
         layer_norm=True,
@@ -67,11 +101,11 @@ ARCHITECTURES = {
 
 
 def random_readout(
-    n_models: int = 3, architecture: Architecture = PAPER16, vgg: Vgg = NARROW16, seed: int = 0
+    n_models: int = 3, architecture: Architecture = PAPER16, vgg: Network = NARROW16, seed: int = 0
 ) -> Readout:
     """K readouts whose saliency varies over several nats on random features."""
     rng = np.random.default_rng(seed)
-    channels = sum(group.channels(vgg) for group in architecture.groups)
+    channels = sum(group.channels for group in architecture.groups)
     weights, biases = [], []
     for inputs, outputs in pairwise((channels, *architecture.widths)):
         scale = np.sqrt(2 / inputs)
@@ -99,14 +133,20 @@ def group_sizes(architecture: Architecture, size: tuple[int, int]) -> list[tuple
     ]
 
 
+def cells_of(group: TapGroup, size: tuple[int, int]) -> tuple[int, int]:
+    """Rows and columns of a group of VGG's layers for a network input of (width, height)."""
+    columns, rows = (-(-px // round(group.stride_px)) for px in size)
+    return rows, columns
+
+
 def card_of(
-    readout: Readout, backbone: Backbone, name: str = "tiny", n_folds: int | None = None
+    readout: Readout, backbone: StoredBackbone, name: str = "tiny", n_folds: int | None = None
 ) -> Card:
     return Card(
         name=name,
         description="random numbers",
         license="MIT",
-        network=backbone.vgg.name,
+        network=backbone.name,
         backbone_checksum=backbone.checksum,
         architecture=readout.architecture,
         longer_side_px=64,
@@ -125,7 +165,7 @@ def tiny_model(
     readout = random_readout(n_models, architecture)
     return Model(
         card=card_of(readout, backbone, n_folds=n_folds),
-        vgg=backbone.vgg,
+        backbone=backbone,
         readout=readout,
         center_bias=load_center_bias("gaussian"),
         engine=create_engine(backbone, engine, threads=1),
@@ -134,7 +174,7 @@ def tiny_model(
 
 
 def write_features(
-    folder: Path, name: str, vgg: Vgg, stacked: NDArray[np.floating], size: tuple[int, int]
+    folder: Path, name: str, vgg: Network, stacked: NDArray[np.floating], size: tuple[int, int]
 ) -> ImageFeatures:
     """Features of an image as the cache keeps them, from VGG's distinct taps on one grid."""
     files = {}
@@ -142,7 +182,7 @@ def write_features(
     for tap, part in zip(vgg.stored_taps(), parts, strict=True):
         files[tap] = folder / tap / f"{name}.npy"
         write_feature_map(files[tap], part)
-    return ImageFeatures(files, size)
+    return ImageFeatures(files, size, vgg.relu_inputs)
 
 
 def write_photos(folder: Path, sizes: list[tuple[int, int]], seed: int = 0) -> list[Path]:

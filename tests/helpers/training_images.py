@@ -33,7 +33,7 @@ def made_up(
     for i in range(n_images):
         place = (rng.integers((6, 4)) + 0.5) / (6, 4)  # the center of a cell of block 5
         features = tuple(
-            _features(folder / f"{seed}" / f"group{g}", i, group.taps, size, place, rng)
+            _features(folder / f"{seed}" / f"group{g}", i, group.names, size, place, rng)
             for g, (group, size) in enumerate(
                 zip(architecture.groups, group_sizes(architecture, SIZE), strict=True)
             )
@@ -56,16 +56,15 @@ def _features(
 ) -> ImageFeatures:
     files = {}
     for tap in replace(NARROW16, taps=taps).stored_taps():
-        stride = 2 ** (int(tap[4]) - 1)
-        width, height = (-(-px // stride) for px in size)
-        maps = rng.normal(0, 1, (NARROW16.tap_width(tap), height, width))
+        width, height = (NARROW16.cells(tap, px) for px in size)
+        maps = rng.normal(0, 1, (NARROW16.tap(tap).channels, height, width))
         if tap.startswith("relu"):
             maps = np.maximum(maps, 0)
         column, row = (place * (width, height)).astype(int)
         maps[2, row, column] += 30
         files[tap] = folder / tap / f"{number}.npy"
         write_feature_map(files[tap], maps.astype(np.float16))
-    return ImageFeatures(files, size)
+    return ImageFeatures(files, size, NARROW16.relu_inputs)
 
 
 def mirror(image: TrainingImage, folder: Path) -> TrainingImage:
@@ -76,7 +75,7 @@ def mirror(image: TrainingImage, folder: Path) -> TrainingImage:
         for tap, path in one.files.items():
             files[tap] = folder / f"group{g}" / tap / path.name
             write_feature_map(files[tap], np.array(one.tensor(tap))[:, :, ::-1])
-        features.append(ImageFeatures(files, one.input_size))
+        features.append(ImageFeatures(files, one.input_size, one.relu_inputs))
     width, _ = image.features[0].input_size
     row, column = np.divmod(image.pixels, width)
     pixels = (row * width + width - 1 - column).astype(np.int32)
@@ -101,7 +100,7 @@ def new_network(
 ) -> ReadoutNetwork:
     """A network for made-up images; without `deviation`, channels have several."""
     rng = np.random.default_rng(0)
-    channels = [group.channels(NARROW16) for group in architecture.groups]
+    channels = [group.channels for group in architecture.groups]
     return ReadoutNetwork(
         architecture,
         [
@@ -122,7 +121,7 @@ def maps_of(
     found: list[dict[str, NDArray[np.float64]]] = []
     for group, features in zip(architecture.groups, image.features, strict=True):
         named = {}
-        for tap in group.taps:
+        for tap in group.names:
             source = tap if tap in features.files else tap.replace("relu", "conv")
             stored = np.load(features.files[source]).astype(np.float64)
             named[tap] = stored if source == tap else np.maximum(stored, 0)

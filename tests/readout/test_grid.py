@@ -1,12 +1,15 @@
 """Where cells lie: against receptive fields counted pixel by pixel, linear ramps and SciPy."""
 
+from itertools import takewhile
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter1d
 
-from deepgaze2.features.vgg import VGG16, VGG19, Vgg
+from deepgaze2.features.network import Convolution, MaxPooling, Network
+from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.readout.grid import (
     block_size,
     block_stride,
@@ -20,28 +23,33 @@ from deepgaze2.readout.grid import (
 sizes = st.integers(16, 700)
 
 
-def receptive_field(vgg: Vgg, block: int, cell: int) -> tuple[int, int]:
+def receptive_field(vgg: Network, block: int, cell: int) -> tuple[int, int]:
     """First and last input pixel that the first convolution of a block sees at a cell."""
     low, high = cell - 1, cell + 1
-    for widths in reversed(vgg.blocks[: block - 1]):
-        low, high = 2 * low, 2 * high + 1  # pooling
-        low, high = low - len(widths), high + len(widths)
+    before = list(takewhile(lambda node: node.name != f"conv{block}_1", vgg.nodes))
+    for node in reversed(before):
+        if isinstance(node.operation, MaxPooling):
+            low, high = 2 * low, 2 * high + 1
+        elif isinstance(node.operation, Convolution):
+            low, high = low - 1, high + 1
     return low, high
 
 
 @pytest.mark.parametrize("vgg", [VGG16, VGG19])
 @pytest.mark.parametrize("block", [1, 2, 3, 4, 5])
-def test_cells_lie_at_the_centers_of_their_receptive_fields(vgg: Vgg, block: int) -> None:
+def test_cells_lie_at_the_centers_of_their_receptive_fields(vgg: Network, block: int) -> None:
     centers = cell_centers_px(500, block)
     for cell, center in enumerate(centers):
         assert center == sum(receptive_field(vgg, block, cell)) / 2
+    tap = vgg.tap(f"relu{block}_1")
+    assert (tap.stride_px, tap.offset_px) == (centers[1] - centers[0], centers[0])
 
 
 def test_the_documents_examples() -> None:
     np.testing.assert_array_equal(cell_centers_px(64, 2)[:3], [0.5, 2.5, 4.5])
     np.testing.assert_array_equal(cell_centers_px(64, 5)[:3], [7.5, 23.5, 39.5])
     cells = np.arange(block_size(384, 2))
-    np.testing.assert_array_equal(scaled_grid(384, 384, 5, 2), (cells - 3.5) / 8)
+    np.testing.assert_array_equal(scaled_grid(384, 384, 16, 7.5, 2), (cells - 3.5) / 8)
 
 
 @given(input_px=st.integers(1, 5000), block=st.integers(1, 5))
@@ -65,7 +73,8 @@ def test_a_ramp_over_the_image_stays_where_it_is(
     """Interpolation by the ratio of sizes would stretch it where ceil-mode pooling matters."""
     coarse = (cell_centers_px(scaled_px, block) + 0.5) / scaled_px  # as shares of the image
     fine = (cell_centers_px(input_px, grid_block) + 0.5) / input_px
-    positions = scaled_grid(input_px, scaled_px, block, grid_block)
+    stride_px = 2 ** (block - 1)
+    positions = scaled_grid(input_px, scaled_px, stride_px, (stride_px - 1) / 2, grid_block)
     expected = slope * np.clip(fine, coarse[0], coarse[-1]) + 1
     found = interpolation_matrix(positions, len(coarse)) @ (slope * coarse + 1)
     np.testing.assert_allclose(found, expected, atol=1e-9)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deepgaze2.features.vgg import Vgg
+from deepgaze2.features.network import Network
+from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.readout.activations import ACTIVATIONS
 from deepgaze2.readout.architecture import Architecture, paper_architecture
 from deepgaze2.readout.numpy_readout import saliency
@@ -18,6 +19,7 @@ from helpers.small_models import (
     NARROW16,
     NARROW19,
     PAPER16,
+    conv_shapes,
     group_sizes,
     random_readout,
 )
@@ -33,7 +35,7 @@ class Taps:
 
 
 def random_taps(
-    size: tuple[int, int], architecture: Architecture = PAPER16, vgg: Vgg = NARROW16
+    size: tuple[int, int], architecture: Architecture = PAPER16, vgg: Network = NARROW16
 ) -> Taps:
     """Features for a network input of (width, height), or what becomes of it in other groups."""
     rng = np.random.default_rng(0)
@@ -42,7 +44,7 @@ def random_taps(
     stored, maps = [], []
     for width, height in sizes:
         named = {}
-        for name, (channels, _) in vgg.conv_shapes().items():
+        for name, (channels, _) in conv_shapes(vgg).items():
             stride = 2 ** (int(name[4]) - 1)
             shape = channels, -(-height // stride), -(-width // stride)
             named[name] = rng.normal(20, 100, shape).astype(np.float32).astype(np.float64)
@@ -94,7 +96,7 @@ def test_the_order_of_groups_is_that_of_the_channels() -> None:
     """Two readouts whose groups and first weights are swapped alike say the same."""
     one, other = ARCHITECTURES["blocks 4 and 5"].groups
     readout = random_readout(2, Architecture((one, other)))
-    channels = one.channels(NARROW16)
+    channels = one.channels
     swapped = replace(
         readout,
         architecture=Architecture((other, one)),
@@ -143,8 +145,8 @@ def test_a_position_without_activity_survives_layer_normalization() -> None:
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("layer_norm", [False, True])
 def test_vggs_2560_channels_keep_their_precision(layer_norm: bool, activation: str) -> None:
-    wide = Vgg("wide", ((3,), (3,), (3,), (3,), (512,) * 3), NARROW16.taps)
-    architecture = replace(PAPER16, layer_norm=layer_norm, activation=activation)
+    wide = vgg_network("wide", ((3,), (3,), (3,), (3,), (512,) * 3), NARROW16.taps)
+    architecture = replace(paper_architecture(wide), layer_norm=layer_norm, activation=activation)
     taps = random_taps((64, 48), vgg=wide)
     readout = random_readout(3, architecture, wide)
     expected = float64_model.saliency(readout, taps.maps, taps.sizes)

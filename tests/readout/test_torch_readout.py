@@ -15,7 +15,14 @@ from deepgaze2.readout.layout import Layout, layout
 from deepgaze2.readout.numpy_readout import saliency
 from deepgaze2.readout.torch_readout import ReadoutNetwork, blur_matrix, parameters_of, readout_of
 from helpers import float64_model
-from helpers.small_models import ARCHITECTURES, NARROW16, PAPER16, group_sizes, random_readout
+from helpers.small_models import (
+    ARCHITECTURES,
+    NARROW16,
+    PAPER16,
+    cells_of,
+    group_sizes,
+    random_readout,
+)
 from helpers.training_images import double_readout, new_network
 
 KINDS = pytest.mark.parametrize("kind", ARCHITECTURES)
@@ -29,25 +36,27 @@ def random_maps(architecture: Architecture, size: tuple[int, int]) -> Maps:
     for group, (width, height) in zip(
         architecture.groups, group_sizes(architecture, size), strict=True
     ):
-        shape = -(-height // group.stride_px), -(-width // group.stride_px)
+        shape = cells_of(group, (width, height))
         named: dict[str, NDArray[np.float64]] = {}
-        for tap in group.taps:
+        for tap in group.names:
             conv = tap.replace("relu", "conv")
-            named.setdefault(conv, rng.normal(20, 80, (NARROW16.tap_width(tap), *shape)))
+            named.setdefault(conv, rng.normal(20, 80, (NARROW16.tap(tap).channels, *shape)))
             named[tap] = named[conv] if tap == conv else np.maximum(named[conv], 0)
         found.append(named)
     return found
 
 
 def layout_of(architecture: Architecture, size: tuple[int, int]) -> Layout:
-    return layout(architecture, tuple(group_sizes(architecture, size)), architecture.grid_block)
+    sizes = tuple(group_sizes(architecture, size))
+    cells = tuple(map(cells_of, architecture.groups, sizes))
+    return layout(architecture, sizes, cells, architecture.grid_block)
 
 
 def as_tensors(
     architecture: Architecture, maps: Maps, dtype: torch.dtype
 ) -> list[list[torch.Tensor]]:
     return [
-        [torch.from_numpy(named[tap]).to(dtype) for tap in group.taps]
+        [torch.from_numpy(named[tap]).to(dtype) for tap in group.names]
         for group, named in zip(architecture.groups, maps, strict=True)
     ]
 
@@ -90,7 +99,7 @@ def test_training_on_the_readouts_grid_is_prediction(kind: str, size: tuple[int,
     maps = random_maps(architecture, size)
     stored = [{tap: tensor.astype(np.float32) for tap, tensor in named.items()} for named in maps]
     expected = saliency(readout, stored, sizes)
-    cuts = np.cumsum([group.channels(NARROW16) for group in architecture.groups])[:-1]
+    cuts = np.cumsum([group.channels for group in architecture.groups])[:-1]
     network = ReadoutNetwork(architecture, np.split(readout.tap_deviation, cuts))
     for k in range(3):
         vector = torch.from_numpy(parameters_of(network, readout, k))
@@ -239,7 +248,7 @@ def test_every_readout_begins_alive(kind: str, seed: int) -> None:
     network = new_network(architecture)
     size, rng = (256, 192), np.random.default_rng(seed)
     features = [
-        [torch.from_numpy(rng.normal(0, 1, (group.channels(NARROW16), *group.shape(own)))).float()]
+        [torch.from_numpy(rng.normal(0, 1, (group.channels, *cells_of(group, own)))).float()]
         for group, own in zip(architecture.groups, group_sizes(architecture, size), strict=True)
     ]
     values = network.named(torch.from_numpy(network.initial(seed)))

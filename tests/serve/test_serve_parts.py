@@ -18,6 +18,7 @@ from deepgaze2.density.cells import cell_masses, layers
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.serve.http import server
 from deepgaze2.serve.http.app import _facts
 from deepgaze2.serve.http.hosts import host_name, is_loopback
 from deepgaze2.serve.http.options import Options
@@ -149,3 +150,19 @@ def test_a_card_that_is_served_names_no_image() -> None:
     served = _facts(card)
     assert served["training"] == {"images": 2}
     assert "secret.png" not in str(served)
+
+
+def test_the_worker_is_told_the_network_that_is_named_with_a_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without it, it would refuse to run the code of a network of the user's own."""
+    told: list[str] = []
+
+    def refuse(models: list[str], *_: object) -> None:
+        told.extend(models)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "Dispatcher", refuse)
+    with pytest.raises(KeyboardInterrupt):
+        server.run(["deepgaze2@python:module.function"], Limits())
+    assert told == ["deepgaze2@python:module.function"]

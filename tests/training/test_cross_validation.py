@@ -383,7 +383,7 @@ def test_unit_variance_is_over_the_training_images_or_a_folders(world: World) ->
         for checkpoint in (world.folder / "model" / "checkpoints").iterdir():
             checkpoint.unlink()
     assert not np.allclose(deviations[0], deviations[1], rtol=1e-2)
-    assert len(deviations[0]) == sum(NARROW16.tap_widths())
+    assert len(deviations[0]) == sum(NARROW16.tap(name).channels for name in NARROW16.taps)
 
 
 def test_seeds_decide_parts_and_starts(world: World) -> None:

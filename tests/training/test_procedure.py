@@ -61,7 +61,7 @@ def train(
     center_bias: str | None = None,
     **options: Any,
 ) -> Card:
-    recipe = replace(paper_recipe(backbone.vgg), finetuning=settings, longer_side_px=96)
+    recipe = replace(paper_recipe(backbone), finetuning=settings, longer_side_px=96)
     training = Training(recipe, **({"n_folds": 2} | options))
     card, _ = train_model(dataset, backbone, folder, training, name="mine", center_bias=center_bias)
     return card

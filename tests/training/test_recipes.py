@@ -4,20 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from deepgaze2.features.backbone import find_backbone
-from deepgaze2.features.vgg import VGG16, VGG19, Vgg
+from deepgaze2.features.backbone import find_stored_backbone
+from deepgaze2.features.network import Network
+from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.training.recipes import CONTINUED, RECIPES, continued_recipe, paper_recipe
 from helpers.small_models import ARCHITECTURES, card_of, random_backbone, random_readout
 
 
 @pytest.mark.parametrize("vgg", [VGG16, VGG19], ids=lambda vgg: vgg.name)
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_recipes_layers_are_the_networks(name: str, vgg: Vgg) -> None:
-    backbone = replace(find_backbone("vgg16"), vgg=vgg)
-    architecture = RECIPES[name](vgg).architecture
-    assert backbone.with_taps(architecture.taps).vgg.taps == architecture.taps
+def test_every_recipes_layers_are_the_networks(name: str, vgg: Network) -> None:
+    backbone = replace(find_stored_backbone("vgg16"), network=vgg)
+    architecture = RECIPES[name](backbone).architecture
+    assert backbone.with_taps(architecture.taps).taps == architecture.taps
     for group in architecture.groups:
-        assert len({tap[4] for tap in group.taps}) == 1, "a group has one grid"
+        assert len({name[4] for name in group.names}) == 1, "a group has one grid"
     assert architecture.groups[0].scale == 1
     assert architecture.widths[-1] == 1
 
@@ -26,8 +27,8 @@ def test_the_papers_readout_is_section_2_1s() -> None:
     recipe = paper_recipe(VGG19)
     architecture = recipe.architecture
     (group,) = architecture.groups
-    assert group.taps == ("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_4")
-    assert group.channels(VGG19) == 2560
+    assert group.names == ("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_4")
+    assert group.channels == 2560
     assert (architecture.widths, architecture.grid_block) == ((16, 32, 2, 1), 2)
     assert (architecture.activation, architecture.layer_norm) == ("relu", False)
     assert recipe.learn_sigma

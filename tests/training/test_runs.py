@@ -150,7 +150,12 @@ def stuck(run: Run, mark: Path) -> Run:
 
     def wait(images: Any) -> Any:
         return [
-            replace(i, features=tuple(Stuck(f.files, f.input_size, mark) for f in i.features))
+            replace(
+                i,
+                features=tuple(
+                    Stuck(f.files, f.input_size, f.relu_inputs, mark) for f in i.features
+                ),
+            )
             for i in images
         ]
 

@@ -12,13 +12,12 @@ from PIL import Image, ImageOps
 
 from deepgaze2.data.dataset import Dataset, Stimuli
 from deepgaze2.density.center_bias import load_center_bias
-from deepgaze2.readout.architecture import TapGroup
 from deepgaze2.training.images import fixated_pixels, load_features
 from deepgaze2.training.objective import Objective
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import Recipe
 from helpers.small_datasets import fixations_at
-from helpers.small_models import ARCHITECTURES, PAPER16, random_backbone, write_photos
+from helpers.small_models import ARCHITECTURES, PAPER16, group, random_backbone, write_photos
 from helpers.training_images import made_up, maps_of, new_network
 
 SIZES = [(96, 64), (64, 96), (97, 61), (200, 150)]
@@ -59,16 +58,16 @@ def test_features_are_read_in_the_order_of_the_taps(tmp_path: Path, kind: str) -
     architecture = ARCHITECTURES[kind]
     (image,) = made_up(tmp_path, 1, architecture)
     found = load_features(image, architecture)
-    for tensors, group, maps in zip(
+    for tensors, read, maps in zip(
         found, architecture.groups, maps_of(image, architecture), strict=True
     ):
-        for tap, tensor in zip(group.taps, tensors, strict=True):
+        for tap, tensor in zip(read.names, tensors, strict=True):
             assert tensor.dtype == torch.float16
             np.testing.assert_array_equal(tensor.numpy(), maps[tap])
 
 
 def test_a_relu_is_its_convolutions_where_that_is_stored(tmp_path: Path) -> None:
-    architecture = replace(PAPER16, groups=(TapGroup(("relu5_1", "conv5_1")),))
+    architecture = replace(PAPER16, groups=(group(("relu5_1", "conv5_1")),))
     (image,) = made_up(tmp_path, 1, architecture)
     assert list(image.features[0].files) == ["conv5_1"]
     ((rectified, raw),) = load_features(image, architecture)

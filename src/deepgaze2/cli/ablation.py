@@ -10,10 +10,12 @@ from deepgaze2.cli.study import announcer, study_options
 from deepgaze2.cli.train import require_torch
 from deepgaze2.errors import WeightsError
 from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.networks import NETWORKS
+from deepgaze2.features.weights.importers import import_weights
 from deepgaze2.support.files import locked
 
 if TYPE_CHECKING:
-    from deepgaze2.features.cache import Network
+    from deepgaze2.features.backbone import Backbone
     from deepgaze2.training.studies.ablation import Ablation
 
 
@@ -78,12 +80,10 @@ def ablation(
         click.echo(path)
 
 
-def _networks(alexnet: Path | None, vgg19: str | None) -> "list[Network]":
-    networks: list[Network] = [find_backbone("vgg16")]
+def _networks(alexnet: Path | None, vgg19: str | None) -> "list[Backbone]":
+    networks: list[Backbone] = [find_backbone("vgg16")]
     if alexnet is not None:
-        from deepgaze2.features.alexnet import read_alexnet
-
-        networks.insert(0, read_alexnet(alexnet))
+        networks.insert(0, import_weights(alexnet, [NETWORKS["alexnet"]]))
     if vgg19 is not None:
         networks.append(find_backbone(vgg19))
         if (name := networks[-1].name) != "vgg19":

@@ -8,7 +8,7 @@ import click
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.study import announcer, study_options
 from deepgaze2.cli.train import require_torch
-from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.backbone import find_stored_backbone
 from deepgaze2.support.files import locked
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def search_taps(
     from deepgaze2.training.studies.tap_search import search_taps as search
     from deepgaze2.training.studies.tap_search import write_tap_search
 
-    weights, announce = find_backbone(backbone), announcer()
+    weights, announce = find_stored_backbone(backbone), announcer()
     with locked(output.resolve()):
         result = search(
             open_ready(source, table),

@@ -12,7 +12,7 @@ from deepgaze2.cli.dataset_source import as_typed, open_ready, table_options
 from deepgaze2.cli.evaluate import as_text, card_scores, write_report
 from deepgaze2.density.center_bias import PACKAGED
 from deepgaze2.errors import ModelError
-from deepgaze2.features.backbone import find_backbone
+from deepgaze2.features.backbone import PYTHON, find_backbone
 from deepgaze2.store import find_model, read_card, read_readout, write_card
 from deepgaze2.support.files import locked
 from deepgaze2.training.optim.optimizers import OPTIMIZERS
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _RECIPES = ("plus", "paper")
 _WANTED = (
-    *("pretrain", "start", "recipe", "backbone", "folds", "seeds", "epochs", "stop_as_paper"),
-    *("optimizer", "final_relu", "normalize_over", "seed"),
+    *("pretrain", "start", "recipe", "backbone", "taps", "folds", "seeds", "epochs"),
+    *("stop_as_paper", "optimizer", "final_relu", "normalize_over", "seed"),
 )
 """Options that decide the training."""
 
@@ -65,7 +65,16 @@ _WANTED = (
     help="Configuration: `paper` is the paper's, `plus` explains more.  [default: plus]",
 )
 @click.option("--name", help="Name of the model.  [default: the folder's name]")
-@click.option("--backbone", help="vgg16, vgg19 or a file.  [default: vgg16]")
+@click.option(
+    "--backbone",
+    help="Network to read: vgg16, vgg19, a file of weights, or a network of your own,"
+    " python:MODULE.FUNCTION, which returns a torch.nn.Module.  [default: vgg16]",
+)
+@click.option(
+    "--taps",
+    metavar="LAYER,LAYER...",
+    help="Names of the network's layers to read.  [default: the paper's]",
+)
 @click.option(
     "--folds",
     type=click.IntRange(2),
@@ -142,7 +151,7 @@ def train(
     wanted = {key: options.pop(key) for key in _WANTED}
     _refuse_contradictions(wanted)
     began = _start(wanted["start"], output) if wanted["start"] else None
-    weights = began[2] if began else find_backbone(wanted["backbone"] or "vgg16")
+    weights = began[2] if began else _network(wanted["backbone"] or "vgg16", wanted["taps"])
     dataset = open_ready(source, options)
     training = _training(wanted, weights, dataset, began)
     with locked(output.resolve()):
@@ -159,7 +168,7 @@ def train(
         remove_checkpoints(output)  # the report may have been interrupted, too
     click.echo(
         "score it on other images with: "
-        f"deepgaze2 evaluate {shlex.quote(str(output))} {as_typed(source, options)}"
+        f"deepgaze2 evaluate {shlex.quote(_named(output, card))} {as_typed(source, options)}"
     )
 
 
@@ -173,10 +182,20 @@ def require_torch() -> None:
         ) from error
 
 
+def _network(name: str, taps: str | None) -> "Backbone":
+    """Return the network to read, at the layers that are asked for."""
+    backbone = find_backbone(name)
+    if taps:
+        return backbone.with_taps(tuple(tap.strip() for tap in taps.split(",")))
+    if not backbone.taps:
+        raise ModelError(f"--taps: say which layers of {name} to read: --taps LAYER,LAYER...")
+    return backbone
+
+
 def _refuse_contradictions(wanted: Mapping[str, Any]) -> None:
     if wanted["stop_as_paper"] and wanted["epochs"]:
         raise ModelError("--stop-as-paper: decides the number of epochs; leave --epochs out")
-    for key in ("recipe", "backbone", "normalize_over"):
+    for key in ("recipe", "backbone", "taps", "normalize_over"):
         if wanted["start"] and wanted[key] is not None:
             raise ModelError(
                 f"--{key.replace('_', '-')}: a model that goes on from another keeps its network,"
@@ -195,7 +214,7 @@ def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
     card = read_card(folder)
     before = tuple(card.training.get("seen_before", ()))
     start = Start(read_readout(folder, card), card.name, card.folds, before)
-    return card, start, backbone_of(folder, card)
+    return card, start, backbone_of(model, card)
 
 
 def _training(
@@ -211,7 +230,7 @@ def _training(
         _note_seen(began[1], dataset)
         recipe = continued_recipe(began[0], len(dataset.stimuli))
     else:
-        recipe = RECIPES[wanted["recipe"] or "plus"](backbone.vgg)
+        recipe = RECIPES[wanted["recipe"] or "plus"](backbone)
     return Training(
         _changed(recipe, wanted),
         pretrain=open_ready(wanted["pretrain"], {}) if wanted["pretrain"] else None,
@@ -290,12 +309,17 @@ def _warn_if_worthless(trained: "Trained") -> None:
         )
 
 
+def _named(folder: Path, card: "Card") -> str:
+    """Return the model's name for commands, with the network if that is the user's own."""
+    return f"{folder}@{card.network}" if card.network.startswith(PYTHON) else str(folder)
+
+
 def _report(card: "Card", folder: Path, dataset: "Dataset") -> None:
     """Score the model's images by the readouts that have not seen them."""
     from deepgaze2.evaluation.evaluation import evaluate
 
     # Resolved, so that a folder named like a packaged model or a rival is the folder.
-    evaluation = evaluate([str(folder.resolve())], dataset)
+    evaluation = evaluate([_named(folder.resolve(), card)], dataset)
     click.echo(as_text(evaluation.report))
     write_report(evaluation, folder / "report")
     write_card(folder, replace(card, scores=card_scores(evaluation.report)))

@@ -11,21 +11,21 @@ from deepgaze2.features.backbone import (
     stored_backbone_paths,
     write_backbone,
 )
-from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.weights.importers import import_weights
-from deepgaze2.features.weights.published import SOURCES, fetch_backbone
+from deepgaze2.features.weights.published import FETCHED, SOURCES, fetch_backbone
 
 
 @click.group()
 def weights() -> None:
-    """Fetch, import and list the weights of VGG networks.
+    """Fetch, import and list the weights of networks.
 
     VGG-16 is packaged and needs none of this; VGG-19, the paper's network, is not packaged.
     """
 
 
 @weights.command()
-@click.argument("name", type=click.Choice(sorted(NETWORKS)))
+@click.argument("name", type=click.Choice(FETCHED))
 @click.option(
     "--source",
     type=click.Choice(SOURCES),
@@ -57,7 +57,7 @@ def import_(file: Path, output: Path | None) -> None:
     torchvision's or Caffe's names. The network is told from its layers.
     """
     backbone = import_weights(file)
-    target = output or cached_backbone_path(backbone.vgg.name)
+    target = output or cached_backbone_path(backbone.name)
     write_backbone(backbone, target)
     _show(target)
 
@@ -72,7 +72,8 @@ def list_() -> None:
     for name in sorted(NETWORKS):
         paths = stored_backbone_paths(name)
         if not paths:
-            click.echo(f"{name}: not here; get it with `deepgaze2 weights fetch {name}`")
+            how = f"fetch {name}" if name in FETCHED else "import FILE"
+            click.echo(f"{name}: not here; get it with `deepgaze2 weights {how}`")
         for path in paths:
             try:
                 _show(path)
@@ -82,7 +83,7 @@ def list_() -> None:
 
 def _show(path: Path) -> None:
     backbone = read_backbone(path)
-    click.echo(f"{backbone.vgg.name}: {path}")
+    click.echo(f"{backbone.name}: {path}")
     click.echo(f"  size      {path.stat().st_size / 1e6:.1f} MB")
     click.echo(f"  checksum  {backbone.checksum}")
     click.echo(f"  origin    {backbone.origin}")

@@ -4,8 +4,6 @@ A candidate predicts the fixations on the images of one data set. None of its pr
 made from fixations on the same image by the subject who is predicted.
 """
 
-import importlib
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -26,9 +24,10 @@ from deepgaze2.references.references import References
 from deepgaze2.rivals import RIVALS, Rival
 from deepgaze2.rivals.fitted.fitted_maps import FittedMaps
 from deepgaze2.rivals.fitted.map_files import open_maps
-from deepgaze2.store import CARD_FILE, Card, packaged_models
+from deepgaze2.store import CARD_FILE, Card, packaged_models, split_name
 from deepgaze2.support.files import sha256_of
 from deepgaze2.support.identity import checksum, code_version
+from deepgaze2.support.python_objects import imported
 
 Map = NDArray[np.floating]
 
@@ -87,7 +86,7 @@ def refuse_unknown(name: str) -> None:
     with_file = [key for key, entry in RIVALS.items() if entry.weights]
     if name in names or (prefix in (*_PLACES, *with_file) and rest):
         return
-    if (Path(name) / CARD_FILE).is_file():
+    if (Path(split_name(name)[0]) / CARD_FILE).is_file():
         return
     nearest = get_close_matches(name.lower(), names, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"give one of {', '.join(names)}."
@@ -133,7 +132,7 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
             return _fitted(name, files.saliency, references, identity)
         return Candidate(name, lambda i: [View(files.log_density(i))], identity)
     if prefix == "python":
-        return function_candidate(_imported(name, rest), name, references)
+        return function_candidate(imported(name, rest), name, references)
     return _our_model(name, references, engine)
 
 
@@ -266,19 +265,6 @@ def function_candidate(
     if abs(float(logsumexp(compute(0).astype(np.float64)))) <= _MAX_LOG_MASS:
         return Candidate(name, lambda i: [View(compute(i))], "")
     return _fitted(name, compute, references, "")
-
-
-def _imported(name: str, path: str) -> Callable[[NDArray[np.uint8]], Map]:
-    """Return a function of a module, which may lie in the working folder."""
-    module, _, function_name = path.rpartition(".")
-    sys.path.insert(0, "")  # as `python -m` has it
-    try:
-        function: Callable[..., Map] = getattr(importlib.import_module(module), function_name)
-    except Exception as error:  # whatever running somebody's module raises
-        raise ModelError(f"{name}: cannot be imported ({error}); give MODULE.FUNCTION") from error
-    finally:
-        sys.path.remove("")
-    return function
 
 
 def _map_of(compute: Callable[[NDArray[np.uint8]], Map], references: References, i: int) -> Map:

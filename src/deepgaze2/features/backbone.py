@@ -1,4 +1,4 @@
-"""The frozen VGG weights: read, checked, found and written.
+"""The frozen network: what every backbone is, and those whose weights are kept in files.
 
 Whatever convention a published file has, here there is one: the network's input is RGB,
 0 to 255, minus `input_mean`; nothing else is done to it.
@@ -6,45 +6,93 @@ Whatever convention a published file has, here there is one: the network's input
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from deepgaze2.errors import ModelError, WeightsError
-from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.errors import WeightsError
+from deepgaze2.features.network import Network, Tap, distinct
+from deepgaze2.features.networks import NETWORKS
 from deepgaze2.support.files import ASSETS, cache_directory, written_atomically
 
 _PACKAGED = ASSETS / "backbones"
 
+PYTHON = "python:"
+"""How names of networks of the user's own begin."""
+
+
+class Backbone(Protocol):
+    """A frozen network from an image to feature maps, read at some of its layers."""
+
+    @property
+    def name(self) -> str:
+        """The network's name; `find_backbone` finds it by that."""
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of all that decides the features, 64 hexadecimal digits."""
+
+    @property
+    def origin(self) -> str:
+        """Where the weights come from, for people."""
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The layers that are read, in the order of the readout's input channels."""
+
+    @property
+    def relu_inputs(self) -> Mapping[str, str]:
+        """Of each ReLU that may be computed from the layer before it, that layer."""
+
+    @property
+    def min_side_px(self) -> int:
+        """The smallest side of an input that leaves every tap a cell."""
+
+    def tap(self, name: str) -> Tap:
+        """Return what there is to know of a layer; a ModelError says that there is none."""
+
+    def with_taps(self, taps: tuple[str, ...]) -> "Backbone":
+        """Return the same weights, read at other layers, whose names are checked."""
+
+
+def stored_taps(backbone: Backbone, taps: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return the distinct tensors behind layers, in order: an engine's features.
+
+    A layer and its own ReLU are one tensor: that before the ReLU.
+    """
+    read = backbone.with_taps(taps) if taps else backbone
+    return distinct(read.taps, read.relu_inputs)
+
 
 @dataclass(frozen=True)
-class Backbone:
-    """The weights of a VGG's convolutions.
+class StoredBackbone:
+    """A described network and its weights; a `Backbone`.
 
     Attributes
     ----------
-    vgg
+    network
         The network they belong to.
     kernels
-        By convolution name, (output channels, input channels, 3, 3), float16 or float32.
-        The input channels of `conv1_1` are R, G, B.
+        By convolution name, (output channels, input channels, h, w), float16 or float32.
+        The input channels of the first are R, G, B.
     biases
         By convolution name, (output channels,), float32.
     input_mean
-        (3,), float32: R, G and B, 0 to 255, to subtract from the image before `conv1_1`.
-        It is not folded into `conv1_1`'s bias, since zero padding stands for the mean color.
+        (3,), float32: R, G and B, 0 to 255, to subtract from the image before the network.
+        It is not folded into the first bias, since zero padding stands for the mean color.
     checksum
         SHA-256 of the network's name and the tensors, 64 hexadecimal digits.
     origin
         Where the weights come from, for people.
     """
 
-    vgg: Vgg
+    network: Network
     kernels: dict[str, NDArray[np.floating]]
     biases: dict[str, NDArray[np.float32]]
     input_mean: NDArray[np.float32]
@@ -54,39 +102,51 @@ class Backbone:
     @property
     def name(self) -> str:
         """The network's name."""
-        return self.vgg.name
+        return self.network.name
 
-    def stored_taps(self, taps: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the distinct tensors behind layers; see `with_taps` and `Vgg.stored_taps`."""
-        return self.with_taps(taps).vgg.stored_taps()
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """See `Backbone`."""
+        return self.network.taps
 
-    def with_taps(self, taps: tuple[str, ...]) -> "Backbone":
-        """Return the same weights, read at other layers, whose names are checked.
+    @property
+    def relu_inputs(self) -> Mapping[str, str]:
+        """See `Backbone`."""
+        return self.network.relu_inputs
+
+    @property
+    def min_side_px(self) -> int:
+        """See `Backbone`."""
+        return self.network.min_side_px()
+
+    def tap(self, name: str) -> Tap:
+        """See `Backbone`."""
+        return self.network.tap(name)
+
+    def with_taps(self, taps: tuple[str, ...]) -> "StoredBackbone":
+        """See `Backbone`.
 
         Raises
         ------
         ModelError
-            If a tap is no layer of the second block or a later one.
+            If a tap is no layer.
         """
-        layers = [name[4:] for name in self.vgg.conv_names() if not name.startswith("conv1_")]
-        known = {f"{kind}{layer}" for kind in ("conv", "relu") for layer in layers}
-        if unknown := [tap for tap in taps if tap not in known]:
-            raise ModelError(
-                f"{unknown[0]}: {self.vgg.name} has no such layer to read features from; give"
-                f" convB_L or reluB_L, B_L one of {', '.join(layers)}"
-            )
-        return replace(self, vgg=replace(self.vgg, taps=taps))
+        for tap in taps:
+            self.network.tap(tap)
+        return replace(self, network=replace(self.network, taps=taps))
 
 
-def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source: str) -> Backbone:
+def assemble_backbone(
+    tensors: dict[str, NDArray[np.floating]], network: Network, source: str
+) -> StoredBackbone:
     """Check a network's tensors and compute their checksum.
 
     Parameters
     ----------
     tensors
-        `convB_L.weight`, `convB_L.bias` for every convolution and `input_mean`, as in `Backbone`.
-    vgg
-        The network they must fit.
+        `NAME.weight`, `NAME.bias` for every convolution and `input_mean`, as in `StoredBackbone`.
+    network
+        The one they must fit.
     source
         What to call them in an error, usually the file's path.
 
@@ -95,19 +155,21 @@ def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source
     WeightsError
         If a tensor is missing, too many, misshapen or not finite.
     """
-    shapes = _tensor_shapes(vgg)
+    shapes = {"input_mean": (3,), **network.tensor_shapes()}
     if tensors.keys() != shapes.keys():
         name = min(tensors.keys() ^ shapes.keys())
         problem = "lacks" if name in shapes else "has an unexpected"
-        raise WeightsError(f"{source}: {problem} tensor {name} for {vgg.name}; get the file again")
-    digest = hashlib.sha256(vgg.name.encode())
+        raise WeightsError(
+            f"{source}: {problem} tensor {name} for {network.name}; get the file again"
+        )
+    digest = hashlib.sha256(network.name.encode())
     checked = {}
     for name, shape in shapes.items():
         tensor = tensors[name]
         if tensor.shape != shape or tensor.dtype.kind != "f":
             raise WeightsError(
                 f"{source}: {name} is {tensor.dtype} {tensor.shape}, "
-                f"but {vgg.name} needs floats {shape}"
+                f"but {network.name} needs floats {shape}"
             )
         keeps_half = name.endswith(".weight") and tensor.dtype == np.float16
         tensor = np.ascontiguousarray(tensor, dtype="<f2" if keeps_half else "<f4")
@@ -115,24 +177,17 @@ def assemble_backbone(tensors: dict[str, NDArray[np.floating]], vgg: Vgg, source
             raise WeightsError(f"{source}: {name} holds NaN or infinity; get the file again")
         digest.update(tensor.tobytes())
         checked[name] = tensor
-    return Backbone(
-        vgg=vgg,
-        kernels={name: checked[f"{name}.weight"] for name in vgg.conv_names()},
-        biases={name: checked[f"{name}.bias"] for name in vgg.conv_names()},
+    names = [node.name for node in network.convolutions()]
+    return StoredBackbone(
+        network=network,
+        kernels={name: checked[f"{name}.weight"] for name in names},
+        biases={name: checked[f"{name}.bias"] for name in names},
         input_mean=checked["input_mean"],
         checksum=digest.hexdigest(),
     )
 
 
-def _tensor_shapes(vgg: Vgg) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"input_mean": (3,)}
-    for name, (out_channels, in_channels) in vgg.conv_shapes().items():
-        shapes[f"{name}.weight"] = (out_channels, in_channels, 3, 3)
-        shapes[f"{name}.bias"] = (out_channels,)
-    return shapes
-
-
-def read_backbone(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> Backbone:
+def read_backbone(path: Path, networks: Iterable[Network] = NETWORKS.values()) -> StoredBackbone:
     """Read and verify a file written by `write_backbone`.
 
     Parameters
@@ -164,16 +219,16 @@ def read_backbone(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> Ba
         raise WeightsError(
             f"{path}: not a backbone of this program; convert it with `deepgaze2 weights import`"
         ) from error
-    vgg = next((vgg for vgg in networks if vgg.name == name), None)
-    if vgg is None:
+    network = next((network for network in networks if network.name == name), None)
+    if network is None:
         raise WeightsError(f"{path}: holds the network {name}, which is not known here")
-    backbone = assemble_backbone(tensors, vgg, str(path))
+    backbone = assemble_backbone(tensors, network, str(path))
     if backbone.checksum != checksum:
         raise WeightsError(f"{path}: damaged (its checksum does not fit); get the file again")
     return replace(backbone, origin=origin)
 
 
-def write_backbone(backbone: Backbone, path: Path) -> Backbone:
+def write_backbone(backbone: StoredBackbone, path: Path) -> StoredBackbone:
     """Write float16 kernels and float32 biases; return the backbone as it was written.
 
     Raises
@@ -185,12 +240,12 @@ def write_backbone(backbone: Backbone, path: Path) -> Backbone:
     """
     tensors: dict[str, NDArray[np.floating]] = {"input_mean": backbone.input_mean}
     with np.errstate(over="ignore"):  # an overflow is infinite, which is refused next
-        for name in backbone.vgg.conv_names():
-            tensors[f"{name}.weight"] = backbone.kernels[name].astype(np.float16)
+        for name, kernel in backbone.kernels.items():
+            tensors[f"{name}.weight"] = kernel.astype(np.float16)
             tensors[f"{name}.bias"] = backbone.biases[name]
-    rounded = assemble_backbone(tensors, backbone.vgg, f"{path} in float16")
+    rounded = assemble_backbone(tensors, backbone.network, f"{path} in float16")
     about = {
-        "network": rounded.vgg.name,
+        "network": rounded.name,
         "checksum": rounded.checksum,
         "origin": backbone.origin,
     }
@@ -213,7 +268,9 @@ def stored_backbone_paths(name: str) -> list[Path]:
 
 
 def find_backbone(name_or_path: str | Path = "vgg16") -> Backbone:
-    """Read a backbone by its network's name (packaged or in the cache) or by its path.
+    """Open a backbone by its network's name (packaged or in the cache) or by its path.
+
+    `python:module.function` is a network of the user's own, see `python_backbone`.
 
     Raises
     ------
@@ -221,11 +278,21 @@ def find_backbone(name_or_path: str | Path = "vgg16") -> Backbone:
         If there is none, or it is damaged.
     """
     name = str(name_or_path)
+    if name.startswith(PYTHON):
+        from deepgaze2.features.python_backbone import python_backbone
+
+        return python_backbone(name)
+    return find_stored_backbone(name_or_path)
+
+
+def find_stored_backbone(name_or_path: str | Path) -> StoredBackbone:
+    """Read a backbone by its network's name or by its path; see `find_backbone`."""
+    name = str(name_or_path)
     if name not in NETWORKS:
         return read_backbone(Path(name_or_path))
     if paths := stored_backbone_paths(name):
         return read_backbone(paths[0])
     raise WeightsError(
-        f"{name}: its weights are not here; run `deepgaze2 weights fetch {name}`, or, offline, "
-        f"`deepgaze2 weights import FILE` with a Keras or torchvision file from another machine"
+        f"{name}: its weights are not here; `deepgaze2 weights list` says how to get them, or,"
+        " offline, run `deepgaze2 weights import FILE` with a file from another machine"
     )

@@ -12,19 +12,19 @@ a file, `cache_contents` how old ones are removed.
 """
 
 import hashlib
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import DataError, ModelError
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import Backbone, stored_taps
 from deepgaze2.features.cache_admin import remove_leftovers
 from deepgaze2.features.cache_files import read_feature_map, verify, write_feature_map
 from deepgaze2.features.engines import Engine, create_engine
@@ -33,12 +33,6 @@ from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory, claimed
 from deepgaze2.support.progress import Progress
-
-if TYPE_CHECKING:
-    from deepgaze2.features.alexnet import AlexNet
-
-Network: TypeAlias = "Backbone | AlexNet"
-"""What features can be read of."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +58,28 @@ class ImageFeatures:
     Attributes
     ----------
     files
-        Where each tensor is stored, by tap. A ReLU's may be missing if its convolution's is there.
+        Where each tensor is stored, by tap. A ReLU's may be missing if that before it is there.
     input_size
         Width and height of the network input in pixels.
+    relu_inputs
+        Of each ReLU the layer before it.
     """
 
     files: dict[str, Path]
     input_size: tuple[int, int]
+    relu_inputs: Mapping[str, str] = field(default_factory=dict)
+
+    def shape(self, tap: str) -> tuple[int, ...]:
+        """Return a tap's shape, (channels, h, w), by its file's head; see `tensor`."""
+        return verify(self.files[self._stored(tap)]).shape
+
+    def _stored(self, tap: str) -> str:
+        return tap if tap in self.files else self.relu_inputs[tap]
 
     def tensor(self, tap: str) -> NDArray[np.float16]:
         """Read a tap, (channels, h, w).
 
-        A ReLU behind a stored convolution is computed.
+        A ReLU behind a stored layer is computed.
 
         Raises
         ------
@@ -87,7 +91,7 @@ class ImageFeatures:
 
     def tensors(self, taps: Sequence[str]) -> list[NDArray[np.float16]]:
         """Read several taps, each file once; see `tensor`."""
-        stored = [tap if tap in self.files else _convolution(tap) for tap in taps]
+        stored = [self._stored(tap) for tap in taps]
         read = {name: read_feature_map(self.files[name]) for name in dict.fromkeys(stored)}
         return [
             read[name] if name == tap else _rectified(read[name])
@@ -104,7 +108,7 @@ def _rectified(features: NDArray[np.float16]) -> NDArray[np.float16]:
 
 def cache_features(
     paths: list[Path],
-    backbone: Network,
+    backbone: Backbone,
     taps: tuple[str, ...],
     view: View = View(),
     *,
@@ -121,8 +125,7 @@ def cache_features(
     paths
         Image files.
     taps
-        Layers of the second block or later ones: `convB_L` or `reluB_L`. A convolution and its
-        own ReLU are stored as one tensor. Of AlexNet, `conv5`.
+        Names of layers. A layer and its own ReLU are stored as one tensor.
     engine
         Made for `backbone.with_taps(taps)`. None takes the fastest here, made only if anything
         is missing, and for what is missing.
@@ -138,7 +141,7 @@ def cache_features(
     OSError
         If nothing at all may be written to the cache.
     """
-    store = _Store(_folder(backbone, view), view, backbone.stored_taps(taps))
+    store = _Store(_folder(backbone, view), view, backbone, stored_taps(backbone, taps))
     found = []
     with ThreadPoolExecutor(available_cores()) as pool:
         each = pool.map(lambda path: store.find(store.key(read_stimulus(path))), paths)
@@ -162,19 +165,14 @@ def cache_features(
     return features
 
 
-def _folder(backbone: Network, view: View) -> Path:
-    network = f"{backbone.name}-{backbone.checksum[:16]}"
+def _folder(backbone: Backbone, view: View) -> Path:
+    name = re.sub(r"[^\w.-]", "_", backbone.name)  # of a user's network there may be a colon in it
+    network = f"{name}-{backbone.checksum[:16]}"
     seen = f"{view.longer_side_px}px{'-mirrored' if view.mirrored else ''}"
     return cache_directory() / "features" / network / seen
 
 
-def _convolution(tap: str) -> str:
-    return tap.replace("relu", "conv")
-
-
-def _fastest_engine(backbone: Network, taps: tuple[str, ...]) -> Engine:
-    if not isinstance(backbone, Backbone):
-        return backbone
+def _fastest_engine(backbone: Backbone, taps: tuple[str, ...]) -> Engine:
     backbone = backbone.with_taps(taps)
     if find_spec("torch"):
         import torch
@@ -207,11 +205,14 @@ class _Store:
 
     folder: Path
     view: View
+    backbone: Backbone
     taps: tuple[str, ...]
 
     def key(self, stimulus: Stimulus) -> _Key:
         size = network_size(
-            stimulus.width, stimulus.height, longer_side_px=self.view.longer_side_px
+            *(stimulus.width, stimulus.height),
+            longer_side_px=self.view.longer_side_px,
+            min_side_px=self.backbone.min_side_px,
         )
         digest = hashlib.sha256(str(stimulus.pixels.shape).encode())  # the bytes leave it open
         digest.update(stimulus.pixels.tobytes())
@@ -220,7 +221,8 @@ class _Store:
     def find(self, key: _Key) -> _Found:
         files, missing, damaged = {}, [], []
         for tap in self.taps:
-            for name in sorted({tap, _convolution(tap)}):  # a ReLU can be had from either
+            before = self.backbone.relu_inputs.get(tap, tap)  # a ReLU can be had from either
+            for name in dict.fromkeys((before, tap)):
                 path = self.folder / name / f"{key.name}.npy"
                 if not path.exists():
                     continue
@@ -234,7 +236,11 @@ class _Store:
             else:
                 files[tap] = path
                 missing.append(tap)
-        return _Found(ImageFeatures(files, key.size), tuple(missing), tuple(damaged))
+        return _Found(
+            ImageFeatures(files, key.size, self.backbone.relu_inputs),
+            tuple(missing),
+            tuple(damaged),
+        )
 
     def input(self, stimulus: Stimulus, key: _Key) -> NDArray[np.float32]:
         pixels = stimulus.pixels[:, ::-1] if self.view.mirrored else stimulus.pixels

@@ -19,7 +19,7 @@ from deepgaze2.support.files import cache_directory
 FEATURES, SCORES, LEFTOVERS = "features", "scores", "leftovers"
 
 _VIEW = r"features/[^/]+-[0-9a-f]{16}/\d+px(?:-mirrored)?"
-_TAP = rf"{_VIEW}/(?:conv|relu)\d+(?:_\d+)?"
+_TAP = rf"{_VIEW}/[^/]+"
 _IMAGE = r"[0-9a-f]{32}-\d+x\d+"
 _PATHS = {
     FEATURES: re.compile(rf"{_TAP}/{_IMAGE}\.npy"),

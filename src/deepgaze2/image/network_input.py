@@ -17,7 +17,12 @@ _MIN_SIDE_PX = 16
 
 
 def network_size(
-    width: int, height: int, *, pixels_per_degree: float | None = None, longer_side_px: int = 512
+    width: int,
+    height: int,
+    *,
+    pixels_per_degree: float | None = None,
+    longer_side_px: int = 512,
+    min_side_px: int = 1,
 ) -> tuple[int, int]:
     """Return the (width, height) of the network input for an image of `width` × `height` px.
 
@@ -30,11 +35,14 @@ def network_size(
         17.5 px/degree, the resolution of the paper's halved MIT1003 images.
     longer_side_px : int
         Longer side of the network input where `pixels_per_degree` is not known.
+    min_side_px : int
+        The smallest side that the network takes, if that is more than 16.
 
     Returns
     -------
     tuple of int
-        Width and height, each at least 16: extremely long images are stretched to that.
+        Width and height, each at least 16 or `min_side_px`: extremely long images are stretched
+        to that.
 
     Raises
     ------
@@ -57,7 +65,8 @@ def network_size(
                 f"the longer side, over the limit of {MAX_LONGER_SIDE_PX}; {advice}"
             )
         scale = NETWORK_PIXELS_PER_DEGREE / pixels_per_degree
-    return max(_MIN_SIDE_PX, round(width * scale)), max(_MIN_SIDE_PX, round(height * scale))
+    least_px = max(_MIN_SIDE_PX, min_side_px)
+    return max(least_px, round(width * scale)), max(least_px, round(height * scale))
 
 
 def network_input(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:

@@ -1,56 +1,62 @@
 """What a readout is made of: which features it sees and how its layers follow one another."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.features.vgg import Vgg
-from deepgaze2.readout.grid import (
-    ALEXNET_OFFSET_PX,
-    alexnet_size,
-    block_size,
-    block_stride,
-    scaled_grid,
-)
+from deepgaze2.features.network import Tap
+from deepgaze2.readout.activations import ACTIVATIONS
+from deepgaze2.readout.grid import scaled_grid
 
-ALEXNET_TAP = "conv5"
-"""AlexNet's last convolution, which DeepGaze I reads."""
+_MOST_BLOCKS = 6  # whose cells, 32 pixels wide, are wider than any network's that is read
+_LARGEST_SCALE = 8.0
+
+
+class Layers(Protocol):
+    """A network that says what its layers are: a described one or a backbone."""
+
+    @property
+    def taps(self) -> tuple[str, ...]:
+        """The layers that are read where nothing else is said."""
+
+    def tap(self, name: str) -> Tap:
+        """Return what there is to know of a layer."""
 
 
 @dataclass(frozen=True)
 class TapGroup:
-    """Tapped layers that share one grid: those of one block, of one view of the image.
+    """Tapped layers that share one grid, of one view of the image.
 
     Attributes
     ----------
     taps
-        Names of the layers, `convB_L` or `reluB_L`, all of one block B; or AlexNet's `conv5`
-        alone, whose stride is that of block 5.
+        The layers, all of one stride and offset.
     scale
         Size of the network input, relative to the model's own.
     """
 
-    taps: tuple[str, ...]
+    taps: tuple[Tap, ...]
     scale: float = 1.0
 
-    @property
-    def block(self) -> int:
-        """The VGG block of the taps."""
-        return int(self.taps[0][4])
+    def __post_init__(self) -> None:
+        """Refuse layers that have no grid in common, and scales that are none."""
+        if len({(tap.stride_px, tap.offset_px) for tap in self.taps}) > 1:
+            raise ValueError(f"layers {', '.join(self.names)} are not on one grid")
+        if not 0 < self.scale <= _LARGEST_SCALE or not all(t.stride_px > 0 for t in self.taps):
+            raise ValueError(f"scale {self.scale} or a stride is out of range")
 
     @property
-    def stride_px(self) -> int:
+    def names(self) -> tuple[str, ...]:
+        """The layers' names."""
+        return tuple(tap.name for tap in self.taps)
+
+    @property
+    def stride_px(self) -> float:
         """Distance of neighboring cells in pixels of this group's network input."""
-        return block_stride(self.block)
-
-    def shape(self, input_size: tuple[int, int]) -> tuple[int, int]:
-        """Return height and width of the grid for a network input of (width, height)."""
-        width, height = input_size
-        if self.taps == (ALEXNET_TAP,):
-            return alexnet_size(height), alexnet_size(width)
-        return block_size(height, self.block), block_size(width, self.block)
+        return self.taps[0].stride_px
 
     def positions(self, main_px: int, input_px: int, grid_block: int) -> NDArray[np.float64]:
         """Return, for each cell of the readout's grid, its coordinate among the group's cells.
@@ -58,14 +64,29 @@ class TapGroup:
         Along an axis on which the readout's network input has `main_px` and the group's
         `input_px`; see `grid.scaled_grid`.
         """
-        positions = scaled_grid(main_px, input_px, self.block, grid_block)
-        if self.taps == (ALEXNET_TAP,):
-            positions -= (ALEXNET_OFFSET_PX - (self.stride_px - 1) / 2) / self.stride_px
-        return positions
+        offset_px = self.taps[0].offset_px
+        return scaled_grid(main_px, input_px, self.stride_px, offset_px, grid_block)
 
-    def channels(self, vgg: Vgg) -> int:
-        """Return the number of features at one place."""
-        return sum(vgg.tap_width(tap) for tap in self.taps)
+    @property
+    def channels(self) -> int:
+        """The number of features at one place."""
+        return sum(tap.channels for tap in self.taps)
+
+
+def tap_groups(
+    layers: Layers, names: Sequence[str], scales: Sequence[float] = (1.0,)
+) -> tuple[TapGroup, ...]:
+    """Return layers as an architecture takes them: a group for each scale and grid.
+
+    Raises
+    ------
+    ModelError
+        If there is no such layer.
+    """
+    grids: dict[tuple[float, float], list[Tap]] = {}
+    for tap in map(layers.tap, names):
+        grids.setdefault((tap.stride_px, tap.offset_px), []).append(tap)
+    return tuple(TapGroup(tuple(taps), scale) for scale in scales for taps in grids.values())
 
 
 @dataclass(frozen=True)
@@ -97,24 +118,30 @@ class Architecture:
     final_relu: bool = False
     grid_block: int = 2
 
+    def __post_init__(self) -> None:
+        """Refuse what no readout can have.
+
+        Raises
+        ------
+        ValueError
+            One line that names the value.
+        """
+        if self.activation not in ACTIVATIONS:
+            known = ", ".join(ACTIVATIONS)
+            raise ValueError(f"activation {self.activation!r} is unknown; there are {known}")
+        if not self.widths or self.widths[-1] != 1 or min(self.widths) < 1:
+            raise ValueError(f"widths {self.widths} are not positive numbers that end with 1")
+        if not 1 <= self.grid_block <= _MOST_BLOCKS:
+            raise ValueError(f"grid_block {self.grid_block} is none of 1 to {_MOST_BLOCKS}")
+        if not self.groups or not all(group.taps for group in self.groups):
+            raise ValueError("groups of taps are missing")
+
     @property
     def taps(self) -> tuple[str, ...]:
-        """All tapped layers, each once."""
-        return tuple(dict.fromkeys(tap for group in self.groups for tap in group.taps))
+        """Names of all tapped layers, each once."""
+        return tuple(dict.fromkeys(name for group in self.groups for name in group.names))
 
 
-def paper_architecture(vgg: Vgg) -> Architecture:
+def paper_architecture(layers: Layers) -> Architecture:
     """Return the architecture of section 2.1 on a network."""
-    return Architecture((TapGroup(vgg.taps),))
-
-
-def architecture_from(values: dict[str, Any]) -> Architecture:
-    """Return the architecture that `dataclasses.asdict` made a dictionary of.
-
-    Raises
-    ------
-    TypeError, KeyError
-        If it is not one.
-    """
-    groups = tuple(TapGroup(tuple(group["taps"]), group["scale"]) for group in values["groups"])
-    return Architecture(**values | {"groups": groups, "widths": tuple(values["widths"])})
+    return Architecture(tap_groups(layers, layers.taps))

@@ -1,8 +1,10 @@
 """Where cells of different layers lie: the receptive-field center rule.
 
-With padding 1 in every convolution, cell i of block b lies at network-input coordinate
-2^(b-1)·i + (2^(b-1) - 1)/2, where pixel p has coordinate p. Maps are aligned by these
-centers, never by the ratio of two sizes, which ceil-mode pooling makes inexact.
+Cell i of a layer lies at network-input coordinate stride·i + offset, where pixel p has
+coordinate p; the layers themselves say which (`features.network.Tap`). Cells of the readout's
+own grid are those of a block b of VGG, in which every convolution has padding 1: the stride is
+2^(b-1), the offset (2^(b-1) - 1)/2. Maps are aligned by these centers, never by the ratio of two
+sizes, which ceil-mode pooling makes inexact.
 """
 
 import numpy as np
@@ -21,37 +23,24 @@ def block_size(input_px: int, block: int) -> int:
     return input_px
 
 
-ALEXNET_OFFSET_PX = 15
-"""AlexNet's conv5: cells lie at 16i + 15. Its conv1 reaches from 4i - 2 to 4i + 8, so its cells lie
-at 4i + 3; each pooling, 3 wide without padding, doubles the stride and takes the middle one of
-three: 8i + 7, then 16i + 15."""
-
-
-def alexnet_size(input_px: int) -> int:
-    """Return the number of cells of AlexNet's conv5 along one axis, at least 63 pixels long."""
-    cells = (input_px - 7) // 4 + 1
-    for _ in range(2):
-        cells = (cells - 3) // 2 + 1
-    return cells
-
-
 def cell_centers_px(input_px: int, block: int) -> NDArray[np.float64]:
     """Return the coordinates of a block's cells along one axis of the network input."""
     stride = block_stride(block)
     return stride * np.arange(float(block_size(input_px, block))) + (stride - 1) / 2
 
 
-def scaled_grid(input_px: int, scaled_px: int, block: int, grid_block: int) -> NDArray[np.float64]:
-    """Return, for each cell of the readout's grid, its coordinate among a block's cells.
+def scaled_grid(
+    input_px: int, scaled_px: int, stride_px: float, offset_px: float, grid_block: int
+) -> NDArray[np.float64]:
+    """Return, for each cell of the readout's grid, its coordinate among a layer's cells.
 
-    The grid is that of block `grid_block` of a network input of `input_px`; the other block
+    The grid is that of block `grid_block` of a network input of `input_px`; the layer
     belongs to one of `scaled_px`, which shows the same image. For equal inputs, from
-    conv2_1's grid to block 5 this is (u - 3.5)/8: interpolation by exactly 8 with half-pixel
+    conv2_1's grid to VGG's block 5 this is (u - 3.5)/8: interpolation by exactly 8 with half-pixel
     centers.
     """
-    stride = block_stride(block)
     centers_px = (cell_centers_px(input_px, grid_block) + 0.5) * (scaled_px / input_px) - 0.5
-    return (centers_px - (stride - 1) / 2) / stride
+    return (centers_px - offset_px) / stride_px
 
 
 def image_in_grid(image_px: int, input_px: int, grid_block: int) -> NDArray[np.float64]:

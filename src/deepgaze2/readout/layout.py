@@ -57,15 +57,18 @@ class Layout:
 
 @lru_cache(maxsize=256)  # a data set has few sizes of images
 def layout(
-    architecture: Architecture, sizes: tuple[tuple[int, int], ...], grid_block: int
+    architecture: Architecture,
+    sizes: tuple[tuple[int, int], ...],
+    cells: tuple[tuple[int, int], ...],
+    grid_block: int,
 ) -> Layout:
     """Return the layout for network inputs of (width, height) `sizes`, one for each group.
 
-    The first group's size is the one that densities have.
+    The first group's size is the one that densities have. `cells` are rows and columns of each
+    group's features.
     """
     groups = []
-    for group, size in zip(architecture.groups, sizes, strict=True):
-        height, width = group.shape(size)
+    for group, size, (height, width) in zip(architecture.groups, sizes, cells, strict=True):
         groups.append(
             (
                 _matrix(group.positions(sizes[0][1], size[1], grid_block), height),

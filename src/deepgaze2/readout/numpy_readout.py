@@ -70,13 +70,11 @@ class Readout:
 def raw_taps(group: TapGroup, features: Mapping[str, FloatArray]) -> FloatArray:
     """Return a group's taps, (channels, h, w), from the distinct tensors by name.
 
-    A tap behind the ReLU of a stored convolution is derived from it here.
+    A tap that is the ReLU of a stored layer is derived from it here.
     """
     return np.concatenate(
         [
-            features[tap]
-            if tap in features
-            else np.maximum(features[tap.replace("relu", "conv")], 0)
+            features[tap.name] if tap.name in features else np.maximum(features[tap.relu_of], 0)
             for tap in group.taps
         ]
     )
@@ -125,7 +123,7 @@ def saliency(
     ----------
     features
         For each group of taps the backbone's distinct tensors by name (see
-        `Vgg.stored_taps`), (channels, h, w).
+        `backbone.stored_taps`), (channels, h, w).
     sizes
         For each group width and height of the network input in pixels. The first is the one
         that the grid belongs to.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -37,6 +38,12 @@ class TrainingImage:
     def sizes(self) -> tuple[tuple[int, int], ...]:
         """Width and height of each group's network input."""
         return tuple(features.input_size for features in self.features)
+
+    @cached_property
+    def cells(self) -> tuple[tuple[int, int], ...]:
+        """Rows and columns of each group's features."""
+        shapes = [features.shape(next(iter(features.files))) for features in self.features]
+        return tuple((height, width) for _, height, width in shapes)
 
     @property
     def names(self) -> list[str]:
@@ -89,6 +96,6 @@ def fixated_pixels(
 def load_features(image: TrainingImage, architecture: Architecture) -> list[list[Tensor]]:
     """Read an image's features: each group's taps, (channels, h, w), float16 as stored."""
     return [
-        [torch.from_numpy(tap) for tap in features.tensors(group.taps)]
+        [torch.from_numpy(tap) for tap in features.tensors(group.names)]
         for features, group in zip(image.features, architecture.groups, strict=True)
     ]

@@ -67,7 +67,8 @@ class Objective:
         ]
 
     def _layout(self, i: int) -> Layout:
-        return layout(self.network.architecture, self.images[i].sizes, self._grid_block)
+        image = self.images[i]
+        return layout(self.network.architecture, image.sizes, image.cells, self._grid_block)
 
     def _saliency(self, operators: dict[str, Tensor], i: int) -> Tensor:
         features = load_features(self.images[i], self.network.architecture)

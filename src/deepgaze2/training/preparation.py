@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.features.cache import Network, View, cache_features, tap_deviations
+from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.cache import View, cache_features, tap_deviations
 from deepgaze2.image.image_files import image_files
 from deepgaze2.training.images import TrainingImage, TrainingSet, fixated_pixels
 from deepgaze2.training.recipes import Recipe
@@ -47,7 +48,7 @@ def prepare_images(
     dataset: Dataset,
     priors: Sequence[CenterBias],
     folds: NDArray[np.integer],
-    backbone: Network,
+    backbone: Backbone,
     recipe: Recipe,
     *,
     mirrored: bool = False,
@@ -74,7 +75,7 @@ def _prepare(
     dataset: Dataset,
     priors: Sequence[CenterBias],
     folds: NDArray[np.integer],
-    backbone: Network,
+    backbone: Backbone,
     recipe: Recipe,
     *,
     mirrored: bool,
@@ -85,7 +86,7 @@ def _prepare(
         cache_features(
             paths,
             backbone,
-            group.taps,
+            group.names,
             View(round(recipe.longer_side_px * group.scale), mirrored),
         )
         for group in recipe.architecture.groups
@@ -112,7 +113,7 @@ def _prepare(
 
 def feature_deviations(
     recipe: Recipe,
-    backbone: Network,
+    backbone: Backbone,
     prepared: PreparedImages,
     normalize_over: Path | None,
     start: Start | None,
@@ -133,20 +134,17 @@ def feature_deviations(
     """
     groups = recipe.architecture.groups
     if start is not None:
-        widths = [
-            sum(len(one.tensor(tap)) for tap in group.taps)
-            for one, group in zip(prepared.images[0].features, groups, strict=True)
-        ]
+        widths = [group.channels for group in groups]
         return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
     if normalize_over is None:
         return [
-            tap_deviations([image.features[g] for image in prepared.images], group.taps)
+            tap_deviations([image.features[g] for image in prepared.images], group.names)
             for g, group in enumerate(groups)
         ]
     reference = image_files(normalize_over)
     deviations = []
     for group in groups:
         view = View(round(recipe.longer_side_px * group.scale))
-        features = cache_features(reference, backbone, group.taps, view)
-        deviations.append(tap_deviations(features, group.taps))
+        features = cache_features(reference, backbone, group.names, view)
+        deviations.append(tap_deviations(features, group.names))
     return deviations

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import near_duplicates
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.features.backbone import Backbone
-from deepgaze2.features.cache import Network
+from deepgaze2.features.backbone import PYTHON, Backbone
 from deepgaze2.readout.torch_readout import ReadoutNetwork, readout_of
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias, fold_center_biases
 from deepgaze2.references.references import dataset_checksum
@@ -120,7 +119,7 @@ def train_model(
 
 def cross_validate(
     dataset: Dataset,
-    backbone: Network,
+    backbone: Backbone,
     folder: Path,
     training: Training,
     *,
@@ -193,7 +192,7 @@ def _starts(
     return continued_starts(network, training.start, parts, n_parts, n_seeds)
 
 
-def _to_pretrain_on(dataset: Dataset, backbone: Network, recipe: Recipe) -> PreparedImages:
+def _to_pretrain_on(dataset: Dataset, backbone: Backbone, recipe: Recipe) -> PreparedImages:
     # All images' fixations make the prior, also those of images that are held out later: it is a
     # smooth template of where mice are moved on any image, and is not part of the model.
     prior = _center_bias(dataset)
@@ -254,7 +253,7 @@ def _card(
         name=name,
         description=_description(backbone, training),
         license="MIT",
-        network=backbone.vgg.name,
+        network=backbone.name,
         backbone_checksum=backbone.checksum,
         architecture=training.recipe.architecture,
         longer_side_px=training.recipe.longer_side_px,
@@ -266,7 +265,9 @@ def _card(
 
 def _description(backbone: Backbone, training: Training) -> str:
     architecture, pretrain, start = training.recipe.architecture, training.pretrain, training.start
-    text = f"DeepGaze II on {backbone.vgg.name}"
+    text = f"DeepGaze II on {backbone.name}"
+    if backbone.name.startswith(PYTHON):
+        text += ", a network whose weights are the user's own"
     if len(architecture.groups) > 1:
         text += f", {len(architecture.groups)} groups of features"
     if architecture.layer_norm:

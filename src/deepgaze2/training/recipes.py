@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.features.vgg import Vgg
-from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture
+from deepgaze2.features.backbone import Backbone, StoredBackbone
+from deepgaze2.readout.architecture import Architecture, Layers, paper_architecture, tap_groups
 from deepgaze2.store import Card
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.starts import Start
@@ -70,19 +70,24 @@ class Training:
     seed: int = 0
 
 
-def paper_recipe(vgg: Vgg) -> Recipe:
+def paper_recipe(layers: Layers) -> Recipe:
     """Return the paper's configuration (section 2): `deepgaze2`."""
-    return Recipe(paper_architecture(vgg), finetuning=FINETUNING)
+    return Recipe(paper_architecture(layers), finetuning=FINETUNING)
 
 
-def plus_recipe(vgg: Vgg) -> Recipe:
-    """Return the configuration that explained most on OSIE: `deepgaze2-plus`."""
-    *_, last_of_block4 = (name for name in vgg.conv_names() if name.startswith("conv4_"))
-    groups = (
-        TapGroup(vgg.taps),
-        TapGroup(vgg.taps, scale=0.5),
-        TapGroup((last_of_block4, last_of_block4.replace("conv", "relu"))),
-    )
+def plus_recipe(backbone: Backbone) -> Recipe:
+    """Return the configuration that explained most on OSIE: `deepgaze2-plus`.
+
+    Its layers are read at two scales; of a network that is described, the last convolution of
+    half their stride is read, too.
+    """
+    groups = tap_groups(backbone, backbone.taps, (1.0, 0.5))
+    if isinstance(backbone, StoredBackbone):
+        finer_px = groups[0].stride_px / 2
+        names = [node.name for node in backbone.network.convolutions()]
+        finer = [name for name in names if backbone.tap(name).stride_px == finer_px][-1:]
+        relus = [name for name, before in backbone.relu_inputs.items() if before in finer]
+        groups += tap_groups(backbone, (*finer, *relus))
     return Recipe(
         Architecture(groups, layer_norm=True, grid_block=3),
         finetuning=FINETUNING,
@@ -106,4 +111,4 @@ def continued_recipe(card: Card, n_images: int) -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[Vgg], Recipe]] = {"paper": paper_recipe, "plus": plus_recipe}
+RECIPES: dict[str, Callable[[Backbone], Recipe]] = {"paper": paper_recipe, "plus": plus_recipe}

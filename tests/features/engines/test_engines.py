@@ -10,17 +10,18 @@ from numpy.typing import NDArray
 
 from deepgaze2.density.mixture import mixture_log_density
 from deepgaze2.errors import ModelError
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.engines import ENGINES, create_engine
 from deepgaze2.features.engines.ncnn_engine import NcnnEngine
-from deepgaze2.features.vgg import Vgg
-from deepgaze2.readout.architecture import TapGroup
+from deepgaze2.features.network import Network
+from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.readout.numpy_readout import saliency
 from helpers import float64_model
 from helpers.small_models import (
     ARCHITECTURES,
     NARROW16,
     NARROW19,
+    group,
     random_backbone,
     random_image,
     random_readout,
@@ -28,15 +29,17 @@ from helpers.small_models import (
 
 BOTH = pytest.mark.parametrize("engine", ["ncnn", "torch"])
 SIZES = [(50, 75), (33, 17), (16, 16), (17, 49), (95, 16)]  # width, height
-ONE_AND_FIVE = Vgg(  # other depths of the first block, which ncnn computes in strips
+ONE_AND_FIVE = vgg_network(  # other depths of the first block, which ncnn computes in strips
     "odd", ((4,), (4, 4, 4, 4, 4)), ("conv2_1", "relu2_1", "relu2_5")
 )
-THREE = Vgg("three", ((4, 4, 4), (4,)), ("conv2_1", "relu2_1"))
+THREE = vgg_network("three", ((4, 4, 4), (4,)), ("conv2_1", "relu2_1"))
 
 
-def expected_features(backbone: Backbone, image: NDArray[np.float32]) -> list[NDArray[np.float64]]:
+def expected_features(
+    backbone: StoredBackbone, image: NDArray[np.float32]
+) -> list[NDArray[np.float64]]:
     maps = float64_model.feature_maps(backbone, image)
-    return [maps[name] for name in backbone.vgg.stored_taps()]
+    return [maps[name] for name in backbone.network.stored_taps()]
 
 
 def assert_same_features(
@@ -52,7 +55,7 @@ def assert_same_features(
 @BOTH
 @pytest.mark.parametrize("vgg", [NARROW16, NARROW19], ids=lambda vgg: vgg.name)
 @pytest.mark.parametrize("size", SIZES)
-def test_features_are_direct_convolutions(engine: str, vgg: Vgg, size: tuple[int, int]) -> None:
+def test_features_are_direct_convolutions(engine: str, vgg: Network, size: tuple[int, int]) -> None:
     backbone, image = random_backbone(vgg), random_image(*size)
     found = create_engine(backbone, engine, threads=1).stored_features(image)
     assert found[0].shape[1:] == (-(-size[1] // 16), -(-size[0] // 16))
@@ -76,14 +79,14 @@ def test_log_density_is_the_references(
     engine: str,
     kind: str,
     layer_norm: bool,
-    vgg: Vgg,
+    vgg: Network,
     n_models: int,
     size: tuple[int, int],
     image: tuple[int, int],
 ) -> None:
     architecture = replace(ARCHITECTURES[kind], layer_norm=layer_norm)
     if vgg is NARROW19:  # whose last layer has another name
-        groups = (*architecture.groups[:-1], TapGroup(vgg.taps))
+        groups = (*architecture.groups[:-1], group(vgg.taps, network=vgg))
         architecture = replace(architecture, groups=groups)
     sizes = [size] * len(architecture.groups)
     backbone = random_backbone(vgg, half=True).with_taps(architecture.taps)
@@ -93,7 +96,7 @@ def test_log_density_is_the_references(
     log_prior = rng.normal(-9, 1, image).astype(np.float32)
 
     tensors = create_engine(backbone, engine, threads=1).stored_features(pixels)
-    stored = dict(zip(backbone.vgg.stored_taps(), tensors, strict=True))
+    stored = dict(zip(backbone.network.stored_taps(), tensors, strict=True))
     found = mixture_log_density(saliency(readout, [stored] * len(sizes), sizes), log_prior, size)
 
     maps = float64_model.feature_maps(backbone, pixels)
@@ -114,7 +117,7 @@ def test_layers_of_any_block_are_direct_convolutions(engine: str, kind: str) -> 
 
 @pytest.mark.parametrize("vgg", [NARROW16, ONE_AND_FIVE, THREE], ids=lambda vgg: vgg.name)
 @pytest.mark.parametrize("size", [(301, 435), (2048, 33)])
-def test_strips_leave_no_seams(vgg: Vgg, size: tuple[int, int]) -> None:
+def test_strips_leave_no_seams(vgg: Network, size: tuple[int, int]) -> None:
     """Inputs too large for one strip; PyTorch computes them whole."""
     backbone, image = random_backbone(vgg), random_image(*size)
     whole = create_engine(backbone, "torch").stored_features(image)
@@ -127,8 +130,8 @@ def test_zero_padding_stands_for_the_mean_color(engine: str) -> None:
     """So a mean-colored image gives what the biases alone give: the same as no image."""
     backbone = random_backbone()
     gray = np.broadcast_to(backbone.input_mean[:, None, None], (3, 40, 40)).astype(np.float32)
-    unbiased = Backbone(
-        vgg=backbone.vgg,
+    unbiased = StoredBackbone(
+        network=backbone.network,
         kernels=backbone.kernels,
         biases={name: np.zeros_like(bias) for name, bias in backbone.biases.items()},
         input_mean=backbone.input_mean,

@@ -20,12 +20,15 @@ from torch.nn import functional
 
 from deepgaze2.errors import WeightsError
 from deepgaze2.features.backbone import write_backbone
-from deepgaze2.features.vgg import Vgg
+from deepgaze2.features.network import Network
+from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.features.weights.importers import import_weights
+from helpers.small_models import conv_names, conv_shapes
 
 # The layers of VGG-16 and VGG-19 with few channels.
-NARROW16 = Vgg("vgg16", ((2, 3), (4, 3), (2, 3, 4), (3, 2, 3), (4, 3, 2)), ())
-NARROW19 = Vgg("vgg19", ((2, 3), (4, 3), (2, 3, 4, 3), (2, 3, 4, 2), (3, 4, 2, 3)), ())
+BLOCKS16 = ((2, 3), (4, 3), (2, 3, 4), (3, 2, 3), (4, 3, 2))
+BLOCKS19 = ((2, 3), (4, 3), (2, 3, 4, 3), (2, 3, 4, 2), (3, 4, 2, 3))
+NARROW16, NARROW19 = vgg_network("vgg16", BLOCKS16, ()), vgg_network("vgg19", BLOCKS19, ())
 NARROW = [NARROW16, NARROW19]
 # Positions of the convolutions in torchvision's `features`, written out from its printed models.
 TORCHVISION_POSITIONS = {
@@ -34,47 +37,47 @@ TORCHVISION_POSITIONS = {
 }
 
 Tensors = dict[str, NDArray[Any]]
-Writer = Callable[[Path, Vgg, Tensors], Path]
+Writer = Callable[[Path, Network, Tensors], Path]
 
 
-def random_tensors(vgg: Vgg, seed: int = 0) -> Tensors:
+def random_tensors(vgg: Network, seed: int = 0) -> Tensors:
     """Kernels (OIHW) and biases that keep the activations' size from layer to layer."""
     rng = np.random.default_rng(seed)
     tensors: Tensors = {}
-    for name, (outputs, inputs) in vgg.conv_shapes().items():
+    for name, (outputs, inputs) in conv_shapes(vgg).items():
         kernel = rng.normal(0, (2 / 9 / inputs) ** 0.5, (outputs, inputs, 3, 3))
         tensors[f"{name}.weight"] = kernel.astype(np.float32)
         tensors[f"{name}.bias"] = rng.uniform(0, 1, outputs).astype(np.float32)
     return tensors
 
 
-def torchvision_names(vgg: Vgg, tensors: Tensors) -> Tensors:
+def torchvision_names(vgg: Network, tensors: Tensors) -> Tensors:
     positions = TORCHVISION_POSITIONS[vgg.name]
     return {
         f"features.{position}.{part}": tensors[f"{name}.{part}"]
-        for name, position in zip(vgg.conv_names(), positions, strict=True)
+        for name, position in zip(conv_names(vgg), positions, strict=True)
         for part in ("weight", "bias")
     }
 
 
-def write_caffe(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
-    parts = [f"{name}.{part}" for name in vgg.conv_names() for part in ("weight", "bias")]
+def write_caffe(folder: Path, vgg: Network, tensors: Tensors) -> Path:
+    parts = [f"{name}.{part}" for name in conv_names(vgg) for part in ("weight", "bias")]
     save_file({part: tensors[part] for part in parts}, folder / "caffe.safetensors")
     return folder / "caffe.safetensors"
 
 
-def write_torchvision(folder: Path, vgg: Vgg, tensors: Tensors, **options: Any) -> Path:
+def write_torchvision(folder: Path, vgg: Network, tensors: Tensors, **options: Any) -> Path:
     state = {name: torch.tensor(t) for name, t in torchvision_names(vgg, tensors).items()}
     state["classifier.0.bias"] = torch.zeros(4)
     torch.save(state, folder / f"{vgg.name}.pth", **options)
     return folder / f"{vgg.name}.pth"
 
 
-def write_torchvision_before_2020(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
+def write_torchvision_before_2020(folder: Path, vgg: Network, tensors: Tensors) -> Path:
     return write_torchvision(folder, vgg, tensors, _use_new_zipfile_serialization=False)
 
 
-def write_torchvision_safetensors(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
+def write_torchvision_safetensors(folder: Path, vgg: Network, tensors: Tensors) -> Path:
     head = {"head.fc.weight": np.zeros((5, 2), np.float32)}
     save_file(torchvision_names(vgg, tensors) | head, folder / "model.safetensors")
     return folder / "model.safetensors"
@@ -82,7 +85,7 @@ def write_torchvision_safetensors(folder: Path, vgg: Vgg, tensors: Tensors) -> P
 
 def write_keras(
     folder: Path,
-    vgg: Vgg,
+    vgg: Network,
     tensors: Tensors,
     kernel: str = "{layer}/{layer}_W_1:0",
     bias: str = "{layer}/{layer}_b_1:0",
@@ -91,7 +94,7 @@ def write_keras(
         file.attrs["layer_names"] = [b"input_1"]
         file.create_group("block1_pool")
         file["dense_1/dense_1/kernel:0"] = np.zeros((2, 3), np.float32)
-        for name in vgg.conv_names():
+        for name in conv_names(vgg):
             layer = name.replace("conv", "block").replace("_", "_conv")
             weights = np.transpose(tensors[f"{name}.weight"], (2, 3, 1, 0))
             file[kernel.format(layer=layer)] = np.ascontiguousarray(weights)
@@ -99,11 +102,11 @@ def write_keras(
     return folder / "notop.h5"
 
 
-def write_keras2(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
+def write_keras2(folder: Path, vgg: Network, tensors: Tensors) -> Path:
     return write_keras(folder, vgg, tensors, "{layer}/{layer}/kernel:0", "{layer}/{layer}/bias:0")
 
 
-def write_keras_whole_model(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
+def write_keras_whole_model(folder: Path, vgg: Network, tensors: Tensors) -> Path:
     path = "model_weights/{layer}/{layer}/"
     written = write_keras(folder, vgg, tensors, path + "kernel:0", path + "bias:0")
     with h5py.File(written, "a") as file:
@@ -112,7 +115,7 @@ def write_keras_whole_model(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
     return written
 
 
-def write_keras3(folder: Path, vgg: Vgg, tensors: Tensors) -> Path:
+def write_keras3(folder: Path, vgg: Network, tensors: Tensors) -> Path:
     return write_keras(folder, vgg, tensors, "layers/{layer}/vars/0", "layers/{layer}/vars/1")
 
 
@@ -157,8 +160,8 @@ def activations(
     return outputs
 
 
-def in_the_source(rgb: NDArray[Any], vgg: Vgg, tensors: Tensors, writer: Writer) -> Any:
-    layers = [(tensors[f"{n}.weight"], tensors[f"{n}.bias"]) for n in vgg.conv_names()]
+def in_the_source(rgb: NDArray[Any], vgg: Network, tensors: Tensors, writer: Writer) -> Any:
+    layers = [(tensors[f"{n}.weight"], tensors[f"{n}.bias"]) for n in conv_names(vgg)]
     if "torchvision" in writer.__name__:
         x = (rgb / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         return activations(x, layers, conv_oihw)
@@ -171,11 +174,11 @@ def in_the_source(rgb: NDArray[Any], vgg: Vgg, tensors: Tensors, writer: Writer)
 
 @pytest.mark.parametrize("vgg", NARROW)
 @pytest.mark.parametrize("writer", WRITERS)
-def test_activations_are_those_of_the_source(tmp_path: Path, writer: Writer, vgg: Vgg) -> None:
+def test_activations_are_those_of_the_source(tmp_path: Path, writer: Writer, vgg: Network) -> None:
     tensors = random_tensors(vgg)
     backbone = import_weights(writer(tmp_path, vgg, tensors), NARROW)
-    assert backbone.vgg is vgg
-    assert list(backbone.kernels) == list(vgg.conv_names())
+    assert backbone.network is vgg
+    assert list(backbone.kernels) == list(conv_names(vgg))
     rgb = np.random.default_rng(1).integers(0, 256, (7, 9, 3)).astype(float)
     layers = [(backbone.kernels[name], backbone.biases[name]) for name in backbone.kernels]
     ours = activations(rgb - backbone.input_mean.astype(float), layers, conv_oihw)
@@ -208,10 +211,10 @@ def test_refuses_missing_extra_misshapen_and_nan_tensors(tmp_path: Path, writer:
     assert "conv3_2.weight" in refused(writer(tmp_path, NARROW16, truncated))
     spoiled = {**tensors, "conv4_1.bias": tensors["conv4_1.bias"] * np.nan}
     assert "conv4_1.bias holds NaN" in refused(writer(tmp_path, NARROW16, spoiled))
-    shorter = Vgg("vgg16", NARROW16.blocks[:4], ())
+    shorter = vgg_network("vgg16", BLOCKS16[:4], ())
     if "torchvision" not in writer.__name__:  # its positions are written out for whole networks
         assert "lacks tensor conv5_1" in refused(writer(tmp_path, shorter, tensors))
-        longer = Vgg("vgg19", (*NARROW19.blocks, (2,)), ())
+        longer = vgg_network("vgg19", (*BLOCKS19, (2,)), ())
         path = writer(tmp_path, longer, random_tensors(longer))
         assert "unexpected tensor conv6_1" in refused(path)
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from math import prod
 from pathlib import Path
 
 import h5py
@@ -14,13 +15,15 @@ import numpy as np
 import pytest
 
 from deepgaze2.errors import DownloadError, WeightsError
-from deepgaze2.features.backbone import cached_backbone_path, find_backbone
-from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.features.backbone import cached_backbone_path, find_stored_backbone
+from deepgaze2.features.networks import NETWORKS
+from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.features.weights.published import PUBLISHED, PublishedWeights, fetch_backbone
 from deepgaze2.support import download as download_module
 from deepgaze2.support.download import RemoteFile
+from helpers.small_models import conv_shapes
 
-NARROW19 = Vgg("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
+NARROW19 = vgg_network("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
 
 
 class Handler(SimpleHTTPRequestHandler):
@@ -52,7 +55,7 @@ def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
     folder = tmp_path / "published"
     folder.mkdir()
     with h5py.File(folder / "vgg19_notop.h5", "w") as file:
-        for name, (outputs, inputs) in NARROW19.conv_shapes().items():
+        for name, (outputs, inputs) in conv_shapes(NARROW19).items():
             layer = name.replace("conv", "block").replace("_", "_conv")
             file[f"{layer}/{layer}_W_1:0"] = np.ones((3, 3, inputs, outputs), np.float32)
             file[f"{layer}/{layer}_b_1:0"] = np.full(outputs, 0.1, np.float32)
@@ -71,8 +74,8 @@ def publisher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Publi
 def test_fetches_converts_and_cleans_up(publisher: Publisher, tmp_path: Path) -> None:
     path = fetch_backbone("vgg19")
     assert path == cached_backbone_path("vgg19")
-    backbone = find_backbone("vgg19")
-    assert backbone.vgg is NARROW19
+    backbone = find_stored_backbone("vgg19")
+    assert backbone.network is NARROW19
     assert backbone.kernels["conv5_4"].dtype == np.float16
     assert backbone.origin == "keras vgg19_notop.h5; a credit"
     assert [file for file in (tmp_path / "cache").rglob("*") if file.is_file()] == [path]
@@ -138,8 +141,7 @@ def test_declarations_are_complete(key: tuple[str, str]) -> None:
         assert mirror.url.startswith("https://")
         # The kernels and biases of all convolutions, four bytes each, and little else; or
         # the classifier too, with 25088·4096 + 4096² + 4096·1000 weights.
-        shapes = NETWORKS[key[0]].conv_shapes().values()
-        parameters = sum(outputs * (9 * inputs + 1) for outputs, inputs in shapes)
+        parameters = sum(map(prod, NETWORKS[key[0]].tensor_shapes().values()))
         if key[1] == "torchvision":
             parameters += 25088 * 4096 + 4096**2 + 4096 * 1000 + 2 * 4096 + 1000
         assert mirror.size_bytes is not None

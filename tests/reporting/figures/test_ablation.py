@@ -13,10 +13,9 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluation.evaluation import evaluate
-from deepgaze2.features.alexnet import AlexNet
-from deepgaze2.features.backbone import cached_backbone_path, write_backbone
-from deepgaze2.features.cache import Network
-from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.features.backbone import Backbone, cached_backbone_path, write_backbone
+from deepgaze2.features.networks import NETWORKS
+from deepgaze2.features.networks.alexnet import ALEXNET
 from deepgaze2.reporting.figures.ablation import ablation_bars
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import FitSettings
@@ -59,19 +58,6 @@ def write_dataset(folder: Path, seed: int) -> Dataset:
     return open_dataset(f"csv:{folder}")
 
 
-def random_alexnet() -> AlexNet:
-    rng = np.random.default_rng(0)
-    shapes = [(64, 3, 11), (192, 64, 5), (384, 192, 3), (256, 384, 3), (256, 256, 3)]
-    kernels = [
-        rng.normal(0, np.sqrt(2 / (inputs * size**2)), (outputs, inputs, size, size))
-        for outputs, inputs, size in shapes
-    ]
-    return AlexNet(
-        tuple(kernel.astype(np.float32) for kernel in kernels),
-        tuple(np.zeros(len(kernel), np.float32) for kernel in kernels),
-    )
-
-
 def run(dataset: Dataset, folder: Path, pretrain: Dataset | None = None) -> Ablation:
     return ablation(dataset, [NETWORK], folder, pretrain=pretrain, recipe=RECIPE, n_folds=2)
 
@@ -80,7 +66,7 @@ def test_cells_are_all_combinations_and_steps_change_one_thing(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     mouse = write_dataset(tmp_path / "mouse", 1)
-    networks: list[Network] = [random_alexnet(), NETWORK]
+    networks: list[Backbone] = [random_backbone(ALEXNET), NETWORK]
     result = ablation(dataset, networks, tmp_path / "out", pretrain=mouse, recipe=RECIPE, n_folds=2)
     cells = [score.cell for score in result.cells]
     assert cells[:4] == [

@@ -20,7 +20,7 @@ from helpers.small_models import random_backbone
 
 @pytest.fixture(autouse=True)
 def tiny_backbone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(fitted_deepgaze1, "find_backbone", lambda _: random_backbone())
+    monkeypatch.setattr(fitted_deepgaze1, "find_stored_backbone", lambda _: random_backbone())
     monkeypatch.setattr(fitted_deepgaze1, "_FOLDS", 2)
     monkeypatch.setattr(deepgaze1, "_MAX_STEPS", 8)  # no need to converge
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
@@ -70,7 +70,7 @@ def test_a_fit_that_fails_is_not_tried_again_for_each_image(
         asked.append(name)
         raise WeightsError("no weights")
 
-    monkeypatch.setattr(fitted_deepgaze1, "find_backbone", missing)
+    monkeypatch.setattr(fitted_deepgaze1, "find_stored_backbone", missing)
     model = FittedDeepGaze1(dataset, None, "ncnn")
     for i in range(4):
         with pytest.raises(WeightsError, match="no weights"):

@@ -2,19 +2,20 @@
 
 import pytest
 
-from deepgaze2.features.vgg import VGG16, VGG19, Vgg
-from deepgaze2.readout.architecture import TapGroup
+from deepgaze2.features.network import Network
+from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.training.recipes import paper_recipe
 from deepgaze2.training.studies import tap_choices as module
 from deepgaze2.training.studies.tap_choices import MOST_TAPS, SCALES, Choice, draw_choices, layers
+from helpers.small_models import conv_names
 
 
 @pytest.mark.parametrize("vgg", [VGG16, VGG19], ids=lambda vgg: vgg.name)
-def test_after_the_papers_all_kinds_of_choices_are_drawn_and_each_once(vgg: Vgg) -> None:
+def test_after_the_papers_all_kinds_of_choices_are_drawn_and_each_once(vgg: Network) -> None:
     known = layers(vgg)
     assert set(vgg.taps) < set(known)
     assert {name[4] for name in known} == {"4", "5"}
-    assert len(known) == 2 * sum(len(block) for block in vgg.blocks[3:])
+    assert len(known) == 2 * sum(name[4] in "45" for name in conv_names(vgg))
     choices = draw_choices(vgg, 400, seed=3)
     assert choices[0] == Choice(vgg.taps, (1.0,))
     assert len(set(choices)) == 400
@@ -36,7 +37,7 @@ def test_more_choices_begin_with_the_same_and_seeds_draw_others() -> None:
 
 def test_what_was_tried_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until all of a small space has been: the paper's and six single layers."""
-    monkeypatch.setattr(module, "BLOCKS", (5,))
+    monkeypatch.setattr(module, "_N_STRIDES", 1)
     monkeypatch.setattr(module, "MOST_TAPS", 1)
     monkeypatch.setattr(module, "SCALES", ((1.0,),))
     _, *drawn = draw_choices(VGG16, 7)
@@ -46,8 +47,8 @@ def test_what_was_tried_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_groups_are_one_for_each_scale_and_block() -> None:
     choice = Choice(("relu4_2", "conv5_1", "relu5_1"), (1.0, 0.5))
     four, five = ("relu4_2",), ("conv5_1", "relu5_1")
-    assert choice.groups == (
-        *(TapGroup(four), TapGroup(five)),
-        *(TapGroup(four, 0.5), TapGroup(five, 0.5)),
-    )
-    assert Choice(VGG16.taps).groups == paper_recipe(VGG16).architecture.groups
+    assert [(one.names, one.scale) for one in choice.groups(VGG16)] == [
+        *((four, 1.0), (five, 1.0)),
+        *((four, 0.5), (five, 0.5)),
+    ]
+    assert Choice(VGG16.taps).groups(VGG16) == paper_recipe(VGG16).architecture.groups

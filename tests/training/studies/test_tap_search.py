@@ -67,7 +67,7 @@ def test_trials_are_what_cross_validation_gives(
     assert [trial.choice for trial in trials] == list(choices)
     gains = []
     for number, choice in enumerate(choices):
-        architecture = replace(RECIPE.architecture, groups=choice.groups)
+        architecture = replace(RECIPE.architecture, groups=choice.groups(NARROW16))
         trained = cross_validate(
             dataset,
             NETWORK,
@@ -170,7 +170,7 @@ def test_more_parts_than_folds_are_refused(dataset: Dataset, tmp_path: Path) -> 
 
 def let_die(monkeypatch: pytest.MonkeyPatch, dying: Choice) -> None:
     def train(*arguments: Any, **options: Any) -> Any:
-        if arguments[-1].recipe.architecture.groups == dying.groups:
+        if arguments[-1].recipe.architecture.groups == dying.groups(NARROW16):
             raise DeadReadoutError("train again with another seed")
         return cross_validate(*arguments, **options)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import ModelError
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import Backbone, StoredBackbone
 
 EngineName = Literal["auto", "ncnn", "torch"]
 ENGINES: tuple[EngineName, ...] = ("auto", "ncnn", "torch")
@@ -36,8 +36,7 @@ class Engine(Protocol):
         Returns
         -------
         tuple of arrays
-            One per name in `Vgg.stored_taps()`: (channels, ceil(h/s), ceil(w/s)), s being 2 in
-            block 2 and doubling from block to block, 16 in block 5.
+            One per name in `stored_taps(backbone)`: (channels, cells down, cells across).
         """
         ...
 
@@ -64,6 +63,10 @@ def create_engine(
     """
     if engine not in ENGINES:
         raise ModelError(f"engine {engine!r} is unknown; choose one of {', '.join(ENGINES)}")
+    if not isinstance(backbone, StoredBackbone):
+        from deepgaze2.features.python_backbone import ModuleEngine
+
+        return ModuleEngine.of(backbone, engine, device or "cpu")
     if engine == "auto":
         engine = "ncnn" if device in (None, "cpu") else "torch"
     if engine == "torch":

@@ -1,20 +1,21 @@
 """The backbone on the CPU with ncnn, built in memory from the one weights file."""
 
+import math
 from typing import Any
 
 import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.features.backbone import Backbone
-from deepgaze2.features.vgg import Vgg
+from deepgaze2.features.backbone import StoredBackbone
+from deepgaze2.features.network import IMAGE, Addition, Convolution, MaxPooling, Network, Node, Relu
 from deepgaze2.support.cores import available_cores
 
 _PARAM_MAGIC = 7767517  # first line of every ncnn text graph
 _FLOAT16_TAG = np.uint32(0x01306B47).tobytes()  # says that half floats follow
 
 
-# Pixels of the network input whose first block is computed at once. Its maps are the largest
+# Pixels of the network input whose first layers are computed at once. Their maps are the largest
 # by far; in strips they stay near the cache and take 90 MB instead of 400.
 _STRIP_PIXELS = 1 << 14
 
@@ -25,52 +26,94 @@ class NcnnEngine:
     name = "ncnn"
     device = "cpu"
 
-    def __init__(self, backbone: Backbone, *, threads: int = 0) -> None:
-        vgg = backbone.vgg
-        self._outputs = [f"{name}_out" for name in vgg.stored_taps()]
+    def __init__(self, backbone: StoredBackbone, *, threads: int = 0) -> None:
+        network = backbone.network
+        self._outputs = [f"{name}_out" for name in network.stored_taps()]
         self._mean = backbone.input_mean.astype(np.float32)[:, None, None]
-        # Rows beyond a strip that its own rows depend on: one per convolution, kept even so
-        # that pooling windows stay where they are.
-        self._halo = 2 * ((len(vgg.blocks[0]) + 1) // 2)
-        last = len(vgg.blocks)
         # Kept from image to image, since fresh memory costs a fifth of the time, and shared:
         # networks of their own would each keep all they ever used.
         self._memory = ncnn.PoolAllocator()
-        self._first = _network(backbone, 1, 1, threads or available_cores(), self._memory)
-        self._rest = _network(backbone, 2, last, threads or available_cores(), self._memory)
+        threads = threads or available_cores()
+        nodes = network.needed_nodes()
+        first = _in_strips(network, nodes)
+        self._stride = 0
+        if first:
+            pooled = first[-1].name
+            self._stride = round(network.tap(pooled).stride_px)
+            # Rows beyond a strip that its own rows depend on, kept a multiple of the pooling's
+            # stride so that windows stay where they are.
+            steps = [node.operation for node in first]
+            reach = sum(step.padding for step in steps if isinstance(step, Convolution))
+            self._halo = -(-reach // self._stride) * self._stride
+            self._pooled = f"{pooled}_out"
+            self._first = _network(backbone, first, (pooled,), threads, self._memory)
+        rest = nodes[len(first) :]
+        self._rest = _network(backbone, rest, network.stored_taps(), threads, self._memory)
 
     def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         """See `Engine.stored_features`."""
-        pooled = self._first_block(np.subtract(image, self._mean, dtype=np.float32))
-        return tuple(_run(self._rest, pooled, self._outputs))
+        x = np.subtract(image, self._mean, dtype=np.float32)
+        return tuple(_run(self._rest, self._strips(x) if self._stride else x, self._outputs))
 
-    def _first_block(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the first block's pooled output, computed in horizontal strips."""
+    def _strips(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the first pooling's output, computed in horizontal strips."""
         _, height, width = image.shape
-        rows = max(2 * self._halo, _STRIP_PIXELS // width // 2 * 2)
+        step = self._stride
+        rows = max(2 * self._halo, _STRIP_PIXELS // width // step * step)
         strips = []
         for top in range(0, height, rows):
             bottom = min(top + rows, height)
             above = min(self._halo, top)
-            (pooled,) = _run(self._first, image[:, top - above : bottom + self._halo], ["pool1"])
-            strips.append(pooled[:, above // 2 : (above + bottom - top + 1) // 2])
+            seen = image[:, top - above : bottom + self._halo]
+            (pooled,) = _run(self._first, seen, [self._pooled])
+            strips.append(pooled[:, above // step : -(-(above + bottom - top) // step)])
         return np.concatenate(strips, axis=1)
 
 
+def _in_strips(network: Network, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Return the first nodes up to a pooling, if strips of rows can pass them one by one.
+
+    They can if all convolutions keep the size, windows of the pooling do not overlap, something
+    follows, and nothing else reads their maps.
+    """
+    for i, node in enumerate(nodes):
+        step = node.operation
+        if isinstance(step, MaxPooling):
+            plain = step.kernel == step.stride and step.padding == 0 and step.ceil
+            last = i + 1 == len(nodes)
+            return nodes[: i + 1] if plain and not (last or _later_reads(nodes, i)) else ()
+        if node.inputs != ((nodes[i - 1].name if i else IMAGE),) or node.name in network.taps:
+            return ()
+        if isinstance(step, Addition):
+            return ()
+        if isinstance(step, Convolution) and (step.stride, 2 * step.padding) != (
+            1,
+            step.kernel - 1,
+        ):
+            return ()
+    return ()
+
+
+def _later_reads(nodes: tuple[Node, ...], i: int) -> bool:
+    """Return whether a node behind the i-th reads one before it."""
+    before = {node.name for node in nodes[:i]}
+    return any(before.intersection(node.inputs) for node in nodes[i + 1 :])
+
+
 def _network(
-    backbone: Backbone,
-    first: int,
-    last: int,
+    backbone: StoredBackbone,
+    nodes: tuple[Node, ...],
+    outputs: tuple[str, ...],
     threads: int,
     memory: Any,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
-    """Build blocks `first` to `last` as an ncnn network (ncnn has no types)."""
+    """Build some nodes as an ncnn network (ncnn has no types)."""
     network = ncnn.Net()
     _set_options(network.opt, threads)
     network.opt.blob_allocator = memory
     network.opt.workspace_allocator = memory
-    network.load_param_mem(_graph(backbone.vgg, first, last))
-    network.load_model_mem(_binary(backbone, first, last))
+    network.load_param_mem(_graph(backbone.network, nodes, outputs))
+    network.load_model_mem(_binary(backbone, nodes))
     return network
 
 
@@ -104,56 +147,82 @@ def _set_options(options: Any, threads: int) -> None:  # noqa: ANN401 (ncnn has 
     options.openmp_blocktime = 0
 
 
-def _graph(vgg: Vgg, first: int, last: int) -> str:
-    """Return blocks `first` to `last` as ncnn's text graph.
+def _graph(network: Network, nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> str:
+    """Return some nodes as ncnn's text graph; each output is called NAME_out.
 
-    ncnn's pooling pads at the end by default, which is the ceil mode wanted here.
+    A convolution takes the ReLU behind it with it where nothing else reads its own maps.
     """
-    stored = vgg.stored_taps()
-    layers = ["Input image 0 1 image"]
-    blobs = 1
-    blob = "image"
-    shapes = vgg.conv_shapes()
-    for block in range(first, last + 1):
-        for i in range(1, len(vgg.blocks[block - 1]) + 1):
-            conv, relu = f"conv{block}_{i}", f"relu{block}_{i}"
-            out, inputs = shapes[conv]
-            tapped = conv in stored
-            target = conv if tapped else relu
-            layers.append(
-                f"Convolution {conv} 1 1 {blob} {target} 0={out} 1=3 4=1 5=1 "
-                f"6={out * inputs * 9} 9={0 if tapped else 1}"  # 9: activation, 1 = ReLU
-            )
-            blobs += 1
-            blob = target
-            if tapped or relu in stored:
-                # A blob that is read twice, here by the caller too, must be split.
-                layers.append(f"Split split_{blob} 1 2 {blob} {blob}_out {blob}_in")
-                blobs += 2
-                blob = f"{blob}_in"
-            if tapped:
-                layers.append(f"ReLU {relu} 1 1 {blob} {relu}")
-                blobs += 1
-                blob = relu
-        if block < len(vgg.blocks):
-            layers.append(f"Pooling pool{block} 1 1 {blob} pool{block} 0=0 1=2 2=2")
-            blobs += 1
-            blob = f"pool{block}"
-    return "\n".join([str(_PARAM_MAGIC), f"{len(layers)} {blobs}", *layers, ""])
+    fused = _fused(nodes, outputs)
+    readers = [name for node in nodes for name in node.inputs]
+    (source,) = set(readers) - {node.name for node in nodes}
+    lines, blobs, ends = list[str](), 0, dict[str, list[str]]()
+
+    def append(line: str, name: str, blob: str) -> None:
+        nonlocal blobs
+        named = [f"{name}_out"] if name in outputs else []
+        named += [f"{blob}_in{i}" for i in range(readers.count(name))]
+        # A blob that is read twice, by the caller too, must be split.
+        split = len(named) > 1 or name == source
+        lines.append(line.replace("->", blob if split else named[0]))
+        if split:
+            lines.append(f"Split split_{blob} 1 {len(named)} {blob} {' '.join(named)}")
+        blobs += 1 + len(named) * split
+        ends[name] = [end for end in named if end != f"{name}_out"]
+
+    append("Input image 0 1 ->", source, "image")
+    for node in nodes:
+        if node.name in fused.values():
+            continue
+        first = network.node[fused.get(node.name, node.name)]
+        read = [ends[name].pop() for name in first.inputs]
+        append(_layer(network, first, read, with_relu=first is not node), node.name, node.name)
+    return "\n".join([str(_PARAM_MAGIC), f"{len(lines)} {blobs}", *lines, ""])
 
 
-def _binary(backbone: Backbone, first: int, last: int) -> bytes:
-    """Return the weights of blocks `first` to `last` in ncnn's binary layout.
+def _fused(nodes: tuple[Node, ...], outputs: tuple[str, ...]) -> dict[str, str]:
+    """Return, by ReLU, the convolutions that are computed with it."""
+    convolutions = {node.name for node in nodes if isinstance(node.operation, Convolution)}
+    readers = [name for node in nodes for name in node.inputs]
+    return {
+        node.name: node.inputs[0]
+        for node in nodes
+        if isinstance(node.operation, Relu)
+        and node.inputs[0] in convolutions - {*outputs}
+        and readers.count(node.inputs[0]) == 1
+    }
+
+
+def _layer(network: Network, node: Node, read: list[str], *, with_relu: bool) -> str:
+    """Return a node as a line of ncnn's text graph; -> stands for what it writes."""
+    step, name = node.operation, node.name
+    if isinstance(step, Convolution):
+        n_weights = math.prod(network.tensor_shapes()[f"{name}.weight"])
+        return (
+            f"Convolution {name} 1 1 {read[0]} -> 0={step.channels} 1={step.kernel}"
+            f" 3={step.stride} 4={step.padding} 5=1 6={n_weights} 9={int(with_relu)}"
+        )
+    if isinstance(step, MaxPooling):  # 5: how windows at the end are cut; 0 = ceil, 1 = floor
+        return (
+            f"Pooling {name} 1 1 {read[0]} -> 0=0 1={step.kernel} 2={step.stride}"
+            f" 3={step.padding} 5={0 if step.ceil else 1}"
+        )
+    if isinstance(step, Addition):
+        return f"Eltwise {name} {len(read)} 1 {' '.join(read)} -> 0=1"
+    return f"ReLU {name} 1 1 {read[0]} ->"
+
+
+def _binary(backbone: StoredBackbone, nodes: tuple[Node, ...]) -> bytes:
+    """Return the weights of some nodes in ncnn's binary layout.
 
     Kernels are half floats where the file has them so; ncnn widens them as it loads.
     """
     parts = []
-    for name in backbone.vgg.conv_names():
-        if not first <= int(name[4]) <= last:
+    for node in nodes:
+        if not isinstance(node.operation, Convolution):
             continue
-        kernel = backbone.kernels[name]
+        kernel = backbone.kernels[node.name]
         half = kernel.dtype == np.float16
         data = np.ascontiguousarray(kernel, None if half else np.float32).tobytes()
         parts += [_FLOAT16_TAG if half else bytes(4), data, bytes(-len(data) % 4)]
-        parts.append(np.ascontiguousarray(backbone.biases[name], np.float32).tobytes())
+        parts.append(np.ascontiguousarray(backbone.biases[node.name], np.float32).tobytes())
     return b"".join(parts)

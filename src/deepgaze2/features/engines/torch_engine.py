@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import ModelError
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import StoredBackbone
+from deepgaze2.features.network import IMAGE, Addition, Convolution, MaxPooling
 
 
 class TorchEngine:
@@ -12,7 +13,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, backbone: Backbone, *, device: str = "cpu", threads: int = 0) -> None:
+    def __init__(self, backbone: StoredBackbone, *, device: str = "cpu", threads: int = 0) -> None:
         try:
             import torch
         except ModuleNotFoundError as error:
@@ -29,13 +30,13 @@ class TorchEngine:
             reason = str(error).splitlines()[0]
             raise ModelError(f"device {device!r} cannot be used by PyTorch: {reason}") from error
         self.device = device
-        self._vgg = backbone.vgg
+        self._network = backbone.network
         self._layers = {
             name: (
                 torch.from_numpy(backbone.kernels[name].astype(np.float32)).to(self._device),
                 torch.from_numpy(backbone.biases[name].astype(np.float32)).to(self._device),
             )
-            for name in backbone.vgg.conv_names()
+            for name in backbone.kernels
         }
 
     def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -43,20 +44,29 @@ class TorchEngine:
         import torch
         from torch.nn import functional
 
-        stored = self._vgg.stored_taps()
+        stored = self._network.stored_taps()
+        nodes = self._network.needed_nodes()
+        last_use = {name: i for i, node in enumerate(nodes) for name in node.inputs}
         found: dict[str, NDArray[np.float32]] = {}
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(self._device)
-            x = (x - self._mean[:, None, None])[None]
-            for block, widths in enumerate(self._vgg.blocks, 1):
-                if block > 1:
-                    x = functional.max_pool2d(x, 2, ceil_mode=True)
-                for i in range(1, len(widths) + 1):
-                    kernel, bias = self._layers[f"conv{block}_{i}"]
-                    x = functional.conv2d(x, kernel, bias, padding=1)
-                    for name in (f"conv{block}_{i}", f"relu{block}_{i}"):
-                        if name.startswith("relu"):
-                            x = functional.relu(x)
-                        if name in stored:
-                            found[name] = x[0].cpu().numpy()
+            maps = {IMAGE: (x - self._mean[:, None, None])[None]}
+            for i, node in enumerate(nodes):
+                inputs, step = [maps[name] for name in node.inputs], node.operation
+                if isinstance(step, Convolution):
+                    kernel, bias = self._layers[node.name]
+                    x = functional.conv2d(inputs[0], kernel, bias, step.stride, step.padding)
+                elif isinstance(step, MaxPooling):
+                    x = functional.max_pool2d(
+                        inputs[0], step.kernel, step.stride, step.padding, ceil_mode=step.ceil
+                    )
+                elif isinstance(step, Addition):
+                    x = sum(inputs[1:], inputs[0])
+                else:
+                    x = functional.relu(inputs[0])
+                maps[node.name] = x
+                if node.name in stored:
+                    found[node.name] = x[0].cpu().numpy()
+                for name in {name for name in node.inputs if last_use[name] == i}:
+                    del maps[name]
         return tuple(found[name] for name in stored)

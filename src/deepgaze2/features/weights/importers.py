@@ -15,8 +15,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from deepgaze2.errors import WeightsError
-from deepgaze2.features.backbone import Backbone, assemble_backbone, read_backbone
-from deepgaze2.features.vgg import NETWORKS, Vgg
+from deepgaze2.features.backbone import StoredBackbone, assemble_backbone, read_backbone
+from deepgaze2.features.network import Convolution, Network
+from deepgaze2.features.networks import NETWORKS
 
 _HDF5_START = b"\x89HDF\r\n\x1a\n"
 _TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02")  # zip since 2020, bare pickles before
@@ -28,12 +29,12 @@ Tensors = dict[str, NDArray[np.floating]]
 
 @dataclass(frozen=True)
 class Convention:
-    """What a source does to an RGB image of 0 to 255 before its `conv1_1`."""
+    """What a source does to an RGB image of 0 to 255 before its first convolution."""
 
     name: str
     input_mean: tuple[float, float, float]  # R, G, B, subtracted
     input_scale: tuple[float, float, float]  # R, G, B, divided by afterwards
-    channels: slice  # of conv1_1, to bring them to the order R, G, B
+    channels: slice  # of its kernel, to bring them to the order R, G, B
 
 
 # The Visual Geometry Group's own preprocessing, which Keras kept.
@@ -47,8 +48,8 @@ TORCHVISION = Convention(
 )
 
 
-def import_weights(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> Backbone:
-    """Read a VGG's convolutions from a file of any known layout.
+def import_weights(path: Path, networks: Iterable[Network] = NETWORKS.values()) -> StoredBackbone:
+    """Read a network's convolutions from a file of any known layout.
 
     Known are safetensors with the Caffe convention (`conv1_1.weight`, ...; input BGR, 0 to 255,
     minus the mean color) or torchvision's (`features.0.weight`, ...; RGB, 0 to 1, standardized),
@@ -64,7 +65,7 @@ def import_weights(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> B
 
     Returns
     -------
-    Backbone
+    StoredBackbone
         In the file's precision, with the file's name and layout as its origin.
 
     Raises
@@ -75,34 +76,29 @@ def import_weights(path: Path, networks: Iterable[Vgg] = NETWORKS.values()) -> B
     tensors, convention = read_tensors(path)
     if convention is None:
         return read_backbone(path, networks)
-    vgg, tensors = min(
-        ((vgg, _renamed(tensors, vgg, convention)) for vgg in networks),
-        key=lambda pair: len(pair[1].keys() ^ _tensor_names(pair[0])),
+    network, tensors = min(
+        ((network, _renamed(tensors, network, convention)) for network in networks),
+        key=lambda pair: len(pair[1].keys() ^ pair[0].tensor_shapes().keys()),
     )
     tensors["input_mean"] = np.array(convention.input_mean, np.float32)
-    kernel = assemble_backbone(tensors, vgg, str(path)).kernels["conv1_1"]
+    first = network.convolutions()[0].name
+    kernel = assemble_backbone(tensors, network, str(path)).kernels[first]
     scale = np.array(convention.input_scale)[:, np.newaxis, np.newaxis]
     # Exact, borders included: padding stands for the mean color before and after.
-    tensors["conv1_1.weight"] = (kernel[:, convention.channels] / scale).astype(np.float32)
-    backbone = assemble_backbone(tensors, vgg, str(path))
+    tensors[f"{first}.weight"] = (kernel[:, convention.channels] / scale).astype(np.float32)
+    backbone = assemble_backbone(tensors, network, str(path))
     return replace(backbone, origin=f"{path.name} ({convention.name} layout)")
 
 
-def _tensor_names(vgg: Vgg) -> set[str]:
-    return {f"{name}.{part}" for name in vgg.conv_names() for part in ("weight", "bias")}
-
-
-def _renamed(tensors: Tensors, vgg: Vgg, convention: Convention) -> Tensors:
-    """Name a network's tensors `convB_L.weight` and `convB_L.bias`; leave the others' names."""
+def _renamed(tensors: Tensors, network: Network, convention: Convention) -> Tensors:
+    """Name a network's tensors as here; leave the others' names."""
     if convention is not TORCHVISION:
         return dict(tensors)
-    names = {}
-    index = 0  # torchvision counts convolutions, ReLUs and poolings alike
-    for block, widths in enumerate(vgg.blocks, 1):
-        for layer in range(1, len(widths) + 1):
-            names[f"features.{index}"] = f"conv{block}_{layer}"
-            index += 2
-        index += 1
+    names = {  # torchvision counts convolutions, ReLUs and poolings alike
+        f"features.{number}": node.name
+        for number, node in enumerate(network.nodes)
+        if isinstance(node.operation, Convolution)
+    }
     renamed = {}
     for name, tensor in tensors.items():
         layer_name, _, part = name.rpartition(".")

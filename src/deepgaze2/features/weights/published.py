@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deepgaze2.errors import DownloadError, WeightsError
 from deepgaze2.features.backbone import cached_backbone_path, read_backbone, write_backbone
-from deepgaze2.features.vgg import NETWORKS
+from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.weights.importers import import_weights, require_torch
 from deepgaze2.support.download import RemoteFile, download
 from deepgaze2.support.files import cache_directory
@@ -58,6 +58,7 @@ PUBLISHED = {
     ),
 }
 SOURCES = tuple(sorted({source for _, source in PUBLISHED}))
+FETCHED = tuple(sorted({name for name, _ in PUBLISHED}))
 
 
 def fetch_backbone(name: str, source: str = "keras") -> Path:

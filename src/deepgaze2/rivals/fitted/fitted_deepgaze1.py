@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
-from deepgaze2.features.alexnet import MIN_SIDE_PX, read_alexnet
-from deepgaze2.features.backbone import Backbone, find_backbone
+from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
 from deepgaze2.features.cache import View, cache_features
 from deepgaze2.features.engines import create_engine
-from deepgaze2.image.network_input import network_input, network_size
-from deepgaze2.image.stimulus import read_stimulus
-from deepgaze2.readout.grid import block_stride
+from deepgaze2.features.networks import NETWORKS
+from deepgaze2.features.weights.importers import import_weights
 from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.rivals.fitted.deepgaze1 import DeepGaze1, Layer, TrainingImage, fit_deepgaze1
 from deepgaze2.support.files import sha256_of
@@ -27,6 +25,7 @@ _FOLDS = 5
 _MOST_IMAGES = 600  # whose responses are held while fitting: half a gigabyte
 _LONGER_SIDE_PX = 512
 _VGG, _VGG_TAP = "vgg16", "conv5_3"
+_ALEXNET = NETWORKS["alexnet"]
 
 
 class FittedDeepGaze1:
@@ -96,44 +95,22 @@ class FittedDeepGaze1:
         return prior.log_density(int(stimuli.height[i]), int(stimuli.width[i]))
 
     @cached_property
+    def _backbone(self) -> StoredBackbone:
+        if self._alexnet:
+            return import_weights(self._alexnet, [_ALEXNET])
+        return find_stored_backbone(_VGG).with_taps((_VGG_TAP,))
+
+    @cached_property
     def _layer(self) -> Callable[[int], Layer]:
-        return _alexnet_layers(self._dataset, self._alexnet) if self._alexnet else self._vgg_layers
-
-    @cached_property
-    def _backbone(self) -> Backbone:
-        return find_backbone(_VGG)
-
-    @cached_property
-    def _vgg_layers(self) -> Callable[[int], Layer]:
         dataset, backbone = self._dataset, self._backbone
-        engine = None
-        if self._engine != "auto":
-            engine = create_engine(backbone.with_taps((_VGG_TAP,)), self._engine)
-        cached = cache_features(
-            [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))],
-            backbone,
-            (_VGG_TAP,),
-            View(_LONGER_SIDE_PX),
-            engine=engine,
-        )
-        stride = block_stride(len(backbone.vgg.blocks))
+        engine = create_engine(backbone, self._engine) if self._engine != "auto" else None
+        paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
+        view = View(_LONGER_SIDE_PX)
+        cached = cache_features(paths, backbone, backbone.taps, view, engine=engine)
+        (tap,) = map(backbone.tap, backbone.taps)
 
         def layer(i: int) -> Layer:
-            responses = cached[i].tensor(_VGG_TAP)
-            return Layer(responses, cached[i].input_size, stride, (stride - 1) / 2)
+            responses = cached[i].tensor(tap.name)
+            return Layer(responses, cached[i].input_size, tap.stride_px, tap.offset_px)
 
         return layer
-
-
-def _alexnet_layers(dataset: Dataset, weights: Path) -> Callable[[int], Layer]:
-    alexnet = read_alexnet(weights)
-
-    def layer(i: int) -> Layer:
-        stimulus = read_stimulus(dataset.stimuli.path(i))
-        width, height = network_size(
-            stimulus.width, stimulus.height, longer_side_px=_LONGER_SIDE_PX
-        )
-        size = max(width, MIN_SIDE_PX), max(height, MIN_SIDE_PX)
-        return alexnet.conv5(network_input(stimulus.pixels, size))
-
-    return layer

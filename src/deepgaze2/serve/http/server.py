@@ -88,9 +88,8 @@ def run(
         failures.append(reason)
         server.should_exit = True
 
-    folders = [str(find_model(name)) for name in models]
     hosts = own_hosts(host, allowed_hosts)
-    app = create_app(cards, Dispatcher(folders, limits, fail), limits, hosts=hosts, token=token)
+    app = create_app(cards, Dispatcher(models, limits, fail), limits, hosts=hosts, token=token)
     config = uvicorn.Config(
         app,
         http=partial(Connection, stall_s=limits.transfer_s),  # type: ignore[arg-type]

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.evaluation.report import Estimate, estimate_ratio
 from deepgaze2.features.backbone import Backbone
-from deepgaze2.features.cache import Network
-from deepgaze2.readout.architecture import ALEXNET_TAP, Architecture, TapGroup
+from deepgaze2.readout.architecture import Architecture, tap_groups
 from deepgaze2.references.baseline import fit_center_bias
 from deepgaze2.references.references import References, dataset_checksum, fit_references
 from deepgaze2.training.procedure import cross_validate
@@ -118,7 +117,7 @@ class Ablation:
 
 def ablation(
     dataset: Dataset,
-    networks: Sequence[Network],
+    networks: Sequence[Backbone],
     folder: Path,
     *,
     pretrain: Dataset | None = None,
@@ -184,7 +183,7 @@ def _compared(
     )
 
 
-def _cells(networks: Sequence[Network], *, pretrained: bool) -> Iterator[tuple[Network, Cell]]:
+def _cells(networks: Sequence[Backbone], *, pretrained: bool) -> Iterator[tuple[Backbone, Cell]]:
     for network in networks:
         for readout in READOUTS:
             for pretraining in (_NO, _MOUSE) if pretrained else (_NO,):
@@ -201,9 +200,9 @@ def _neighbors(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
                     yield cell, replace(cell, **{kind: after})
 
 
-def _recipe(recipe: Recipe | None, network: Network, cell: Cell) -> Recipe:
-    taps = network.vgg.taps if isinstance(network, Backbone) else (ALEXNET_TAP,)
-    architecture = Architecture((TapGroup(taps),), widths=READOUTS[cell.readout])
+def _recipe(recipe: Recipe | None, network: Backbone, cell: Cell) -> Recipe:
+    groups = tap_groups(network, network.taps)
+    architecture = Architecture(groups, widths=READOUTS[cell.readout])
     return (
         replace(recipe, architecture=architecture)
         if recipe
@@ -213,7 +212,7 @@ def _recipe(recipe: Recipe | None, network: Network, cell: Cell) -> Recipe:
 
 def _cross_validated(
     dataset: Dataset,
-    network: Network,
+    network: Backbone,
     training: Training,
     begin: Callable[[], None],
     folder: Path,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.evaluation.report import Estimate, estimate_ratio
-from deepgaze2.features.cache import Network
+from deepgaze2.features.backbone import Backbone
 from deepgaze2.references.references import dataset_checksum
 from deepgaze2.training.folder import remove_checkpoints
 from deepgaze2.training.recipes import Training
@@ -20,7 +20,7 @@ from deepgaze2.training.results import kept
 def kept_training(
     file: Path,
     dataset: Dataset,
-    network: Network,
+    network: Backbone,
     training: Training,
     compute: Callable[[Path], Any],
     **others: object,

@@ -1,8 +1,8 @@
 """Layers to read, drawn at random: the space in which the paper's five are one choice.
 
-A choice is one to six of VGG's layers in blocks 4 and 5, before or after their ReLUs, seen at the
-model's own scale, at half of it, or at both. How many layers, which, and the scales are each drawn
-uniformly.
+A choice is one to six convolutions of the two largest strides, VGG's blocks 4 and 5, before or
+after their ReLUs, seen at the model's own scale, at half of it, or at both. How many layers, which,
+and the scales are each drawn uniformly.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepgaze2.features.vgg import Vgg
-from deepgaze2.readout.architecture import TapGroup
+from deepgaze2.features.network import Network
+from deepgaze2.readout.architecture import TapGroup, tap_groups
 
-BLOCKS = (4, 5)
-"""Where layers are drawn from. Block 3's are larger than those of both together."""
-
+_N_STRIDES = 2  # of VGG's, block 3's features are larger than those of both together
 MOST_TAPS = 6
 SCALES = ((1.0,), (0.5,), (1.0, 0.5))
 """Sizes of the network input, relative to the model's own."""
@@ -36,33 +34,33 @@ class Choice:
     taps: tuple[str, ...]
     scales: tuple[float, ...] = (1.0,)
 
-    @property
-    def groups(self) -> tuple[TapGroup, ...]:
-        """The layers as an architecture takes them: a group for each scale and block."""
-        blocks: dict[str, list[str]] = {}
-        for tap in self.taps:
-            blocks.setdefault(tap[4], []).append(tap)
-        return tuple(
-            TapGroup(tuple(taps), scale) for scale in self.scales for taps in blocks.values()
-        )
+    def groups(self, network: Network) -> tuple[TapGroup, ...]:
+        """Return the layers as an architecture takes them: a group for each scale and stride."""
+        return tap_groups(network, self.taps, self.scales)
 
 
-def layers(vgg: Vgg) -> tuple[str, ...]:
+def layers(network: Network) -> tuple[str, ...]:
     """Return the layers that are drawn from, in the network's order."""
-    names = [name for name in vgg.conv_names() if int(name[4]) in BLOCKS]
-    return tuple(tap for name in names for tap in (name, name.replace("conv", "relu")))
+    names = {node.name for node in network.convolutions()}
+    names |= {relu for relu, before in network.relu_inputs.items() if before in names}
+    strides_px = sorted({network.tap(name).stride_px for name in names})[-_N_STRIDES:]
+    return tuple(
+        node.name
+        for node in network.nodes
+        if node.name in names and network.tap(node.name).stride_px in strides_px
+    )
 
 
-def draw_choices(vgg: Vgg, n: int, seed: int = 0) -> tuple[Choice, ...]:
+def draw_choices(network: Network, n: int, seed: int = 0) -> tuple[Choice, ...]:
     """Return the paper's layers and `n` - 1 random choices, all different.
 
     More choices begin with the same ones: each is drawn by a generator of its own, again and
     again until it is none of those before.
     """
-    choices = [Choice(vgg.taps)]
+    choices = [Choice(network.taps)]
     for number in range(1, n):
         generator = np.random.default_rng((seed, number))
-        while (choice := _draw(layers(vgg), generator)) in choices:
+        while (choice := _draw(layers(network), generator)) in choices:
             pass
         choices.append(choice)
     return tuple(choices)

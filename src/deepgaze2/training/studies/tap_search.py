@@ -14,7 +14,7 @@ import numpy as np
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluation.report import Estimate
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.cache import View, cache_features
 from deepgaze2.training.fit import DeadReadoutError
 from deepgaze2.training.procedure import cross_validate
@@ -83,7 +83,7 @@ class TapSearch:
 
 def search_taps(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: StoredBackbone,
     folder: Path,
     *,
     n_trials: int = 20,
@@ -123,14 +123,15 @@ def search_taps(
     if parts > n_folds:
         raise DataError(f"{parts} parts of {n_folds} folds; train for {n_folds} parts at most")
     dataset = dataset.select(np.diff(dataset.offsets) > 0)
-    recipe = recipe or paper_recipe(backbone.vgg)
-    choices = draw_choices(backbone.vgg, n_trials, seed)
+    recipe = recipe or paper_recipe(backbone)
+    choices = draw_choices(backbone.network, n_trials, seed)
     files = [folder / "trials" / f"{number:03}.json" for number in range(n_trials)]
     if not all(file.exists() for file in files):
         _cache_all(dataset, backbone, recipe, choices)
     found = []
     for number, (choice, file) in enumerate(zip(choices, files, strict=True)):
-        chosen = replace(recipe, architecture=replace(recipe.architecture, groups=choice.groups))
+        groups = choice.groups(backbone.network)
+        chosen = replace(recipe, architecture=replace(recipe.architecture, groups=groups))
         training = Training(chosen, n_folds=n_folds, seed=seed)
         begin = partial(on_trial, number, n_trials, choice)
         compute = partial(_cross_validated, dataset, backbone, training, parts, begin)
@@ -139,18 +140,18 @@ def search_taps(
 
 
 def _cache_all(
-    dataset: Dataset, backbone: Backbone, recipe: Recipe, choices: Sequence[Choice]
+    dataset: Dataset, backbone: StoredBackbone, recipe: Recipe, choices: Sequence[Choice]
 ) -> None:
     """Compute all layers at once: the backbone sees each image once for each scale."""
     paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
     for scale in sorted({scale for choice in choices for scale in choice.scales}):
         view = View(round(recipe.longer_side_px * scale))
-        cache_features(paths, backbone, layers(backbone.vgg), view)
+        cache_features(paths, backbone, layers(backbone.network), view)
 
 
 def _cross_validated(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: StoredBackbone,
     training: Training,
     parts: int,
     begin: Callable[[], None],
@@ -161,7 +162,7 @@ def _cross_validated(
     try:
         trained = cross_validate(dataset, backbone, folder, training, first_parts=parts)
     except DeadReadoutError:
-        if training.recipe.architecture.groups == Choice(backbone.vgg.taps).groups:
+        if training.recipe.architecture.groups == Choice(backbone.taps).groups(backbone.network):
             raise  # nothing would be left to compare with
         return None
     scored = np.flatnonzero(trained.folds < parts)
@@ -170,7 +171,7 @@ def _cross_validated(
 
 def _ranked(
     dataset: Dataset,
-    backbone: Backbone,
+    backbone: StoredBackbone,
     recipe: Recipe,
     choices: Sequence[Choice],
     found: Sequence[dict[str, float] | None],

@@ -1,0 +1,114 @@
+"""Cards are read whole and typed: any other value than the written one is refused or is as good."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from deepgaze2.errors import DeepGazeError, ModelError
+from deepgaze2.store import CARD_FILE, read_card, read_center_bias, read_readout, write_model
+from helpers.small_models import ARCHITECTURES, card_of, random_backbone, random_readout
+
+READOUT = random_readout(2, ARCHITECTURES["three groups"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=4,
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    write_model(folder, card_of(READOUT, random_backbone()), READOUT)
+    return folder
+
+
+def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The ways to all values within a JSON value."""
+    found = [path] if path else []
+    items: list[tuple[Any, object]] = []
+    if isinstance(value, dict | list):
+        items = [*(value.items() if isinstance(value, dict) else enumerate(value))]
+    return found + [one for key, inner in items for one in places(inner, (*path, key))]
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_changed_value_is_refused_in_one_line_or_read(
+    folder: Path, data: st.DataObject
+) -> None:
+    card = folder / CARD_FILE
+    original = card.read_text("utf-8")
+    values = json.loads(original)
+    *way, last = data.draw(st.sampled_from(places(values)))
+    inner = values
+    for key in way:
+        inner = inner[key]
+    if data.draw(st.booleans()):
+        del inner[last]
+    else:
+        inner[last] = data.draw(JSON)
+    try:
+        card.write_text(json.dumps(values), "utf-8")
+        found = read_card(folder)
+        readout = read_readout(folder, found)
+        read_center_bias(folder, found)
+        assert readout.n_models == found.n_readouts
+    except DeepGazeError as error:
+        event("refused: " + str(error).splitlines()[0][-40:])
+    finally:
+        card.write_text(original, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("way", "value", "message"),
+    [
+        ("longer_side_px", "512", 'card.longer_side_px is "512", not a whole number'),
+        ("longer_side_px", 0, "longer_side_px is not positive"),
+        ("architecture.activation", "gelu", "activation 'gelu' is unknown; there are relu, soft"),
+        ("architecture.widths", [6, 4], "widths .6, 4. are not positive numbers that end with 1"),
+        ("architecture.layer_norm", 1, "layer_norm is 1, not true or false"),
+        ("architecture.grid_block", 99, "grid_block 99"),
+        ("architecture.groups", [], "groups of taps are missing"),
+        ("architecture.colour", 1, 'has "colour", which is not known'),
+        ("name", None, "name is null, not a text"),
+        ("folds", [["a.png", 3]], "folds.0..1. is 3, not a text"),
+    ],
+)
+def test_what_is_wrong_is_said(folder: Path, way: str, value: object, message: str) -> None:
+    card = folder / CARD_FILE
+    original = card.read_text("utf-8")
+    values = json.loads(original)
+    *outer, last = way.split(".")
+    inner = values
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    try:
+        card.write_text(json.dumps(values), "utf-8")
+        with pytest.raises(ModelError, match=message) as caught:
+            read_card(folder)
+        assert str(caught.value).startswith(f"{card}: not a model card")
+    finally:
+        card.write_text(original, "utf-8")
+
+
+def test_a_card_that_names_layers_alone_is_read_where_the_network_is_known(folder: Path) -> None:
+    """As cards were written before networks of users' own."""
+    card = json.loads((folder / CARD_FILE).read_text("utf-8"))
+    old = folder.with_name("old")
+    old.mkdir()
+    names = ["conv5_1", "relu5_1"]
+    group = {"scale": 1.0, "taps": names}
+    card |= {"network": "vgg16", "architecture": card["architecture"] | {"groups": [group]}}
+    (old / CARD_FILE).write_text(json.dumps(card), "utf-8")
+    (read,) = read_card(old).architecture.groups
+    assert (list(read.names), read.stride_px, read.channels) == (names, 16, 1024)
+    group["taps"] = ["conv5_9"]
+    (old / CARD_FILE).write_text(json.dumps(card), "utf-8")
+    with pytest.raises(ModelError, match="conv5_9: vgg16 has no such layer"):
+        read_card(old)
