@@ -107,19 +107,22 @@ def card_scores(report: "Report") -> dict[str, Any]:
         "negative_images": model.negative_images,
         "metrics": {name: asdict(value) for name, value in model.metrics.items()},
     }
-    if report.gold and model.explained:
+    if report.gold:
+        share = model.explained
         scores |= {
             "gold_bits": report.gold.value,
             "gold_bandwidth_px": report.gold_bandwidth_px,
             "gold_weights": list(report.gold_weights),
-            "explained": model.explained.value,
-            "explained_interval": [model.explained.low, model.explained.high],
+            "explained": share and share.value,
+            "explained_interval": share and [share.low, share.high],
         }
     return scores
 
 
 def as_text(report: "Report") -> str:
     """Return the report as a table for the terminal."""
+    from deepgaze2.evaluation.report import why_no_share
+
     lines = [
         f"{report.data_set}: {report.images} images, {report.subjects} subjects,"
         f" {report.fixations} fixations; 95% intervals over images",
@@ -137,7 +140,10 @@ def as_text(report: "Report") -> str:
     lines += ["", f"{'model':<{width}}  {'bits over center bias':<23}{'explained':<25}<0{metrics}"]
     for model in report.models:
         lines += _model_lines(model, width)
-    if notes := [f"{model.name}: {model.note}" for model in report.models if model.note]:
+    notes = [f"{model.name}: {model.note}" for model in report.models if model.note]
+    if reason := why_no_share(report.gold):
+        notes.append(f"nothing is explained: {reason}")
+    if notes:
         lines += ["", *notes]
     if report.comparisons:
         lines.append("")
@@ -151,7 +157,7 @@ def as_text(report: "Report") -> str:
 
 def _model_lines(model: "ModelReport", width: int) -> list[str]:
     gain = f"{model.information_gain:.3f}"
-    explained = f"{model.explained:.1%}" if model.explained else ""
+    explained = f"{model.explained:.1%}" if model.explained else "-"
     lines = [
         f"{model.name:<{width}}  {gain:<23}{explained:<23}"
         f"{model.negative_images:>4}{_metrics(model.metrics)}"
