@@ -27,7 +27,7 @@ from tqdm import tqdm
 from deepgaze2.data import Dataset, read_osie
 from deepgaze2.data.mouse import DWELL, Dwell, pseudo_fixations
 from deepgaze2.data.published.osie_mouse import Crowd, read_osie_mouse
-from deepgaze2.metrics.information import information_gain, sum_per_image
+from deepgaze2.metrics.information import by_group, information_gain
 from deepgaze2.metrics.intervals import bootstrap_interval
 from deepgaze2.references.baseline import GRID, fit_center_bias, uniform_log_density
 from deepgaze2.references.gold_standard import fit_gold_standard
@@ -62,7 +62,7 @@ class Part:
 
     def per_image(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of the values of each image's fixations."""
-        return sum_per_image(values, self.eye.fixations.stimulus, len(self.eye.stimuli))
+        return by_group(values, self.eye.fixations.stimulus, len(self.eye.stimuli))[0]
 
     def mean_with_interval(self, gain: NDArray[np.float64], sign: str = "") -> str:
         """Write the mean over fixations and its 95% interval over images."""

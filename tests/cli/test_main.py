@@ -167,6 +167,11 @@ def test_info_of_a_model_without_a_gold_standard(run: Run, folder: Path) -> None
     assert (found.returncode, found.stderr) == (0, "")
     assert "0.250 bits/fixation over the center bias\n" in found.stdout
     assert "explained" not in found.stdout
+    scores |= {"gold_bits": 1e-9, "explained": None, "explained_interval": None}
+    write_card(folder, replace(card, scores=scores))
+    found = run("info", "--model", folder)
+    assert (found.returncode, found.stderr) == (0, "")
+    assert "-, the gold standard's gain cannot be told from none" in found.stdout
 
 
 def test_info_for_machines_is_one_document(

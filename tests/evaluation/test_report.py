@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deepgaze2.cli.evaluate import as_text, card_scores
 from deepgaze2.data import Dataset
 from deepgaze2.errors import ModelError
 from deepgaze2.evaluation.evaluation import Evaluation, evaluate
 from deepgaze2.evaluation.report import report
 from deepgaze2.evaluation.score_files import write_csv, write_json
 from deepgaze2.references.references import fit_references
-from helpers.small_datasets import patches
+from deepgaze2.reporting.figures.scores import explained_bars
+from helpers.small_datasets import moved, patches
 
 
 def contrast(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -150,6 +152,26 @@ def test_one_subject_per_image_leaves_the_gold_standard_out(
     assert report.gold is None
     assert report.models[0].explained is None
     assert report.models[0].information_gain.value == pytest.approx(-report.center_bias.value)
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # a wide interval, and 8e-8 bits with a narrow one
+def test_where_the_gold_standard_gains_nothing_no_share_is_given(
+    seed: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    dataset, rng = patches(tmp_path, 8).without_first(), np.random.default_rng(seed)
+    n = len(dataset.fixations)
+    found = evaluate("uniform", moved(dataset, rng.uniform(0, 150, n), rng.uniform(0, 100, n)))
+    text = as_text(found.report)
+    assert "%" not in text.replace("95%", "")
+    assert "nothing is explained: the gold standard's gain over the center bias cannot" in text
+    card = card_scores(found.report)
+    assert card["gold_bits"] < 0.1
+    assert card["explained"] is card["explained_interval"] is None
+    write_json(found, tmp_path / "scores.json")
+    assert json.loads((tmp_path / "scores.json").read_text())["models"][0]["explained"] is None
+    (ax,) = explained_bars(found.report).axes
+    assert not any("%" in text.get_text() for text in ax.texts)
 
 
 def test_two_models_of_one_name_are_refused(dataset: Dataset) -> None:

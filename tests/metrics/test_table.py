@@ -8,32 +8,39 @@ import pytest
 from deepgaze2.metrics.table import METRICS
 
 _WITH_ONE_MORE = """
-import numpy as np
-from dataclasses import replace
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from deepgaze2.metrics import table
 
 table.METRICS += (
     table.Metric(
-        "peak", "Peak", "0 to 9", "The largest value. Map: the density.",
+        "peak", "Largest value", "0 to 9", "What is largest. Map: the density.",
         lambda case: case.density, lambda map_, case: float(map_.max()), per_fixation=False,
     ),
 )
 from click.testing import CliRunner
 from deepgaze2.cli import cli
-from deepgaze2.cli.evaluate import as_text
+from deepgaze2.cli.evaluate import as_text, card_scores, write_report
 from deepgaze2.evaluation.evaluation import evaluate
-from deepgaze2.evaluation.score_files import write_csv
 from helpers.small_datasets import patches
 
-assert "Peak (0 to 9)" in CliRunner().invoke(cli, ["evaluate", "--help"]).output
+shown = CliRunner().invoke(cli, ["evaluate", "--help"]).output
+assert "Largest value (0 to 9)" in " ".join(shown.split())
 with TemporaryDirectory() as folder:
     found = evaluate("uniform", patches(Path(folder), 4).without_first())
-    write_csv(found, Path(folder) / "scores.csv")
-    assert "sim,peak,map_auc" in (Path(folder) / "scores.csv").read_text()
-assert abs(found.report.models[0].metrics["peak"].value - 1 / 15000) < 1e-9
-assert "SIM   Peak" in as_text(found.report)
+    write_report(found, Path(folder))
+    table, scores, page = (
+        (Path(folder) / name).read_text()
+        for name in ("per_image.csv", "scores.json", "report.html")
+    )
+peak = found.report.models[0].metrics["peak"]
+assert abs(peak.value - 1 / 15000) < 1e-9
+assert json.loads(scores)["models"][0]["metrics"]["peak"]["value"] == peak.value
+assert card_scores(found.report)["metrics"]["peak"]["value"] == peak.value
+assert "sim,peak,map_auc" in table
+assert "SIM  Largest value" in as_text(found.report)
+assert "What is largest. Map: the density." in page
 """
 
 

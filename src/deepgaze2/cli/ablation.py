@@ -93,6 +93,7 @@ def _networks(alexnet: Path | None, vgg19: str | None) -> "list[Backbone]":
 
 def _as_text(result: "Ablation") -> str:
     """Return the cells and the steps between them as tables for the terminal."""
+    from deepgaze2.evaluation.report import why_no_share
     from deepgaze2.reporting.figures.ablation import cell_label
 
     width = max(len(cell_label(score.cell)) for score in result.cells)
@@ -104,9 +105,11 @@ def _as_text(result: "Ablation") -> str:
         lines.append(f"gold standard over center bias  {result.gold:.3f} bits/fixation")
     lines += ["", f"{'cell':<{width}}  {'bits over center bias':<23}explained"]
     for score in result.cells:
-        explained = f"{score.explained:.1%}" if score.explained else ""
+        explained = f"{score.explained:.1%}" if score.explained else "-"
         gain = f"{score.information_gain:.3f}"
         lines.append(f"{cell_label(score.cell):<{width}}  {gain:<23}{explained}".rstrip())
+    if reason := why_no_share(result.gold):
+        lines += ["", f"nothing is explained: {reason}"]
     lines += ["", "steps, bits/fixation"]
     for step in result.steps:
         before, after = cell_label(step.before), cell_label(step.after)

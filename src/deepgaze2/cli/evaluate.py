@@ -10,7 +10,7 @@ import click
 from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.models import models_and_engine
 from deepgaze2.errors import DataError, ModelError
-from deepgaze2.metrics.table import METRICS
+from deepgaze2.metrics.table import METRICS, Metric
 from deepgaze2.store import find_model, packaged_models, read_card, write_card
 
 if TYPE_CHECKING:
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 _SCORES = "; ".join(f"{one.title} ({one.unit})" for one in METRICS)
 
 
-@click.command(epilog=f"Scores are bits over the center bias, the share explained, and {_SCORES}.")
+@click.command(
+    epilog="Printed are the information gain over the center bias in bits per fixation, the share"
+    f" of the gold standard's gain that it explains, and {_SCORES}."
+)
 @models_and_engine
 @click.argument("source")
 @click.option(
@@ -30,7 +33,11 @@ _SCORES = "; ".join(f"{one.title} ({one.unit})" for one in METRICS)
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for report.html, scores.json and per_image.csv.",
 )
-@click.option("--update-card", is_flag=True, help="Store the scores in the model folder's card.")
+@click.option(
+    "--update-card",
+    is_flag=True,
+    help="Store the scores in the card of MODEL, the folder of one trained model.",
+)
 @table_options
 def evaluate(
     models: tuple[str, ...],
@@ -107,19 +114,22 @@ def card_scores(report: "Report") -> dict[str, Any]:
         "negative_images": model.negative_images,
         "metrics": {name: asdict(value) for name, value in model.metrics.items()},
     }
-    if report.gold and model.explained:
+    if report.gold:
+        share = model.explained
         scores |= {
             "gold_bits": report.gold.value,
             "gold_bandwidth_px": report.gold_bandwidth_px,
             "gold_weights": list(report.gold_weights),
-            "explained": model.explained.value,
-            "explained_interval": [model.explained.low, model.explained.high],
+            "explained": share and share.value,
+            "explained_interval": share and [share.low, share.high],
         }
     return scores
 
 
 def as_text(report: "Report") -> str:
     """Return the report as a table for the terminal."""
+    from deepgaze2.evaluation.report import why_no_share
+
     lines = [
         f"{report.data_set}: {report.images} images, {report.subjects} subjects,"
         f" {report.fixations} fixations; 95% intervals over images",
@@ -133,11 +143,14 @@ def as_text(report: "Report") -> str:
             f"the same, optimistic            {report.optimistic_gold:.3f} bits/fixation",
         ]
     width = max(len("model"), *(len(model.name) + 6 for model in report.models))
-    metrics = "".join(f"{one.title:>7}" for one in METRICS)
+    metrics = "".join(f"{one.title:>{_width(one)}}" for one in METRICS)
     lines += ["", f"{'model':<{width}}  {'bits over center bias':<23}{'explained':<25}<0{metrics}"]
     for model in report.models:
         lines += _model_lines(model, width)
-    if notes := [f"{model.name}: {model.note}" for model in report.models if model.note]:
+    notes = [f"{model.name}: {model.note}" for model in report.models if model.note]
+    if reason := why_no_share(report.gold):
+        notes.append(f"nothing is explained: {reason}")
+    if notes:
         lines += ["", *notes]
     if report.comparisons:
         lines.append("")
@@ -151,7 +164,7 @@ def as_text(report: "Report") -> str:
 
 def _model_lines(model: "ModelReport", width: int) -> list[str]:
     gain = f"{model.information_gain:.3f}"
-    explained = f"{model.explained:.1%}" if model.explained else ""
+    explained = f"{model.explained:.1%}" if model.explained else "-"
     lines = [
         f"{model.name:<{width}}  {gain:<23}{explained:<23}"
         f"{model.negative_images:>4}{_metrics(model.metrics)}"
@@ -163,6 +176,9 @@ def _model_lines(model: "ModelReport", width: int) -> list[str]:
 
 
 def _metrics(values: "dict[str, Estimate]") -> str:
-    return "".join(
-        f"{values[one.name].value:7.3f}" if one.name in values else f"{'-':>7}" for one in METRICS
-    )
+    shown = {name: f"{value.value:.3f}" for name, value in values.items()}
+    return "".join(f"{shown.get(one.name, '-'):>{_width(one)}}" for one in METRICS)
+
+
+def _width(metric: Metric) -> int:
+    return max(7, len(metric.title) + 2)

@@ -48,12 +48,14 @@ def _model_rows(card: Card) -> dict[str, str]:
         if "gold_bits" in scores:  # not with a single observer, whom no other predicts
             gain += f"; gold standard {scores['gold_bits']:.3f}"
         rows["information gain"] = gain
-    if "explained" in scores:
+    if scores.get("explained") is not None:
         low, high = scores["explained_interval"]
         rows["explained"] = (
             f"{scores['explained']:.1%} of the explainable information gain on unseen images "
             f"(95% interval {low:.1%} to {high:.1%})"
         )
+    elif "gold_bits" in scores:
+        rows["explained"] = "-, the gold standard's gain cannot be told from none"
     return rows
 
 

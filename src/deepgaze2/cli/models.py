@@ -21,7 +21,10 @@ def _known(
 def models_and_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Add the argument that names models, and the option of what computes ours."""
     engine = click.option(
-        "--engine", default="auto", show_default=True, help="auto, ncnn or torch."
+        "--engine",
+        default="auto",
+        show_default=True,
+        help="What computes the network of a packaged or trained model: auto, ncnn or torch.",
     )
     models = click.argument("models", metavar="MODEL...", nargs=-1, required=True, callback=_known)
     return models(engine(command))

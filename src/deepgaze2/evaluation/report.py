@@ -20,6 +20,9 @@ from deepgaze2.metrics.table import METRICS
 from deepgaze2.references.gold_standard import joint_log_density
 from deepgaze2.references.references import References
 
+_LEAST_GAIN = 1e-3
+"""Bits per fixation of the gold standard of which shares are given; less is as good as nothing."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -50,7 +53,8 @@ class ModelReport:
     over_uniform : Estimate
         Over the uniform density, bits/fixation, mean over fixations.
     explained : Estimate or None
-        Information gain explained: the share of the gold standard's, 0 to 1; None without one.
+        Information gain explained: the share of the gold standard's, 0 to 1; None where there is
+        nothing to share, see `why_no_share`.
     negative_images : int
         Images on which the model is worse than the center bias.
     metrics : dict of Estimate
@@ -158,7 +162,7 @@ def report(references: References, scores: Sequence[Scores]) -> Report:
         center_bias=estimate.mean(estimate.over_uniform(baseline.log_density)),
         center_bias_bandwidth=baseline.bandwidth,
         center_bias_uniform_share=baseline.uniform_share,
-        gold=None if estimate.gold_gain is None else estimate.mean(estimate.gold_gain),
+        gold=estimate.gold,
         optimistic_gold=None if optimistic is None else estimate.mean(optimistic),
         gold_bandwidth_px=gold.bandwidth_px if gold else None,
         gold_weights=tuple(gold.weights.tolist()) if gold else (),
@@ -180,6 +184,7 @@ class _Estimates:
         self.stimulus = self.dataset.fixations.stimulus
         self.n_images = len(self.dataset.stimuli)
         self.gold_gain = self.gain(references.gold.log_density) if references.gold else None
+        self.gold = None if self.gold_gain is None else self.mean(self.gold_gain)
 
     def gain(self, log_density: NDArray[np.float64]) -> NDArray[np.float64]:
         return information_gain(log_density, self.baseline.log_density)
@@ -196,10 +201,10 @@ class _Estimates:
     def explained(self, gain: NDArray[np.float64]) -> Estimate | None:
         if self.gold_gain is None:
             return None
-        sums = (
+        model, gold = (
             by_group(values, self.stimulus, self.n_images)[0] for values in (gain, self.gold_gain)
         )
-        return estimate_ratio(*sums)
+        return share_explained(model, gold, self.gold)
 
     def of_images(self, values: NDArray[np.float64]) -> Estimate | None:
         """Return the mean of images' values; None if no image has one."""
@@ -211,6 +216,32 @@ def estimate_ratio(numerator: NDArray[np.float64], denominator: NDArray[np.float
     """Return sum(numerator) / sum(denominator) over images; see `bootstrap_interval`."""
     low, high = bootstrap_interval(numerator, denominator)
     return Estimate(float(numerator.sum() / denominator.sum()), low, high)
+
+
+def share_explained(
+    model: NDArray[np.float64], gold: NDArray[np.float64], mean_gold: Estimate | None
+) -> Estimate | None:
+    """Return the share of the gold standard's gain; None where `why_no_share` has a reason.
+
+    The ratio of mean information gains, never the mean of ratios (Kümmerer et al. 2015).
+
+    Parameters
+    ----------
+    model, gold : float64 array (n_images,)
+        Sums of each image's information gains.
+    mean_gold : Estimate or None
+        The gold standard's mean gain, bits/fixation.
+    """
+    return None if why_no_share(mean_gold) else estimate_ratio(model, gold)
+
+
+def why_no_share(gold: Estimate | None) -> str:
+    """Return why no share of the gold standard's gain can be given; nothing if it can be."""
+    if gold is None:
+        return "no image was seen by two subjects, so there is no gold standard"
+    if gold.low > 0 and gold.value >= _LEAST_GAIN:
+        return ""
+    return "the gold standard's gain over the center bias cannot be told from none"
 
 
 def _model_report(scores: Scores, gain: NDArray[np.float64], estimate: _Estimates) -> ModelReport:

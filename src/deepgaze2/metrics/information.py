@@ -66,20 +66,6 @@ def bits_over_uniform(log_density: ArrayLike, n_pixels: ArrayLike) -> NDArray[np
     return information_gain(log_density, np.broadcast_to(uniform, np.shape(log_density)))
 
 
-def information_gain_explained(ig_model: ArrayLike, ig_gold: ArrayLike) -> float:
-    """Return the share of the gold standard's information gain that a model reaches.
-
-    The ratio of mean information gains, never the mean of ratios (Kümmerer et al. 2015).
-
-    Parameters
-    ----------
-    ig_model, ig_gold : float array (n_fixations,)
-        Bits over the same baseline, see `information_gain`.
-    """
-    model = np.asarray(ig_model, dtype=np.float64)
-    return float(model.mean() / np.asarray(ig_gold, dtype=np.float64).mean())
-
-
 def by_group(
     values: ArrayLike, group: NDArray[np.integer], n_groups: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -102,13 +88,6 @@ def by_group(
     sums = np.bincount(group, np.asarray(values, dtype=np.float64), n_groups)
     counts = np.bincount(group, minlength=n_groups)
     return sums.astype(np.float64), counts.astype(np.float64)
-
-
-def sum_per_image(
-    values: NDArray[np.floating], stimulus: NDArray[np.integer], n_images: int
-) -> NDArray[np.float64]:
-    """Return the sum (n_images,) of the values of each image's fixations, 0 without any."""
-    return by_group(values, stimulus, n_images)[0]
 
 
 def mean_per_image(

@@ -169,10 +169,7 @@ def similarity_map(
     log_p = _checked_density(log_density)
     if n_fixations < 1 or n_samples < 1:
         raise DataError(f"{n_samples} samples of {n_fixations} fixations: draw at least one of one")
-    cumulative = np.cumsum(np.exp(log_p))
-    drawn = np.random.default_rng(seed).random((n_samples, n_fixations))
-    pixels = (cumulative / cumulative[-1]).searchsorted(drawn, side="right")
-    positions = np.divmod(pixels, log_p.shape[1])
+    positions = _drawn_pixels(log_p, (n_samples, n_fixations), seed)
     axes = [_cells(n_pixels, sigma_px) for n_pixels in log_p.shape]
     # what a point spreads to a cell is what the cell would spread to it
     down, across = (
@@ -186,6 +183,16 @@ def similarity_map(
     )
     fine = by_row @ coarse @ by_column.T
     return np.asarray(fine / fine.sum())
+
+
+def _drawn_pixels(
+    log_density: NDArray[np.float64], shape: tuple[int, int], seed: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns of pixels drawn from a density, in an array of any shape."""
+    cumulative = np.cumsum(np.exp(log_density))
+    drawn = np.random.default_rng(seed).random(shape)
+    pixels = (cumulative / cumulative[-1]).searchsorted(drawn, side="right")
+    return np.divmod(pixels, log_density.shape[1])
 
 
 def best_shared_mass(down: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -102,16 +102,9 @@ def gold_curve(
     DataError
         If fixations lie outside their stimulus, or too few images have enough subjects.
     """
-    stimulus = dataset.fixations.stimulus
-    others = people_per_image(dataset) - 1
-    most = n_others or int(np.median(others[stimulus])) if len(stimulus) else 0
-    enough = others >= most
-    if most < _FEWEST_POINTS or not enough.any():
-        raise DataError(
-            f"{dataset.name}: a curve needs images that {max(most, _FEWEST_POINTS) + 1} subjects"
-            " looked at; there are too few subjects"
-        )
-    chosen, baseline = dataset.select(enough), baseline_log_density[enough[stimulus]]
+    most, enough = _most_others(dataset, n_others)
+    chosen = dataset.select(enough)
+    baseline = baseline_log_density[enough[dataset.fixations.stimulus]]
     fits = _fits(chosen, baseline, most, seed)
     gains = [information_gain(log_density, baseline) for _, _, log_density in fits]
     terms = [by_group(gain, chosen.fixations.stimulus) for gain in gains]
@@ -134,6 +127,20 @@ def gold_curve(
         exponent=exponent,
         images=len(chosen.stimuli),
     )
+
+
+def _most_others(dataset: Dataset, n_others: int | None) -> tuple[int, NDArray[np.bool_]]:
+    """Return the largest number of others, and which images have as many."""
+    stimulus = dataset.fixations.stimulus
+    others = people_per_image(dataset) - 1
+    most = n_others or int(np.median(others[stimulus])) if len(stimulus) else 0
+    enough = others >= most
+    if most < _FEWEST_POINTS or not enough.any():
+        raise DataError(
+            f"{dataset.name}: a curve needs images that {max(most, _FEWEST_POINTS) + 1} subjects"
+            " looked at; there are too few subjects"
+        )
+    return most, enough
 
 
 def fit_power_law(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.evaluation.candidates import Candidate, View
 from deepgaze2.evaluation.evaluation import Evaluation
+from deepgaze2.evaluation.report import Estimate
 from deepgaze2.reporting.figures.all_figures import draw_all
 from helpers.small_evaluation import small_evaluation
 
@@ -91,6 +92,15 @@ def test_images_with_little_gold_gain_are_not_among_the_best(
     weak = replace(references, gold=replace(references.gold, log_density=log_density))
     drawn = draw_all(replace(evaluated, references=weak))["figure5_best"]
     assert best not in _shown(drawn)
+
+
+def test_where_the_gold_standard_gains_nothing_images_are_chosen_by_gain(
+    evaluated: Evaluation,
+) -> None:
+    report = replace(evaluated.report, gold=Estimate(1e-9, 1e-10, 1e-8))
+    figures = draw_all(replace(evaluated, report=report))
+    assert _shown(figures["figure5_best"]) == _best(evaluated, _gains(evaluated)[1])
+    assert "%" not in "".join(ax.get_title() for ax in figures["figure5_best"].axes)
 
 
 def test_a_model_that_predicts_each_subject_is_left_out(evaluated: Evaluation) -> None:

@@ -24,7 +24,8 @@ def cell_label(cell: "Cell") -> str:
 def ablation_bars(result: "Ablation") -> "Figure":
     """Draw each cell's information gain explained with its 95% interval, simplest on top.
 
-    Without a gold standard the bars are information gains in bits. Each network has a color.
+    Without a gold standard that gains something, the bars are information gains in bits. Each
+    network has a color.
 
     Returns
     -------
@@ -37,6 +38,6 @@ def ablation_bars(result: "Ablation") -> "Figure":
         [(cell_label(score.cell), score.explained or score.information_gain) for score in scores],
         f"{drawable(result.data_set, 40)}: {result.images:,} images,"
         f" {result.fixations:,} fixations",
-        percent=result.gold is not None,
+        percent=any(score.explained for score in scores),
         colors=[SERIES_COLORS[networks.index(score.cell.features)] for score in scores],
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.evaluation.candidates import GOLD_STANDARD, Candidate
 from deepgaze2.evaluation.evaluation import Evaluation
-from deepgaze2.evaluation.scores import Scores
+from deepgaze2.evaluation.report import why_no_share
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.references.references import References
 from deepgaze2.reporting.figures.images import Drawn, Example, draw_examples, drawn
@@ -33,9 +33,9 @@ def draw_all(evaluation: Evaluation) -> "dict[str, Figure]":
     """Draw the paper's figures 3 to 6, 8 and 9, and gains by order and by subject.
 
     Single images are those on which the first model explains most and least of the gold
-    standard's gain (without one: gains most and least), and on which it gains most over each
-    other model and loses most to it; on the latter two, no third model is drawn. The images are
-    predicted anew, with progress.
+    standard's gain (where it gains nothing: gains most and least), and on which it gains most over
+    each other model and loses most to it; on the latter two, no third model is drawn. The images
+    are predicted anew, with progress.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def draw_all(evaluation: Evaluation) -> "dict[str, Figure]":
         If an image or its prediction cannot be used.
     """
     report, scores = evaluation.report, evaluation.scores
-    gains = _Gains.of(evaluation.references, scores)
+    gains = _Gains.of(evaluation)
     figures = {"figure3_explained": explained_bars(report)}
     if gains.gold is not None:
         models = {one.name: gain for one, gain in zip(scores, gains.models, strict=True)}
@@ -71,28 +71,26 @@ def draw_all(evaluation: Evaluation) -> "dict[str, Figure]":
 
 @dataclass(frozen=True, eq=False)
 class _Gains:
-    """Mean information gain on each image, bits/fixation: the gold standard's and each model's."""
+    """Mean information gain on each image, bits/fixation: the gold standard's and each model's.
+
+    The gold standard `shared` is that of images where it gains enough for shares of it, else NaN;
+    None where it gains nothing over all.
+    """
 
     gold: NDArray[np.float64] | None
+    shared: NDArray[np.float64] | None
     models: list[NDArray[np.float64]]
 
     @staticmethod
-    def of(references: References, scores: Sequence[Scores]) -> "_Gains":
+    def of(evaluation: Evaluation) -> "_Gains":
+        references = evaluation.references
         gain = references.gain_per_image
         gold = gain(references.gold.log_density) if references.gold else None
-        return _Gains(gold, [gain(one.per_fixation["log_density"]) for one in scores])
-
-    def explained(self) -> NDArray[np.float64]:
-        """Return the share of the gold standard's gain that the first model has on each image.
-
-        NaN where that gain is small. Without a gold standard, return the first model's gain.
-        """
-        if self.gold is None:
-            return self.models[0]
-        enough = self.gold > max(0, _ENOUGH_GOLD * float(np.nanmean(self.gold)))
-        share = np.full(len(self.gold), np.nan)
-        np.divide(self.models[0], self.gold, out=share, where=enough)
-        return share
+        shared = None
+        if gold is not None and not why_no_share(evaluation.report.gold):
+            shared = np.where(gold > _ENOUGH_GOLD * max(0, float(np.nanmean(gold))), gold, np.nan)
+        models = [gain(one.per_fixation["log_density"]) for one in evaluation.scores]
+        return _Gains(gold, shared, models)
 
 
 @dataclass(frozen=True)
@@ -107,9 +105,10 @@ class _Choice:
 
 def _choices(gains: _Gains, names: Sequence[str]) -> Iterator[_Choice]:
     first = drawable(names[0], 40)
-    what = "gains" if gains.gold is None else "explains"
+    what = "gains" if gains.shared is None else "explains"
     everyone = [k for k, name in enumerate(names) if name != GOLD_STANDARD]
-    best, worst = _largest(gains.explained()), _largest(-gains.explained())
+    share = gains.models[0] if gains.shared is None else gains.models[0] / gains.shared
+    best, worst = _largest(share), _largest(-share)
     if best:
         yield _Choice("figure5_best", f"Images on which {first} {what} most", best, everyone)
         yield _Choice("figure6_worst", f"Images on which {first} {what} least", worst, everyone)
@@ -164,8 +163,8 @@ def _example(evaluation: Evaluation, gains: _Gains, models: Sequence[int], i: in
 
 def _drawn(candidate: Candidate, gains: _Gains, gain: float, n: int, i: int) -> Drawn:
     (view,) = candidate.views(i)
-    gold = np.nan if gains.gold is None else float(gains.gold[i])
-    explained = gain / gold if gold > 0 else None
+    gold = np.nan if gains.shared is None else float(gains.shared[i])
+    explained = None if np.isnan(gold) else gain / gold
     return drawn(candidate.name, view.log_density, n, gain=gain, explained=explained, seed=i)
 
 

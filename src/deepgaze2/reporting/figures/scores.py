@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.evaluation.report import Estimate, Report
+from deepgaze2.evaluation.report import Estimate, Report, why_no_share
 from deepgaze2.reporting.figures.style import BLUE, GRAY, VERMILION, drawable, tidy, with_signs
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ _LOWEST_SHARE = 1.5
 def explained_bars(report: Report) -> "Figure":
     """Draw the information gain explained of each model, with its 95% interval (figure 3).
 
-    Without a gold standard the bars are information gains in bits. A value that is infinite
-    has no bar, but is written.
+    Without a gold standard that gains something, the bars are information gains in bits. A value
+    that is infinite has no bar, but is written.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def explained_bars(report: Report) -> "Figure":
     matplotlib Figure
         Outside pyplot, so it needs no closing.
     """
-    percent = report.gold is not None
+    percent = not why_no_share(report.gold)
     ranked = sorted(
         ((model.name, model.explained or model.information_gain) for model in report.models),
         key=lambda row: np.nan_to_num(row[1].value, nan=-np.inf),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.evaluation.report import Estimate, estimate_ratio
+from deepgaze2.evaluation.report import Estimate, share_explained
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.readout.architecture import Architecture, tap_groups
 from deepgaze2.references.baseline import fit_center_bias
@@ -252,7 +252,9 @@ def _score(
     gold: NDArray[np.float64] | None,
     counts: NDArray[np.float64],
 ) -> CellScore:
-    explained = None if gold is None else estimate_ratio(gain * counts, gold * counts)
+    explained = None
+    if gold is not None:
+        explained = share_explained(gain * counts, gold * counts, mean_bits(gold, counts))
     return CellScore(cell, mean_bits(gain, counts), explained)
 
 
