@@ -131,7 +131,9 @@ def test_interrupted_while_it_is_scored_it_goes_on_without_training_again(
     whole = (folder / READOUT_FILE).read_bytes()
     other = run(f"{line} --seed 3 --seeds 2")
     assert (other.returncode, other.stdout) == (2, "")
-    assert "error: mine: a training with other parts, recipe or options, seed was" in other.stderr
+    assert (
+        "error: mine: holds a training with other parts, recipe or options, seed;" in other.stderr
+    )
     with monkeypatch.context() as patch:
         patch.setattr("deepgaze2.training.fit._Loop.epoch", stop)
         found = run(f"{line} --center-bias mit1003")

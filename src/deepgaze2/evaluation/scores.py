@@ -23,8 +23,9 @@ from deepgaze2.image.stimulus import printable
 from deepgaze2.references.references import References
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 from deepgaze2.support.files import cache_directory, written_atomically
-from deepgaze2.support.identity import checksum, code_version, file_state
+from deepgaze2.support.identity import code_version, file_state
 from deepgaze2.support.progress import Progress
+from deepgaze2.support.resume import named
 
 _SECONDS_BETWEEN_SAVES = 20.0
 _Result = TypeVar("_Result")
@@ -126,11 +127,9 @@ def _checkpoint(candidate: Candidate, references: References) -> Path | None:
     if not candidate.identity:
         return None
     code = code_version(score_image.__module__, stop=(Candidate.__module__,))
-    paths = references.dataset.stimuli.paths
-    identity = checksum(
-        (candidate.name, candidate.identity, references.identity, code), [*map(file_state, paths)]
-    )
-    return cache_directory() / "scores" / f"{identity[:32]}.npz"
+    of = candidate.name, candidate.identity, references.identity, code
+    images = [file_state(path) for path in references.dataset.stimuli.paths]
+    return named(cache_directory() / "scores", of, images, suffix=".npz")
 
 
 def _score_images(

@@ -22,8 +22,9 @@ from deepgaze2.errors import DataError, StimulusError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.model import Model
 from deepgaze2.support.files import written_atomically
-from deepgaze2.support.identity import checksum, code_version, file_state
+from deepgaze2.support.identity import code_version, file_state
 from deepgaze2.support.progress import tracked
+from deepgaze2.support.resume import named
 
 DENSITIES = "log_densities.hdf5"
 WITH_CENTER_BIAS, WITHOUT_CENTER_BIAS = "with_center_bias", "without_center_bias"
@@ -86,8 +87,8 @@ def export_submission(
         raise DataError(f"several images are called {printable(doubled[0])}; rename all but one")
     given = load_center_bias(center_bias)
     priors = {WITHOUT_CENTER_BIAS: load_center_bias("uniform"), WITH_CENTER_BIAS: given}
-    identity = checksum(model.identity, given.template, pixels_per_degree, code_version(__name__))
-    parts = folder / f"{_PARTS}-{identity[:16]}"
+    of = model.identity, given.template, pixels_per_degree, code_version(__name__)
+    parts = named(folder, *of, prefix=f"{_PARTS}-")
     for other in set(folder.glob(f"{_PARTS}-*")) - {parts}:
         shutil.rmtree(other)  # its pictures are about to be replaced
     failed = []
@@ -111,7 +112,7 @@ def export_submission(
 
 
 def _part(parts: Path, image: Path) -> Path:
-    return parts / f"{image.stem}-{checksum(file_state(image))[:16]}.npy"
+    return named(parts, file_state(image), prefix=f"{image.stem}-", suffix=".npy")
 
 
 def _write_picture(log_density: NDArray[np.float32], path: Path) -> None:

@@ -1,6 +1,5 @@
 """What models are measured against on a data set: center bias, gold standard, other fixations."""
 
-import hashlib
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -12,6 +11,7 @@ from deepgaze2.metrics.information import information_gain, mean_per_image
 from deepgaze2.metrics.shuffled_auc import NonFixations
 from deepgaze2.references.baseline import CenterBiasFit, fit_center_bias
 from deepgaze2.references.gold_standard import GoldStandard, fit_gold_standard, people_per_image
+from deepgaze2.support.identity import checksum
 
 _SIGMA_OF_LONGER_SIDE = 24 / 1024
 """The MIT benchmark's blur: 24 px for images whose longer side has 1024."""
@@ -71,14 +71,13 @@ class References:
 
 def dataset_checksum(dataset: Dataset) -> str:
     """Return a checksum of the fixations, of who looked, and of the images' names and sizes."""
-    digest = hashlib.sha256("\n".join(dataset.stimuli.ids).encode())
-    for table in (dataset.fixations, dataset.stimuli):
-        for field in fields(table):
-            column = getattr(table, field.name)
-            if isinstance(column, np.ndarray):
-                digest.update(np.ascontiguousarray(column).tobytes())
-    digest.update(dataset.person.tobytes())
-    return digest.hexdigest()
+    columns = [
+        getattr(table, field.name)
+        for table in (dataset.fixations, dataset.stimuli)
+        for field in fields(table)
+    ]
+    arrays = [column for column in columns if isinstance(column, np.ndarray)]
+    return checksum(dataset.stimuli.ids, arrays, dataset.person)
 
 
 def fit_references(dataset: Dataset) -> References:

@@ -1,14 +1,16 @@
 """Files: written whole or not at all, checked by their hash, cached where the user wants."""
 
+import csv
 import errno
 import hashlib
+import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from deepgaze2.errors import OutputError
 
@@ -54,6 +56,36 @@ def written_atomically(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def write_json(path: Path, values: Any) -> None:  # noqa: ANN401
+    """Write JSON values.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with written_atomically(path) as temporary:
+        text = json.dumps(values, indent=1, ensure_ascii=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table; None leaves a field empty.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    with (
+        written_atomically(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
+        table = csv.writer(stream, lineterminator="\n")
+        table.writerow(columns)
+        table.writerows(rows)
 
 
 @contextmanager

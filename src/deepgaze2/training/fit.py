@@ -1,9 +1,9 @@
 """The training loop of one readout: epochs, stopping, checkpoints."""
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from torch import Tensor
 from deepgaze2.errors import DataError
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.support.files import written_atomically
+from deepgaze2.support.identity import checksum
+from deepgaze2.support.resume import taken_up
 from deepgaze2.training.images import TrainingImage, TrainingSet
 from deepgaze2.training.objective import Objective
 from deepgaze2.training.optim.optimizers import OPTIMIZERS, Plan, create_optimizer
-from deepgaze2.training.results import differing
 from deepgaze2.training.stopping import LAST_EPOCH, best_epoch, should_stop
 
 _LEAST_DEVIATION = 1e-4  # nats; a saliency map that varies less is dead
@@ -238,20 +239,9 @@ class _Loop:
 
     def resume(self, path: Path, identity: dict[str, Any]) -> Curve:
         """Take up a checkpoint if there is one."""
-        if not path.exists():
+        state = taken_up(path, identity, partial(torch.load, weights_only=True), work="training")
+        if state is None:
             return Curve()
-        try:
-            state = torch.load(path, weights_only=True)
-            found = dict(state["identity"])
-        except Exception as error:  # torch raises many kinds on a damaged file
-            raise DataError(
-                f"{path}: damaged checkpoint; remove it, and the same command goes on"
-            ) from error
-        if others := differing(found, identity):
-            raise DataError(
-                f"{path}: from a training with other {others}; give another folder"
-                f" for the model, or remove {path.parent} to begin anew"
-            )
         self._optimizer.restore(state["optimizer"])
         self.best = state["best"]
         return Curve(**{name: tuple(values) for name, values in state["curve"].items()})
@@ -280,19 +270,15 @@ def _identity(
     network: ReadoutNetwork, images: TrainingSet, start: NDArray[np.float32], settings: FitSettings
 ) -> dict[str, Any]:
     """Return what a checkpoint must share with the training that takes it up."""
-    digest = hashlib.sha256()
-    for part in (images.seen, images.mirrored, images.held_out):
-        for image in part:
-            digest.update(" ".join(image.names).encode())
-            digest.update(image.pixels.tobytes())
-            digest.update(image.log_center_bias[::8, ::8].tobytes())
-    for deviation in network.deviations:
-        digest.update(deviation.tobytes())
+    parts = [
+        [(image.names, image.pixels, image.log_center_bias[::8, ::8]) for image in part]
+        for part in (images.seen, images.mirrored, images.held_out)
+    ]
     return asdict(settings) | {
         "architecture": repr(network.architecture),
         "parameters": " ".join(network.shapes),
-        "start": hashlib.sha256(start.tobytes()).hexdigest(),
-        "images": digest.hexdigest(),
+        "start": checksum(start),
+        "images": checksum(parts, list(network.deviations)),
     }
 
 

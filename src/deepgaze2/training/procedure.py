@@ -17,9 +17,10 @@ from deepgaze2.readout.torch_readout import ReadoutNetwork, readout_of
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias, fold_center_biases
 from deepgaze2.references.references import dataset_checksum
 from deepgaze2.store import OWN_CENTER_BIAS, Card, write_model
+from deepgaze2.support.resume import kept
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import Curve, Fit
-from deepgaze2.training.folder import CHECKPOINTS, begin_or_go_on, refuse_finished
+from deepgaze2.training.folder import CHECKPOINTS, refuse_finished
 from deepgaze2.training.gains import gains_by_image, gains_of_starts
 from deepgaze2.training.preparation import PreparedImages, feature_deviations, prepare_images
 from deepgaze2.training.recipes import Recipe, Training
@@ -132,8 +133,8 @@ def cross_validate(
     pretrain = _with_fixations(training.pretrain) if training.pretrain is not None else None
     groups, other_groups = _groups(dataset, pretrain)
     folds, parts = divide(dataset, groups, start, training.n_folds, seed)
-    begin_or_go_on(
-        folder,
+    kept(
+        folder / CHECKPOINTS / "training.json",
         {
             "data set": dataset_checksum(dataset),
             "pretraining data set": dataset_checksum(pretrain) if pretrain is not None else None,
@@ -144,6 +145,9 @@ def cross_validate(
             "images to normalize over": str(normalize_over) if normalize_over else None,
             "seed": seed,
         },
+        lambda: None,  # that another training is not taken up in its place
+        place=folder,
+        work="training",
     )
     priors = fold_center_biases(dataset, folds)
     n_parts = len(priors) if first_parts is None else first_parts

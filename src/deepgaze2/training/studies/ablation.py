@@ -20,9 +20,10 @@ from deepgaze2.features.backbone import Backbone
 from deepgaze2.readout.architecture import Architecture, tap_groups
 from deepgaze2.references.baseline import fit_center_bias
 from deepgaze2.references.references import References, dataset_checksum, fit_references
+from deepgaze2.support.files import write_csv, write_json
+from deepgaze2.support.resume import kept
 from deepgaze2.training.procedure import cross_validate
 from deepgaze2.training.recipes import FINETUNING, Recipe, Training
-from deepgaze2.training.results import kept, write_csv, write_json
 from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 
 READOUTS = {"linear": (1,), "network": Architecture.widths}

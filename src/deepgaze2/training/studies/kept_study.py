@@ -12,9 +12,9 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.evaluation.report import Estimate, estimate_ratio
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.references.references import dataset_checksum
+from deepgaze2.support.resume import kept
 from deepgaze2.training.folder import remove_checkpoints
 from deepgaze2.training.recipes import Training
-from deepgaze2.training.results import kept
 
 
 def kept_training(

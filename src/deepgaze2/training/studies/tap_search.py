@@ -16,10 +16,10 @@ from deepgaze2.errors import DataError
 from deepgaze2.evaluation.report import Estimate
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.cache import View, cache_features
+from deepgaze2.support.files import write_csv, write_json
 from deepgaze2.training.fit import DeadReadoutError
 from deepgaze2.training.procedure import cross_validate
 from deepgaze2.training.recipes import Recipe, Training, paper_recipe
-from deepgaze2.training.results import write_csv, write_json
 from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 from deepgaze2.training.studies.tap_choices import Choice, draw_choices, layers
 
