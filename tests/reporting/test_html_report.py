@@ -1,8 +1,11 @@
 import base64
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
@@ -15,7 +18,7 @@ from deepgaze2.errors import OutputError
 from deepgaze2.evaluation.evaluation import Evaluation
 from deepgaze2.evaluation.report import Estimate
 from deepgaze2.references.gold_curve import GoldCurve
-from deepgaze2.reporting.html_parts import number
+from deepgaze2.reporting.html_filters import number
 from deepgaze2.reporting.html_report import write_html_report
 from helpers.small_evaluation import NAMES, small_evaluation
 
@@ -196,6 +199,30 @@ def test_names_are_escaped(tmp_path: Path, evaluated: Evaluation) -> None:
         assert name in text
 
 
+def test_a_script_as_a_name_stays_text(tmp_path: Path, evaluated: Evaluation) -> None:
+    script = "<script>alert('1')</script>&\"'"
+    references, report = evaluated.references, evaluated.report
+    subjects = tuple(f"{script}{i}" for i in range(3))
+    dataset = replace(references.dataset, name=script, notes=(script,), subject_names=subjects)
+    models = tuple(
+        replace(model, name=f"{script}{i}", note=script, by_subject=dict.fromkeys(subjects, 0.5))
+        for i, model in enumerate(report.models)
+    )
+    comparison = replace(report.comparisons[0], first=script, other=script)
+    report = replace(report, data_set=script, models=models, comparisons=(comparison,))
+    figures = {name: Figure(figsize=(2, 1)) for name in ("figure3_explained", "figure5_best")}
+    figures["figure5_best"].suptitle(script)
+    references = replace(references, dataset=dataset)
+    path = tmp_path / "report.html"
+    write_html_report(replace(evaluated, references=references, report=report), figures, path)
+    source = path.read_text(encoding="utf-8")
+    assert "<script" not in source
+    assert not re.search("&(?!amp;|lt;|gt;|#34;|#39;)", source)
+    page = _Page(source)
+    assert [row[0] for row in page.tables[0][1:]] == [f"{script}{i} {script}" for i in range(2)]
+    assert all(script in (image["alt"] or "") for image in page.attributes("img"))
+
+
 def test_values_that_are_not_finite_are_told(tmp_path: Path, evaluated: Evaluation) -> None:
     report = evaluated.report
     nothing = Estimate(-np.inf, -np.inf, -np.inf)
@@ -255,3 +282,10 @@ def test_many_subjects_are_summarized(tmp_path: Path, evaluated: Evaluation) -> 
 )
 def test_numbers_are_written_as_people_do(value: float, digits: int, text: str) -> None:
     assert number(value, digits) == text
+
+
+def test_templates_are_in_the_package_and_jinja2_waits_for_a_report() -> None:
+    names = {file.name for file in (files("deepgaze2.reporting") / "templates").iterdir()}
+    assert {"report.html", "report.css"} <= names
+    code = "import sys, deepgaze2.reporting.html_report; sys.exit('jinja2' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,61 +1,42 @@
-"""The HTML report: one file with tables, figures and definitions, that needs nothing else."""
+"""The HTML report: one file with tables, figures and definitions, that needs nothing else.
 
-from collections.abc import Iterable, Mapping
-from importlib.resources import files
+The words and the tables are in `templates/`, a file for each section; here are the values.
+"""
+
+import base64
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from inspect import signature
+from io import BytesIO
 from pathlib import Path
-from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepgaze2.evaluation.evaluation import Evaluation
 from deepgaze2.evaluation.report import Estimate, Report
+from deepgaze2.metrics.intervals import bootstrap_interval
+from deepgaze2.metrics.table import METRICS
 from deepgaze2.references.gold_curve import GoldCurve
 from deepgaze2.references.references import References
-from deepgaze2.reporting.html_figures import SINGLE_IMAGES, described
-from deepgaze2.reporting.html_methods import methods
-from deepgaze2.reporting.html_parts import Html, element, html, joined, number
-from deepgaze2.reporting.html_tables import (
-    comparison_table,
-    curve_table,
-    gain_table,
-    metric_table,
-    order_table,
-    reference_table,
-    subject_table,
-)
+from deepgaze2.reporting.html_filters import heading, number, span
 from deepgaze2.support.files import written_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
- content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>$title</title>
-<style>
-$style</style>
-</head>
-<body>
-<header>
-<h1>$title</h1>
-$lead
-$facts
-<nav aria-label="Contents"><ul>
-$contents
-</ul></nav>
-</header>
-<main>
-$sections
-</main>
-</body>
-</html>
-""")
+_PLACED = ("figure3_explained", "figure4_images", "by_order", "by_subject", "gold_curve")
+"""Figures that stand with a table; the others are single images."""
+
+_PNG_DPI = 120
+_CSS_PX_PER_INCH = 96
+_LEAST_SHARE = 0.55
+"""Of its size, down to which a picture shrinks on small screens before it scrolls."""
+
+_LONGEST = 200
 
 
 def write_html_report(
@@ -85,123 +66,140 @@ def write_html_report(
     OutputError
         If the file cannot be written.
     """
-    references, report = evaluation.references, evaluation.report
-    pictures = {name: described(name, figure, report) for name, figure in figures.items()}
-    sections = _sections(references, report, pictures, curve)
-    page = _PAGE.substitute(
-        title=html(f"Models of fixations on {report.data_set}"),
-        style=(files("deepgaze2") / "reporting" / "report.css").read_text(encoding="utf-8"),
-        lead=element("p", _lead(report), class_="lead"),
-        facts=_facts(report),
-        contents=joined(
-            element("li", element("a", title, href=f"#{anchor}")) for anchor, title, _ in sections
-        ),
-        sections=joined(
-            element("section", joined([element("h2", title), content]), id=anchor)
-            for anchor, title, content in sections
-        ),
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("deepgaze2.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "span": span, "heading": heading}
+    pictures = {name: _Picture.of(name, figure) for name, figure in figures.items()}
+    values = _values(evaluation.report, evaluation.references)
+    page = environment.get_template("report.html").render(
+        values,
+        curve=curve,
+        pictures=pictures,
+        single_images=[one for name, one in pictures.items() if name not in _PLACED],
     )
     with written_atomically(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
 
 
-def _sections(
-    references: References, report: Report, pictures: dict[str, Html], curve: GoldCurve | None
-) -> list[tuple[str, str, Html]]:
-    """Return the anchor, title and content of each; pictures that have a place are taken out."""
-    pictures = dict(pictures)
+@dataclass(frozen=True)
+class _Picture:
+    """A figure as it is embedded, with its number in the paper if it has one."""
 
-    def placed(*names: str) -> list[Html]:
-        return [pictures.pop(name) for name in names if name in pictures]
+    title: str
+    number: str
+    source: str
+    width: int
+    height: int
+    least_width: int
 
-    gain = [*placed("figure3_explained"), gain_table(report), *placed("figure4_images")]
-    if report.comparisons:
-        gain += [element("h3", "Paired comparisons"), comparison_table(report)]
-    groups = [
-        *(element("h3", "By order of fixation"), *placed("by_order")),
-        order_table(report, references),
-        *(element("h3", "By subject"), *placed("by_subject")),
-        subject_table(report, references),
-    ]
-    against = [reference_table(report, curve), *placed("gold_curve")]
-    if curve is not None:
-        against.append(curve_table(curve))
-    images = [element("p", SINGLE_IMAGES), *pictures.values()] if pictures else []
-    sections = [
-        ("gain", "Information gain", gain),
-        ("metrics", "Metrics of saliency maps", [metric_table(report)]),
-        ("groups", "By order of fixation and by subject", groups),
-        ("references", "Center bias and gold standard", against),
-        ("images", "Single images", images),
-        ("data", "Data set", [_data_set(references, report)]),
-        ("methods", "How the numbers were computed", [methods()]),
-    ]
-    return [(anchor, title, joined(parts)) for anchor, title, parts in sections if parts]
+    @staticmethod
+    def of(name: str, figure: "Figure") -> "_Picture":
+        stream = BytesIO()
+        figure.savefig(stream, format="png", dpi=_PNG_DPI, metadata={"Software": None})
+        width, height = (round(inches * _CSS_PX_PER_INCH) for inches in figure.get_size_inches())
+        paper = re.match(r"figure(\d)", name)
+        return _Picture(
+            title=" ".join(figure.get_suptitle().split()).replace(r"\$", "$") or name,
+            number=paper[1] if paper else "",
+            source=f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}",
+            width=width,
+            height=height,
+            least_width=round(_LEAST_SHARE * width),
+        )
 
 
-def _lead(report: Report) -> str:
-    first = report.models[0]
-    gain = f"{_with_interval(first.information_gain, 2)} bit per fixation"
-    if first.explained is None or report.gold is None:
-        return f"{first.name} gains {gain} over the center bias."
-    share = _with_interval(first.explained, 1, 100, "%")
-    return (
-        f"{first.name} explains {share} of the information gain of the gold standard, which"
-        f" predicts each subject from the others: {gain}, of {number(report.gold.value, 2)}."
-    )
+def _values(report: Report, references: References) -> dict[str, Any]:
+    fixations = references.dataset.fixations
+    subjects = references.dataset.subject_names
+    orders = enumerate(np.bincount(fixations.order + 1).tolist())
+    viewings = enumerate(np.bincount(fixations.subject).tolist())
+    resampling = signature(bootstrap_interval).parameters
+    return {
+        "report": report,
+        "names": ", ".join(model.name for model in report.models),
+        "metrics": METRICS,
+        "best": _best(report),
+        "by_order": _Groups.of(
+            [model.by_order for model in report.models], {str(order): n for order, n in orders}
+        ),
+        "by_subject": _Groups.of(
+            [model.by_subject for model in report.models],
+            {subjects[i] if subjects else str(i): n for i, n in viewings},
+        ),
+        "data": _data_set(references),
+        "resamples": resampling["n_resamples"].default,
+        "seed": resampling["seed"].default,
+        "versions": {
+            "deepgaze2": version("deepgaze2"),
+            "NumPy": np.__version__,
+            "Python": platform.python_version(),
+        },
+    }
 
 
-def _with_interval(shown: Estimate, digits: int, scale: int = 1, unit: str = "") -> str:
-    value, low, high = (
-        number(scale * one, digits) + unit for one in (shown.value, shown.low, shown.high)
-    )
-    return f"{value} (95% interval {low} to {high})"
+def _best(report: Report) -> dict[str, float | None]:
+    """Return each column's best value; None if there is only one model to choose from."""
+    gains = ("information_gain", "explained", "information_gain_over_images", "over_uniform")
+    columns: dict[str, tuple[list[Estimate | None], bool]] = {
+        name: ([getattr(model, name) for model in report.models], False) for name in gains
+    }
+    for metric in METRICS:
+        shown = [model.metrics.get(metric.name) for model in report.models]
+        columns[metric.name] = shown, metric.lower_is_better
+    best: dict[str, float | None] = {}
+    for name, (shown, lower) in columns.items():
+        values = [one.value for one in shown if one is not None and not np.isnan(one.value)]
+        best[name] = (min if lower else max)(values) if len(values) > 1 else None
+    return best
 
 
-def _facts(report: Report) -> Html:
-    counts = (
-        ("Images", report.images),
-        ("Subjects", report.subjects),
-        ("Fixations", report.fixations),
-        ("Models", len(report.models)),
-    )
-    return element("dl", _pairs((name, number(n, 0)) for name, n in counts), class_="facts")
+@dataclass(frozen=True)
+class _Groups:
+    """Rows of a table: a label, its number of fixations, each model's gain.
+
+    Of many groups there are only the lowest, median and highest gain, and `summarized` is how
+    many there are.
+    """
+
+    rows: list[tuple[str, int | None, list[float]]]
+    summarized: int = 0
+
+    @staticmethod
+    def of(gains: Sequence[Mapping[str, float]], fixations: Mapping[str, int]) -> "_Groups":
+        labels = list(gains[0])
+        values = np.array([list(gain.values()) for gain in gains])
+        if len(labels) > _LONGEST:
+            summary = {"lowest": values.min(1), "median": np.median(values, 1)}
+            summary["highest"] = values.max(1)
+            return _Groups(
+                [(name, None, row.tolist()) for name, row in summary.items()], len(labels)
+            )
+        columns = zip(labels, values.T.tolist(), strict=True)
+        return _Groups([(label, fixations[label], row) for label, row in columns])
 
 
-def _pairs(rows: Iterable[tuple[str, str]]) -> Html:
-    return joined(
-        element("div", joined([element("dt", name), element("dd", text)])) for name, text in rows
-    )
-
-
-def _data_set(references: References, report: Report) -> Html:
+def _data_set(references: References) -> dict[str, Any]:
+    """Return what is known of the images with fixations, an array each."""
     dataset = references.dataset
     stimuli, counts = dataset.stimuli, np.diff(dataset.offsets)
     seen = np.flatnonzero(counts)
     pairs = np.unique(np.stack([dataset.fixations.stimulus, dataset.person]), axis=1)
-    subjects = np.bincount(pairs[0], minlength=len(stimuli))[seen]
-    blur = np.array([references.map_sigma_px(i) for i in seen.tolist()])
-    rows = (
-        ("Name", dataset.name),
-        ("Images", f"{report.images:,} with fixations, of {len(stimuli):,}"),
-        ("Width", f"{_span(stimuli.width[seen])} px"),
-        ("Height", f"{_span(stimuli.height[seen])} px"),
-        ("Pixels per degree", _span(stimuli.pixels_per_degree[seen], 1)),
-        ("Subjects", f"{report.subjects:,}; {_span(subjects)} on an image"),
-        ("Fixations", f"{report.fixations:,}; {_span(counts[seen])} on an image"),
-        ("Blur of empirical maps", f"standard deviation {_span(blur, 1)} px"),
-        ("Checksum", element("code", references.identity)),
-    )
-    notes = [element("li", note) for note in dataset.notes]
-    listed = element("dl", _pairs(rows), class_="properties")
-    return joined([listed, *([element("ul", joined(notes))] if notes else [])])
-
-
-def _span(values: NDArray[np.generic], digits: int = 0) -> str:
-    """Return the range of some numbers, and their median if they differ."""
-    known = np.asarray(values, dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return "unknown"
-    low, middle, high = (number(float(x), digits) for x in np.quantile(known, [0, 0.5, 1]))
-    return low if low == high else f"{low} to {high} (median {middle})"
+    return {
+        "name": dataset.name,
+        "images": len(stimuli),
+        "width": stimuli.width[seen],
+        "height": stimuli.height[seen],
+        "pixels_per_degree": stimuli.pixels_per_degree[seen],
+        "subjects": np.bincount(pairs[0], minlength=len(stimuli))[seen],
+        "fixations": counts[seen],
+        "map_sigma_px": np.array([references.map_sigma_px(i) for i in seen.tolist()]),
+        "identity": references.identity,
+        "notes": dataset.notes,
+    }

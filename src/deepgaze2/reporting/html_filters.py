@@ -1,0 +1,33 @@
+"""How the HTML report writes values."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.metrics.table import Metric
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Return a number with a true minus sign; infinity as its sign, a dash for no number."""
+    if np.isnan(value):
+        return "\N{EN DASH}"
+    if np.isinf(value):
+        return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
+    text = f"{value:,.{digits}f}"
+    if not text.strip("-0."):
+        text = text.lstrip("-")  # no negative zero
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def span(values: NDArray[np.generic], digits: int = 0) -> str:
+    """Return the range of some numbers, and their median if they differ."""
+    known = np.asarray(values, dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if not len(known):
+        return "unknown"
+    low, middle, high = (number(float(x), digits) for x in np.quantile(known, [0, 0.5, 1]))
+    return low if low == high else f"{low} to {high} (median {middle})"
+
+
+def heading(metric: Metric) -> str:
+    """Return a metric's title with the direction in which values get better."""
+    return f"{metric.title} {'↓' if metric.lower_is_better else '↑'}"
