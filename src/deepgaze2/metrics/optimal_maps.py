@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
+from deepgaze2.density.sampling import indices_at
 from deepgaze2.errors import DataError
 from deepgaze2.metrics.empirical_map import blurred_map, blurred_points, check_sigma
 from deepgaze2.metrics.map_arrays import checked_map
@@ -169,9 +170,8 @@ def similarity_map(
     log_p = _checked_density(log_density)
     if n_fixations < 1 or n_samples < 1:
         raise DataError(f"{n_samples} samples of {n_fixations} fixations: draw at least one of one")
-    cumulative = np.cumsum(np.exp(log_p))
-    drawn = np.random.default_rng(seed).random((n_samples, n_fixations))
-    pixels = (cumulative / cumulative[-1]).searchsorted(drawn, side="right")
+    shares = np.random.default_rng(seed).random((n_samples, n_fixations))
+    pixels = indices_at(shares, np.cumsum(np.exp(log_p)))
     positions = np.divmod(pixels, log_p.shape[1])
     axes = [_cells(n_pixels, sigma_px) for n_pixels in log_p.shape]
     # what a point spreads to a cell is what the cell would spread to it
