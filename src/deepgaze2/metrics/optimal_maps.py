@@ -23,6 +23,7 @@ from deepgaze2.density.sampling import indices_at
 from deepgaze2.errors import DataError
 from deepgaze2.metrics.empirical_map import blurred_map, blurred_points, check_sigma
 from deepgaze2.metrics.map_arrays import checked_map
+from deepgaze2.readout.grid import interpolation_matrix
 
 _MAX_LOG_MASS = 1e-3
 _CELLS_PER_SIGMA = 4
@@ -237,5 +238,5 @@ def _cells(n_pixels: int, sigma_px: float) -> NDArray[np.intp]:
 
 def _interpolation(n_pixels: int, cells: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return linear interpolation from some pixels to all, as a matrix (n_pixels, cells)."""
-    weights = [np.interp(np.arange(n_pixels), cells, unit) for unit in np.eye(len(cells))]
-    return np.stack(weights, axis=1)
+    positions = np.interp(np.arange(n_pixels), cells, np.arange(len(cells)))
+    return interpolation_matrix(positions, len(cells))
