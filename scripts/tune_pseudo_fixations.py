@@ -31,7 +31,7 @@ from deepgaze2.metrics.information import by_group, information_gain
 from deepgaze2.metrics.intervals import bootstrap_interval
 from deepgaze2.references.baseline import GRID, fit_center_bias, uniform_log_density
 from deepgaze2.references.gold_standard import fit_gold_standard
-from deepgaze2.references.kde import best_mixture, blur_matrix, log_mixture
+from deepgaze2.references.kde import best_mixture, log_mixture, reflecting_blur
 
 STEPS_PX = (1, 2, 3, 5)
 DISPERSIONS_PX = (2, 3, 4, 8, 16, 32)
@@ -99,8 +99,8 @@ def components(maps: NDArray[np.float64], part: Part, bandwidth_px: float) -> ND
     """Return the log densities to be mixed, (3, n_fixations): kernels, center bias, uniform."""
     eye = part.eye
     width, height = int(eye.stimuli.width[0]), int(eye.stimuli.height[0])  # all have one size
-    by_row = blur_matrix(GRID[0], bandwidth_px * GRID[0] / height)
-    by_column = blur_matrix(GRID[1], bandwidth_px * GRID[1] / width)
+    by_row = reflecting_blur(GRID[0], bandwidth_px * GRID[0] / height)
+    by_column = reflecting_blur(GRID[1], bandwidth_px * GRID[1] / width)
     row = (eye.fixations.y * GRID[0] / height).astype(np.intp)
     column = (eye.fixations.x * GRID[1] / width).astype(np.intp)
     mass = np.empty(len(row))

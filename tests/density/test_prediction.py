@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare
 
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.density.prediction import Prediction, equal_mass_levels
+from deepgaze2.density.contours import equal_mass_levels
+from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import RegionError
 from deepgaze2.image.stimulus import Stimulus
 

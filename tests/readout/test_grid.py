@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from deepgaze2.features.network import Convolution, MaxPooling, Network
 from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.readout.grid import (
+    between,
     block_size,
     block_stride,
     blur_matrix,
@@ -102,6 +103,18 @@ def test_interpolation_is_numpys(positions: list[float], values: list[float]) ->
     assert (matrix >= 0).all()
     expected = np.interp(positions, np.arange(len(values)), values)
     np.testing.assert_allclose(matrix @ values, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_interpolation_of_an_axis_is_the_matrixs(axis: int) -> None:
+    rng = np.random.default_rng(axis)
+    values = rng.normal(size=(5, 5, 5)).astype(np.float32)
+    positions = rng.uniform(0, 4, 9)
+    lower = positions.astype(np.intp)
+    weight = (positions - lower).astype(np.float32)
+    found = between(values, lower, lower + 1, weight, axis)
+    expected = np.tensordot(interpolation_matrix(positions, 5), values, (1, axis))
+    np.testing.assert_allclose(found, np.moveaxis(expected, 0, axis), atol=1e-6)
 
 
 @settings(max_examples=200)

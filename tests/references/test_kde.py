@@ -12,17 +12,17 @@ from scipy.stats import norm
 
 from deepgaze2.references.kde import (
     best_mixture,
-    blur_matrix,
     gaussian_sums,
     kernel_density_map,
     log_mixture,
     mixture_weights,
+    reflecting_blur,
 )
 
 
 @given(st.integers(1, 50), st.floats(0.01, 1))
 def test_blur_keeps_mass_and_is_symmetric(n_cells: int, share: float) -> None:
-    blur = blur_matrix(n_cells, share * n_cells)
+    blur = reflecting_blur(n_cells, share * n_cells)
     np.testing.assert_allclose(blur.sum(axis=0), 1)
     np.testing.assert_allclose(blur, blur.T, atol=1e-12)
     assert (blur >= 0).all()
@@ -32,13 +32,13 @@ def test_blur_agrees_with_scipy_on_a_fine_grid() -> None:
     impulses = np.zeros(200)
     impulses[[0, 3, 90, 199]] = 1, 2, 3, 4
     expected = gaussian_filter1d(impulses, 12.0, mode="reflect", truncate=10)
-    np.testing.assert_allclose(blur_matrix(200, 12.0) @ impulses, expected, atol=2e-4)
+    np.testing.assert_allclose(reflecting_blur(200, 12.0) @ impulses, expected, atol=2e-4)
 
 
 def test_no_blur_and_complete_blur() -> None:
-    np.testing.assert_allclose(blur_matrix(9, 1e-3), np.eye(9), atol=1e-12)
+    np.testing.assert_allclose(reflecting_blur(9, 1e-3), np.eye(9), atol=1e-12)
     # folded at both ends, a Gaussian as wide as the axis is flat but for exp(-pi^2/2) of a cosine
-    assert np.abs(blur_matrix(9, 9.0) * 9 - 1).max() < 2 * np.exp(-(np.pi**2) / 2)
+    assert np.abs(reflecting_blur(9, 9.0) * 9 - 1).max() < 2 * np.exp(-(np.pi**2) / 2)
 
 
 @given(st.integers(0, 10_000))

@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from deepgaze2.density.prediction import Prediction
+from deepgaze2.density.fixation_density import FixationDensity
 
 _MAX_CELLS = 512  # on the longer side
 _BLOCK_PIXELS = 1 << 20
 
 
-def layers(prediction: Prediction) -> dict[str, object]:
+def layers(prediction: FixationDensity) -> dict[str, object]:
     """Return a prediction's layers, ready for JSON.
 
     Returns

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from safetensors import SafetensorError
 
 from deepgaze2.errors import CenterBiasError
+from deepgaze2.readout.grid import between
 from deepgaze2.support.files import ASSETS, written_atomically
 
 PACKAGED = ("mit1003", "osie", "uniform", "gaussian")
@@ -68,16 +69,13 @@ class CenterBias:
             If every pixel falls on or next to a cell of zero density.
         """
         cells = np.maximum(self.template, _ZERO)
-        columns = _interpolate_rows(
-            np.ascontiguousarray(cells.T), *_positions(width, cells.shape[1])
-        )
-        columns = np.ascontiguousarray(columns.T)
+        columns = between(cells, *_positions(width, cells.shape[1]), axis=1)
         low, high, share = _positions(height, cells.shape[0])
         out = np.empty((height, width), dtype=np.float32)
         step = max(1, _BLOCK_PIXELS // width)
         blocks = [slice(start, start + step) for start in range(0, height, step)]
         for block in blocks:
-            out[block] = _interpolate_rows(columns, low[block], high[block], share[block])
+            out[block] = between(columns, low[block], high[block], share[block], axis=0)
         largest = out.max()
         if largest < _ZERO / 1e10:
             raise CenterBiasError(
@@ -153,19 +151,6 @@ def _positions(
     position = np.clip((np.arange(n_pixels) + 0.5) * n_cells / n_pixels - 0.5, 0, n_cells - 1)
     low = position.astype(np.intp)
     return low, np.minimum(low + 1, n_cells - 1), (position - low).astype(np.float32)
-
-
-def _interpolate_rows(
-    cells: NDArray[np.float32],
-    low: NDArray[np.intp],
-    high: NDArray[np.intp],
-    share: NDArray[np.float32],
-) -> NDArray[np.float32]:
-    rows = cells[high]
-    rows -= cells[low]
-    rows *= share[:, None]
-    rows += cells[low]
-    return rows
 
 
 def _packaged(name: str) -> CenterBias:

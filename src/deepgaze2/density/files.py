@@ -10,8 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from deepgaze2.density.fixation_density import FixationDensity
 from deepgaze2.density.plot import overlay, panel
-from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import OutputError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.files import written_atomically
@@ -21,7 +21,7 @@ _COMPRESS_LEVEL = 3  # of PNG: 9 takes several times as long for a tenth less
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold
 
 
-def save(prediction: Prediction, path: Path) -> None:
+def save(prediction: FixationDensity, path: Path) -> None:
     """Write a prediction in the format that the path's suffix names.
 
     See `Prediction.save`. `.npz` and `.h5` hold `log_density` and the entries of `metadata`,
@@ -41,14 +41,14 @@ def save(prediction: Prediction, path: Path) -> None:
         write(prediction, stream)
 
 
-def encoded(prediction: Prediction, suffix: str) -> bytes:
+def encoded(prediction: FixationDensity, suffix: str) -> bytes:
     """Return what `save` writes to a file of this suffix, for example `.npy`."""
     stream = io.BytesIO()
     _WRITERS[suffix](prediction, stream)
     return stream.getvalue()
 
 
-def save_panel(prediction: Prediction, path: Path, n_samples: int, seed: int | None) -> None:
+def save_panel(prediction: FixationDensity, path: Path, n_samples: int, seed: int | None) -> None:
     """Write `plot.panel` as a .png file.
 
     Raises
@@ -63,7 +63,7 @@ def save_panel(prediction: Prediction, path: Path, n_samples: int, seed: int | N
         temporary.write_bytes(encoded.getbuffer())
 
 
-def metadata(prediction: Prediction) -> dict[str, str | int]:
+def metadata(prediction: FixationDensity) -> dict[str, str | int]:
     """Return what a log density must be kept with: its image, model, center bias and unit."""
     network_width, network_height = prediction.network_input_size
     return {
@@ -78,7 +78,7 @@ def metadata(prediction: Prediction) -> dict[str, str | int]:
     }
 
 
-def summary(prediction: Prediction) -> dict[str, object]:
+def summary(prediction: FixationDensity) -> dict[str, object]:
     """Return the prediction in a few numbers, ready for JSON.
 
     Returns
@@ -121,24 +121,24 @@ def summary(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def _write_png(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_png(prediction: FixationDensity, stream: BinaryIO) -> None:
     encoded = io.BytesIO()  # Pillow, writing to a file, hides the reason when a disk is full
     picture = Image.fromarray(overlay(prediction))
     picture.save(encoded, format="PNG", compress_level=_COMPRESS_LEVEL)
     stream.write(encoded.getbuffer())
 
 
-def _write_jpeg(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_jpeg(prediction: FixationDensity, stream: BinaryIO) -> None:
     encoded = io.BytesIO()
     Image.fromarray(overlay(prediction)).save(encoded, format="JPEG", quality=90)
     stream.write(encoded.getbuffer())
 
 
-def _write_npy(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_npy(prediction: FixationDensity, stream: BinaryIO) -> None:
     np.save(stream, prediction.log_density, allow_pickle=False)
 
 
-def _write_npz(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_npz(prediction: FixationDensity, stream: BinaryIO) -> None:
     arrays = {"log_density": prediction.log_density, **metadata(prediction)}
     with zipfile.ZipFile(stream, "w") as archive:
         for key, value in arrays.items():  # np.savez would store the time of writing
@@ -147,7 +147,7 @@ def _write_npz(prediction: Prediction, stream: BinaryIO) -> None:
                 np.lib.format.write_array(member, np.asanyarray(value), allow_pickle=False)
 
 
-def _write_h5(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_h5(prediction: FixationDensity, stream: BinaryIO) -> None:
     import h5py
 
     encoded = io.BytesIO()  # HDF5 cannot close a file on a full disk
@@ -163,18 +163,18 @@ def _write_h5(prediction: Prediction, stream: BinaryIO) -> None:
     stream.write(encoded.getbuffer())
 
 
-def _write_tiff(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_tiff(prediction: FixationDensity, stream: BinaryIO) -> None:
     encoded = io.BytesIO()
     Image.fromarray(prediction.log_density).save(encoded, format="TIFF")
     stream.write(encoded.getbuffer())
 
 
-def _write_json(prediction: Prediction, stream: BinaryIO) -> None:
+def _write_json(prediction: FixationDensity, stream: BinaryIO) -> None:
     text = json.dumps(summary(prediction), indent=2, ensure_ascii=False, allow_nan=False)
     stream.write(f"{text}\n".encode())
 
 
-_WRITERS: dict[str, Callable[[Prediction, BinaryIO], None]] = {
+_WRITERS: dict[str, Callable[[FixationDensity, BinaryIO], None]] = {
     ".png": _write_png,
     ".jpg": _write_jpeg,
     ".jpeg": _write_jpeg,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.readout.grid import cell_centers_px, image_in_grid, interpolation_matrix
+from deepgaze2.readout.grid import between, cell_centers_px, image_in_grid, interpolation_matrix
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 
 FloatArray = NDArray[np.float32]
@@ -197,9 +197,4 @@ class _Upsampler:
 
     def _to_width(self, rows: FloatArray) -> FloatArray:
         """Interpolate (n, K, w2) to the image's width, edges replicated: (n, K, W)."""
-        left = rows.take(self._left, axis=2)
-        right: FloatArray = rows.take(self._right, axis=2)
-        right -= left
-        right *= self._weight
-        right += left
-        return right
+        return between(rows, self._left, self._right, self._weight, axis=2)

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.density.prediction import Prediction, equal_mass_levels
+from deepgaze2.density.contours import equal_mass_levels
+from deepgaze2.density.fixation_density import FixationDensity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,12 +29,12 @@ _PANEL_INCHES = 4.0
 _MARGIN_INCHES = 0.15
 
 
-def overlay(prediction: Prediction) -> NDArray[np.uint8]:
+def overlay(prediction: FixationDensity) -> NDArray[np.uint8]:
     """Return the density in color over the image in gray.
 
     Parameters
     ----------
-    prediction : Prediction
+    prediction : FixationDensity
         Of an image of any size; the picture's longer side has 2048 pixels at most.
 
     Returns
@@ -51,7 +52,7 @@ def overlay(prediction: Prediction) -> NDArray[np.uint8]:
     return np.asarray(Image.composite(heat.convert("RGB"), gray.convert("RGB"), opacity))
 
 
-def draw(prediction: Prediction, ax: "Axes | None" = None) -> "Axes":
+def draw(prediction: FixationDensity, ax: "Axes | None" = None) -> "Axes":
     """Draw the overlay with three contours that cut the mass in four.
 
     Parameters
@@ -69,7 +70,7 @@ def draw(prediction: Prediction, ax: "Axes | None" = None) -> "Axes":
     return ax
 
 
-def panel(prediction: Prediction, n_samples: int = 100, seed: int | None = None) -> "Figure":
+def panel(prediction: FixationDensity, n_samples: int = 100, seed: int | None = None) -> "Figure":
     """Return the paper's view of a prediction: image, density with contours, sampled fixations.
 
     Parameters
@@ -103,7 +104,7 @@ def panel(prediction: Prediction, n_samples: int = 100, seed: int | None = None)
     return figure
 
 
-def _layout(prediction: Prediction) -> "tuple[Figure, list[Axes]]":
+def _layout(prediction: FixationDensity) -> "tuple[Figure, list[Axes]]":
     """Return a figure with three axes for pictures and one, below the second, for colors."""
     from matplotlib.figure import Figure
 
@@ -131,14 +132,14 @@ def _layout(prediction: Prediction) -> "tuple[Figure, list[Axes]]":
     return figure, [*pictures, axes(lefts[1], 0.5, width, 0.1)]
 
 
-def _show(ax: "Axes", prediction: Prediction, pixels: NDArray[np.generic]) -> "AxesImage":
+def _show(ax: "Axes", prediction: FixationDensity, pixels: NDArray[np.generic]) -> "AxesImage":
     """Show percentages or colors, of any resolution, in the image's pixel coordinates."""
     ax.set_axis_off()
     extent = (0, prediction.width, prediction.height, 0)
     return ax.imshow(pixels, extent=extent, cmap=_COLORMAP, vmin=0, vmax=100)
 
 
-def _draw_contours(ax: "Axes", prediction: Prediction) -> None:
+def _draw_contours(ax: "Axes", prediction: FixationDensity) -> None:
     width, height = _fitted(prediction, _DRAWN_MAX_PX)
     log_density = on_grid(prediction.log_density, (width, height))
     lowest, highest = log_density.min(), log_density.max()
@@ -153,20 +154,20 @@ def _draw_contours(ax: "Axes", prediction: Prediction) -> None:
         ax.contour(x, y, finite, levels, colors=color, linewidths=thickness, linestyles="solid")
 
 
-def _axes_inches(prediction: Prediction) -> tuple[float, float]:
+def _axes_inches(prediction: FixationDensity) -> tuple[float, float]:
     """Return width and height of one picture of the panel, for images of any shape."""
     height = min(_PANEL_INCHES * prediction.height / prediction.width, 1.5 * _PANEL_INCHES)
     width = height * prediction.width / prediction.height
     return max(width, 0.9 * _PANEL_INCHES), max(height, 0.3 * _PANEL_INCHES)
 
 
-def _fitted(prediction: Prediction, max_px: int) -> tuple[int, int]:
+def _fitted(prediction: FixationDensity, max_px: int) -> tuple[int, int]:
     """Return the image's width and height, shrunk until neither exceeds `max_px`."""
     scale = min(1.0, max_px / max(prediction.width, prediction.height))
     return max(1, round(prediction.width * scale)), max(1, round(prediction.height * scale))
 
 
-def _photo(prediction: Prediction, size: tuple[int, int]) -> Image.Image:
+def _photo(prediction: FixationDensity, size: tuple[int, int]) -> Image.Image:
     photo = Image.fromarray(prediction.stimulus.pixels)
     return photo.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
 

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.density.files import save
+from deepgaze2.density.fixation_density import FixationDensity
+from deepgaze2.density.plot import draw
 from deepgaze2.density.regions import Region, rectangle_mass
 from deepgaze2.errors import RegionError
-from deepgaze2.image.stimulus import Stimulus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BLOCK_PIXELS = 1 << 14
-
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(FixationDensity):
     """The density of fixations over an image's pixels.
 
     Positions are in pixels: a fixation (x, y) belongs to pixel (floor x, floor y), and the
@@ -39,74 +38,6 @@ class Prediction:
     network_input_size : tuple of int
         Width and height in pixels of the image that the network saw.
     """
-
-    log_density: NDArray[np.float32]
-    stimulus: Stimulus
-    center_bias: CenterBias
-    model: str
-    network_input_size: tuple[int, int]
-
-    @property
-    def density(self) -> NDArray[np.float32]:
-        """Probability of each pixel, (H, W)."""
-        return np.exp(self.log_density)
-
-    @property
-    def width(self) -> int:
-        """Width of the image in pixels."""
-        return int(self.log_density.shape[1])
-
-    @property
-    def height(self) -> int:
-        """Height of the image in pixels."""
-        return int(self.log_density.shape[0])
-
-    def sample(self, n: int, seed: int | None = None) -> NDArray[np.float64]:
-        """Draw fixations independently from the density.
-
-        Within a pixel they are uniform. The first m of n fixations are those that `sample(m)`
-        gives for the same seed.
-
-        Parameters
-        ----------
-        n : int
-            Number of fixations.
-        seed : int, optional
-            The same seed gives the same fixations; None gives new ones each time.
-
-        Returns
-        -------
-        float64 array (n, 2)
-            x and y in pixels.
-        """
-        uniform = np.random.default_rng(seed).random((n, 4))
-        row_mass = [np.exp(row, dtype=np.float64).sum() for row in self.log_density]
-        rows = _invert(np.cumsum(row_mass), uniform[:, 0])
-        columns = np.empty(n, np.intp)
-        order = np.argsort(rows, kind="stable")
-        for group in np.split(order, np.flatnonzero(np.diff(rows[order])) + 1):
-            if group.size:
-                row = np.exp(self.log_density[rows[group[0]]], dtype=np.float64)
-                columns[group] = _invert(np.cumsum(row), uniform[group, 1])
-        # Offsets in multiples of 2^-24 add exactly, so none rounds up into the next pixel.
-        offsets = np.floor(uniform[:, 2:] * 2**24) / 2**24
-        return np.stack([columns, rows], axis=1) + offsets
-
-    def contour_levels(self, n: int = 3) -> NDArray[np.float32]:
-        """Return the log densities of the contours that cut the mass into n + 1 equal parts.
-
-        Parameters
-        ----------
-        n : int
-            Number of contours; the paper's figures have 3.
-
-        Returns
-        -------
-        float32 array (n,)
-            Nats, ascending: the last encloses the smallest area, with 1/(n + 1) of the
-            fixations. Parts are equal to within the mass of pixels of one log density.
-        """
-        return equal_mass_levels(self.log_density, n)
 
     @overload
     def mass(self, x: float, y: float, width: float, height: float) -> float: ...
@@ -162,8 +93,6 @@ class Prediction:
         ax : matplotlib Axes, optional
             Where to draw; None makes a new pyplot figure.
         """
-        from deepgaze2.density.plot import draw
-
         return draw(self, ax)
 
     def save(self, path: str | Path) -> None:
@@ -178,31 +107,4 @@ class Prediction:
         OutputError
             If the suffix is unknown or the file cannot be written.
         """
-        from deepgaze2.density.files import save
-
         save(self, Path(path))
-
-
-def equal_mass_levels(log_density: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Return the n ascending log densities that cut a density's mass into n + 1 equal parts.
-
-    Pixels below level k hold at most k/(n + 1) of the mass, those up to and including it at
-    least as much. Exact: all pixels are sorted; the mass is added in float64.
-    """
-    ordered = np.sort(log_density, axis=None)
-    starts = range(0, ordered.size, _BLOCK_PIXELS)
-    blocks = [ordered[start : start + _BLOCK_PIXELS] for start in starts]
-    mass_below = np.cumsum([0.0, *(np.exp(block, dtype=np.float64).sum() for block in blocks)])
-    targets = mass_below[-1] * np.arange(1, n + 1) / (n + 1)
-    levels = np.empty(n, np.float32)
-    for k, target in enumerate(targets):
-        index = int(np.searchsorted(mass_below, target)) - 1
-        within = mass_below[index] + np.cumsum(np.exp(blocks[index], dtype=np.float64))
-        levels[k] = blocks[index][min(np.searchsorted(within, target), len(within) - 1)]
-    return levels
-
-
-def _invert(cumulative: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Return the indices at which a cumulative mass first exceeds uniform shares of it."""
-    indices: NDArray[np.intp] = np.searchsorted(cumulative, uniform * cumulative[-1], side="right")
-    return indices

@@ -3,16 +3,13 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.density.fixation_density import FixationDensity
 from deepgaze2.errors import RegionError
 from deepgaze2.image.stimulus import printable
-
-if TYPE_CHECKING:
-    from deepgaze2.density.prediction import Prediction
 
 _SLACK_PX = 1e-6  # rounding when percentages become pixels
 
@@ -119,7 +116,7 @@ def parse_region(text: str) -> Region:
     return Region(printable(name.strip()), x, y, width, height, percent)
 
 
-def region_shares(prediction: "Prediction", regions: Sequence[Region]) -> list[RegionShare]:
+def region_shares(prediction: FixationDensity, regions: Sequence[Region]) -> list[RegionShare]:
     """Return each region's expected share of fixations, with and without the image's content.
 
     Raises

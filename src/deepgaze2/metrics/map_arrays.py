@@ -30,7 +30,7 @@ def checked_map(saliency: ArrayLike, name: str = "saliency map") -> FloatArray:
 def finite_map(
     saliency: ArrayLike, name: str = "saliency map"
 ) -> tuple[NDArray[np.float64], float]:
-    """Return a map as float64, without copying where it is, and the sum of its values.
+    """Return a map as float64, without copying where it is one, and the sum of its values.
 
     Raises
     ------

@@ -19,9 +19,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
+from deepgaze2.density.sampling import indices_at
 from deepgaze2.errors import DataError
 from deepgaze2.metrics.empirical_map import blurred_map, blurred_points, check_sigma
 from deepgaze2.metrics.map_arrays import checked_map
+from deepgaze2.readout.grid import interpolation_matrix
 
 _MAX_LOG_MASS = 1e-3
 _CELLS_PER_SIGMA = 4
@@ -169,7 +171,9 @@ def similarity_map(
     log_p = _checked_density(log_density)
     if n_fixations < 1 or n_samples < 1:
         raise DataError(f"{n_samples} samples of {n_fixations} fixations: draw at least one of one")
-    positions = _drawn_pixels(log_p, (n_samples, n_fixations), seed)
+    shares = np.random.default_rng(seed).random((n_samples, n_fixations))
+    pixels = indices_at(shares, np.cumsum(np.exp(log_p)))
+    positions = np.divmod(pixels, log_p.shape[1])
     axes = [_cells(n_pixels, sigma_px) for n_pixels in log_p.shape]
     # what a point spreads to a cell is what the cell would spread to it
     down, across = (
@@ -183,16 +187,6 @@ def similarity_map(
     )
     fine = by_row @ coarse @ by_column.T
     return np.asarray(fine / fine.sum())
-
-
-def _drawn_pixels(
-    log_density: NDArray[np.float64], shape: tuple[int, int], seed: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows and columns of pixels drawn from a density, in an array of any shape."""
-    cumulative = np.cumsum(np.exp(log_density))
-    drawn = np.random.default_rng(seed).random(shape)
-    pixels = (cumulative / cumulative[-1]).searchsorted(drawn, side="right")
-    return np.divmod(pixels, log_density.shape[1])
 
 
 def best_shared_mass(down: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -244,5 +238,5 @@ def _cells(n_pixels: int, sigma_px: float) -> NDArray[np.intp]:
 
 def _interpolation(n_pixels: int, cells: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return linear interpolation from some pixels to all, as a matrix (n_pixels, cells)."""
-    weights = [np.interp(np.arange(n_pixels), cells, unit) for unit in np.eye(len(cells))]
-    return np.stack(weights, axis=1)
+    positions = np.interp(np.arange(n_pixels), cells, np.arange(len(cells)))
+    return interpolation_matrix(positions, len(cells))

@@ -62,6 +62,25 @@ def interpolation_matrix(positions: NDArray[np.float64], cells: int) -> NDArray[
     return matrix
 
 
+def between(
+    values: NDArray[np.float32],
+    lower: NDArray[np.intp],
+    upper: NDArray[np.intp],
+    weight: NDArray[np.float32],
+    axis: int,
+) -> NDArray[np.float32]:
+    """Return the linear interpolation from `lower` to `upper` cells of an axis, by the weights.
+
+    The same as `interpolation_matrix`, for images: there a matrix would be mostly zeros.
+    """
+    low = values.take(lower, axis)
+    found = values.take(upper, axis)
+    found -= low
+    found *= np.expand_dims(weight, tuple(range(1, values.ndim - axis)))
+    found += low
+    return found
+
+
 def blur_matrix(cells: int, sigma_cells: float) -> NDArray[np.float64]:
     """Return the (cells, cells) matrix of a Gaussian blur along one axis, edges replicated.
 

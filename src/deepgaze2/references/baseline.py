@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.errors import DataError
-from deepgaze2.references.kde import best_mixture, blur_matrix
+from deepgaze2.references.kde import best_mixture, reflecting_blur
 
 GRID = (144, 192)
 """Cells of the unit square, rows and columns."""
@@ -206,7 +206,9 @@ def _center_bias(
 
 @lru_cache(maxsize=1)
 def _blurs(bandwidth: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return blur_matrix(GRID[0], bandwidth * GRID[0]), blur_matrix(GRID[1], bandwidth * GRID[1])
+    return reflecting_blur(GRID[0], bandwidth * GRID[0]), reflecting_blur(
+        GRID[1], bandwidth * GRID[1]
+    )
 
 
 def _cross_validated(

@@ -14,7 +14,7 @@ _LOG_BANDWIDTH_TOLERANCE = 0.005
 _BLOCK_POSITIONS = 1 << 16  # at once: little memory, and fastest
 
 
-def blur_matrix(n_cells: int, sigma_cells: float) -> NDArray[np.float64]:
+def reflecting_blur(n_cells: int, sigma_cells: float) -> NDArray[np.float64]:
     """Return the Gaussian blur along an axis whose ends reflect, as a matrix.
 
     Column j is the mass that a Gaussian at the center of cell j puts into each cell; what

@@ -4,7 +4,8 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from deepgaze2.density.prediction import equal_mass_levels
+from deepgaze2.density.contours import equal_mass_levels
+from deepgaze2.density.sampling import sample_fixations
 from deepgaze2.reporting.figures.images import Drawn, Example, draw_examples, drawn
 
 
@@ -47,6 +48,13 @@ def test_samples_follow_the_density() -> None:
     np.testing.assert_array_equal(found.x, again.x)
     other = drawn("model", _blob(60, 300), 4000, gain=0.0, seed=1)
     assert (found.x != other.x).any()
+
+
+def test_samples_are_a_predictions() -> None:
+    log_density = _blob(60, 300)
+    found = drawn("model", log_density, 50, gain=0.0, seed=3)
+    expected = sample_fixations(log_density, 50, seed=3)
+    np.testing.assert_array_equal(np.stack([found.x, found.y], axis=1), expected)
 
 
 def test_nothing_is_sampled_where_there_is_no_density() -> None:

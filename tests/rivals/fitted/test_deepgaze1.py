@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.optimize import check_grad
 
-from deepgaze2.references.kde import blur_matrix
+from deepgaze2.references.kde import reflecting_blur
 from deepgaze2.rivals.fitted import deepgaze1
 from deepgaze2.rivals.fitted.deepgaze1 import DeepGaze1, Layer, TrainingImage, fit_deepgaze1
 
@@ -44,7 +44,7 @@ def test_the_density_is_what_the_formula_says() -> None:
     grid = [4 * np.arange(n // 4) + 1.5 for n in (64, 96)]
     cells = np.meshgrid(*[(g - 7.5) / 16 for g in grid], indexing="ij")
     sharp = map_coordinates(drive, cells, order=1, mode="nearest")
-    blurred = blur_matrix(16, 9 / 4) @ sharp @ blur_matrix(24, 9 / 4).T
+    blurred = reflecting_blur(16, 9 / 4) @ sharp @ reflecting_blur(24, 9 / 4).T
     image = [(np.arange(n) + 0.5) / 2 - 0.5 for n in (128, 192)]
     cells = np.meshgrid(*[(p - 1.5) / 4 for p in image], indexing="ij")
     expected = map_coordinates(blurred, cells, order=1, mode="nearest") + prior(128, 192)

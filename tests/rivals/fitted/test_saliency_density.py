@@ -92,6 +92,7 @@ def test_infinite_values_count_as_the_lowest_finite() -> None:
         (np.full((2, 2), -np.inf), "no finite value"),
         (np.zeros(4), "shape"),
         (np.zeros((0, 4)), "shape"),
+        (np.array([["a"]]), "real numbers"),
     ],
 )
 def test_what_is_no_map_is_refused_by_name(saliency: object, problem: str) -> None:

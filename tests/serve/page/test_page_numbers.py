@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from scipy.ndimage import gaussian_filter
 from scipy.stats import chisquare
 
-from deepgaze2.density.prediction import equal_mass_levels
+from deepgaze2.density.contours import equal_mass_levels
 from deepgaze2.density.regions import Region, parse_region, rectangle_mass
 from helpers.live_server import LiveServer
 from helpers.page_driver import PageDriver

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deepgaze2.density.contours import equal_mass_levels
 from deepgaze2.density.plot import on_grid
-from deepgaze2.density.prediction import equal_mass_levels
+from deepgaze2.density.sampling import sample_fixations
 from deepgaze2.reporting.figures.style import VERMILION, drawable, with_signs
 
 if TYPE_CHECKING:
@@ -100,15 +101,13 @@ def drawn(
     scale = min(1.0, _DRAWN_MAX_PX / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     log_density = log_density.astype(np.float32)
-    cumulative = np.cumsum(np.exp(log_density, dtype=np.float64))
-    chosen = np.random.default_rng(seed).random(n_samples) * cumulative[-1]
-    rows, columns = np.divmod(np.searchsorted(cumulative, chosen, side="right"), width)
+    x, y = sample_fixations(log_density, n_samples, seed).T
     return Drawn(
         name=name,
         bits=_over_uniform(on_grid(log_density, size), height * width),
         levels=_over_uniform(equal_mass_levels(log_density, 3), height * width),
-        x=columns + 0.5,
-        y=rows + 0.5,
+        x=x,
+        y=y,
         gain=gain,
         explained=explained,
     )

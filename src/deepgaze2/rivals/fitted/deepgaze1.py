@@ -18,7 +18,7 @@ from scipy.special import log_softmax
 
 from deepgaze2.features.cache import channel_deviations
 from deepgaze2.readout.grid import block_stride, cell_centers_px, interpolation_matrix
-from deepgaze2.references.kde import blur_matrix
+from deepgaze2.references.kde import reflecting_blur
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 
 SPARSITY = 0.001
@@ -106,7 +106,7 @@ def _resampling(layer: Layer, axis: int, image_px: int, sigma_px: float) -> NDAr
     centers_px = (np.arange(image_px) + 0.5) * (input_px / image_px) - 0.5
     grid_px = cell_centers_px(input_px, _GRID_BLOCK)
     to_image = interpolation_matrix((centers_px - grid_px[0]) / _STRIDE_PX, len(grid_px))
-    blur = blur_matrix(len(grid_px), sigma_px / _STRIDE_PX)
+    blur = reflecting_blur(len(grid_px), sigma_px / _STRIDE_PX)
     return np.asarray(to_image @ blur @ layer.interpolation(axis, grid_px))
 
 
@@ -158,7 +158,10 @@ def _blur_and_slope(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return a blur's matrix and its derivative by sigma."""
     step = 1e-4 * sigma_cells
-    higher, lower = blur_matrix(cells, sigma_cells + step), blur_matrix(cells, sigma_cells - step)
+    higher, lower = (
+        reflecting_blur(cells, sigma_cells + step),
+        reflecting_blur(cells, sigma_cells - step),
+    )
     return (higher + lower) / 2, (higher - lower) / (2 * step)
 
 

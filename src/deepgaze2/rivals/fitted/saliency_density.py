@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deepgaze2.errors import DataError
+from deepgaze2.metrics.map_arrays import checked_map
 
 FloatArray = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ class SaliencyConversion:
         DataError
             If the map is not two-dimensional, contains NaN or has no finite value.
         """
-        unit = resized(rescaled(finite_map(saliency, name), self.levels), height, width)
+        unit = resized(rescaled(clipped_to_finite(saliency, name), self.levels), height, width)
         blurred = blur(unit, self.sigma_px, self.sigma_px)
         density = _piecewise_linear(blurred, np.exp(self.log_knots))
         distance = center_distance(height, width, self.eccentricity)
@@ -84,19 +85,15 @@ class SaliencyConversion:
         return np.log(density, out=density).astype(np.float32)
 
 
-def finite_map(saliency: ArrayLike, name: str) -> FloatArray:
+def clipped_to_finite(saliency: ArrayLike, name: str) -> FloatArray:
     """Return a saliency map (h, w) with infinite values clipped to its finite ones.
 
     Raises
     ------
     DataError
-        If it is not two-dimensional, contains NaN or has no finite value.
+        As `checked_map`, and if it has no finite value.
     """
-    values = np.asarray(saliency, dtype=np.float64)
-    if values.ndim != 2 or values.size == 0:
-        raise DataError(f"{name}: has shape {values.shape}; give a non-empty (h, w) array")
-    if np.isnan(values).any():
-        raise DataError(f"{name}: contains NaN; replace such values")
+    values = checked_map(saliency, name).astype(np.float64, copy=False)
     finite = np.isfinite(values)
     if finite.all():
         return values

@@ -15,7 +15,7 @@ from deepgaze2.errors import DataError
 from deepgaze2.rivals.fitted.saliency_density import (
     FloatArray,
     SaliencyConversion,
-    finite_map,
+    clipped_to_finite,
     rescaled,
     resized,
 )
@@ -160,7 +160,7 @@ def _drawn(
 
 def _reduced(fixated: FixatedMap) -> _Reduced:
     given = fixated.saliency() if callable(fixated.saliency) else fixated.saliency
-    values = finite_map(given, fixated.name)
+    values = clipped_to_finite(given, fixated.name)
     kept = resized(values, *_at_most(_KEPT_PX, values.shape))
     is_clipped = bool(np.isinf(given).any())
     size_px = (fixated.height, fixated.width)
