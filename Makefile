@@ -1,6 +1,6 @@
 # make demo   predict the packaged example photos
 # make test   run the tests
-# make lint   check style and types
+# make lint   check style, types and which room imports which
 #
 # Each sets up what it needs in VENV the first time.
 
@@ -23,6 +23,7 @@ lint: $(VENV)/dev-installed
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
 	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=...")'
