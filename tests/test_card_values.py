@@ -1,11 +1,13 @@
 """Cards are read whole and typed: any other value than the written one is refused or is as good."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepgaze2.errors import DeepGazeError, ModelError
@@ -36,32 +38,48 @@ def places(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found + [one for key, inner in items for one in places(inner, (*path, key))]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_changed_value_is_refused_in_one_line_or_read(
-    folder: Path, data: st.DataObject
-) -> None:
+@contextmanager
+def changed_card(folder: Path, change: Callable[[dict[str, Any]], None]) -> Iterator[Path]:
+    """The card with other values, for a while."""
     card = folder / CARD_FILE
     original = card.read_text("utf-8")
     values = json.loads(original)
-    *way, last = data.draw(st.sampled_from(places(values)))
-    inner = values
-    for key in way:
-        inner = inner[key]
-    if data.draw(st.booleans()):
-        del inner[last]
-    else:
-        inner[last] = data.draw(JSON)
+    change(values)
+    card.write_text(json.dumps(values), "utf-8")
     try:
-        card.write_text(json.dumps(values), "utf-8")
-        found = read_card(folder)
-        readout = read_readout(folder, found)
-        read_center_bias(folder, found)
-        assert readout.n_models == found.n_readouts
-    except DeepGazeError as error:
-        event("refused: " + str(error).splitlines()[0][-40:])
+        yield card
     finally:
         card.write_text(original, "utf-8")
+
+
+def within(values: Any, way: Sequence[Any]) -> Any:
+    """What lies in a JSON value on a way of keys and indices."""
+    for key in way:
+        values = values[key]
+    return values
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_changed_value_is_refused_or_read(folder: Path, data: st.DataObject) -> None:
+    def change(values: dict[str, Any]) -> None:
+        *way, last = data.draw(st.sampled_from(places(values)))
+        if data.draw(st.booleans()):
+            del within(values, way)[last]
+        else:
+            within(values, way)[last] = data.draw(JSON)
+
+    with changed_card(folder, change):
+        try:
+            found = read_card(folder)
+            readout = read_readout(folder, found)
+            read_center_bias(folder, found)
+        except DeepGazeError as error:
+            refused = str(error)
+        else:
+            assert readout.n_models == found.n_readouts
+            refused = ""
+    assert "\n" not in refused
 
 
 @pytest.mark.parametrize(
@@ -80,21 +98,15 @@ def test_any_changed_value_is_refused_in_one_line_or_read(
     ],
 )
 def test_what_is_wrong_is_said(folder: Path, way: str, value: object, message: str) -> None:
-    card = folder / CARD_FILE
-    original = card.read_text("utf-8")
-    values = json.loads(original)
     *outer, last = way.split(".")
-    inner = values
-    for key in outer:
-        inner = inner[key]
-    inner[last] = value
-    try:
-        card.write_text(json.dumps(values), "utf-8")
+
+    def change(values: dict[str, Any]) -> None:
+        within(values, outer)[last] = value
+
+    with changed_card(folder, change) as card:
         with pytest.raises(ModelError, match=message) as caught:
             read_card(folder)
         assert str(caught.value).startswith(f"{card}: not a model card")
-    finally:
-        card.write_text(original, "utf-8")
 
 
 def test_a_card_that_names_layers_alone_is_read_where_the_network_is_known(folder: Path) -> None:

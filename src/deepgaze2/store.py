@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from deepgaze2.density.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
+from deepgaze2.features.backbone import PYTHON
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.numpy_readout import Readout
@@ -89,7 +90,7 @@ def split_name(name: str | Path) -> tuple[str, str]:
 
     `FOLDER@python:module.function` names both; the second is empty if there is none.
     """
-    model, at, function = str(name).partition("@python:")
+    model, at, function = str(name).partition(f"@{PYTHON}")
     return model, at.removeprefix("@") + function
 
 

@@ -73,7 +73,7 @@ def test_it_computes_what_pytorch_does(
 
 
 def test_the_smallest_input_leaves_a_cell() -> None:
-    assert ALEXNET.min_side_px() == MIN_SIDE_PX
+    assert ALEXNET.min_side_px == MIN_SIDE_PX
     with pytest.raises(RuntimeError), torch.no_grad():
         network()(torch.zeros(1, 3, MIN_SIDE_PX - 1, 99))
 

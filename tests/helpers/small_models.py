@@ -28,7 +28,7 @@ def conv_names(network: Network) -> list[str]:
 
 def conv_shapes(network: Network) -> dict[str, tuple[int, int]]:
     """Output and input channels of each convolution."""
-    shapes = network.tensor_shapes()
+    shapes = network.tensor_shapes
     return {
         name: (shapes[f"{name}.weight"][0], shapes[f"{name}.weight"][1])
         for name in conv_names(network)
@@ -55,7 +55,7 @@ def random_backbone(
 ) -> StoredBackbone:
     rng = np.random.default_rng(seed)
     tensors: dict[str, NDArray[np.floating]] = {"input_mean": np.array([123.7, 116.8, 103.9])}
-    for name, shape in vgg.tensor_shapes().items():
+    for name, shape in vgg.tensor_shapes.items():
         if name.endswith(".bias"):
             tensors[name] = rng.normal(0, 20, shape)
         else:

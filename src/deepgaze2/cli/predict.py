@@ -89,7 +89,13 @@ class _Options:
     show_default=True,
     help="Fixations sampled for the panel.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of them.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Number that decides which fixations are sampled.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--force", is_flag=True, help="Predict again what is done.")
 def predict(

@@ -50,7 +50,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     type=_AT_LEAST_ONE,
     default=_DEFAULTS["body_bytes"],
     show_default=True,
-    help="Of an upload.",
+    help="Largest upload in bytes.",
 )
 @click.option(
     "--max-pixels",

@@ -117,7 +117,7 @@ class StoredBackbone:
     @property
     def min_side_px(self) -> int:
         """See `Backbone`."""
-        return self.network.min_side_px()
+        return self.network.min_side_px
 
     def tap(self, name: str) -> Tap:
         """See `Backbone`."""
@@ -155,7 +155,7 @@ def assemble_backbone(
     WeightsError
         If a tensor is missing, too many, misshapen or not finite.
     """
-    shapes = {"input_mean": (3,), **network.tensor_shapes()}
+    shapes = {"input_mean": (3,), **network.tensor_shapes}
     if tensors.keys() != shapes.keys():
         name = min(tensors.keys() ^ shapes.keys())
         problem = "lacks" if name in shapes else "has an unexpected"

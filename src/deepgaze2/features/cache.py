@@ -250,7 +250,7 @@ class _Store:
 def _completed(
     waiting: dict[int, Path], store: _Store, engine: Engine, computed: tuple[str, ...]
 ) -> Iterator[tuple[int, ImageFeatures]]:
-    """Compute what images lack, those at which another process is last."""
+    """Compute the missing features; images that another process is at are left for the end."""
     queue = deque((i, False) for i in waiting)
     with Progress("features", len(waiting)) as progress:
         while queue:

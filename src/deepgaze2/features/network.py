@@ -138,10 +138,7 @@ class Network:
         known = {IMAGE: Tap(IMAGE, 3, 1.0, 0.0)}
         for node in self.nodes:
             before, step = known[node.inputs[0]], node.operation
-            known[node.name] = replace(before, name=node.name, relu_of="")
-            if isinstance(step, Relu):
-                known[node.name] = replace(before, name=node.name, relu_of=before.name)
-            elif not isinstance(step, Addition):
+            if isinstance(step, Convolution | MaxPooling):
                 middle = (step.kernel - 1) / 2 - step.padding
                 known[node.name] = Tap(
                     node.name,
@@ -149,6 +146,9 @@ class Network:
                     before.stride_px * step.stride,
                     before.offset_px + before.stride_px * middle,
                 )
+            else:
+                relu_of = before.name if isinstance(step, Relu) else ""
+                known[node.name] = replace(before, name=node.name, relu_of=relu_of)
         return known
 
     def tap(self, name: str) -> Tap:
@@ -171,8 +171,9 @@ class Network:
         """Of each ReLU the layer before it."""
         return {name: tap.relu_of for name, tap in self._geometry.items() if tap.relu_of}
 
+    @cached_property
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the convolutions' kernels and biases, by their names in files."""
+        """The shapes of the convolutions' kernels and biases, by their names in files."""
         shapes: dict[str, tuple[int, ...]] = {}
         for node in self.nodes:
             step, before = node.operation, self._geometry[node.inputs[0]]
@@ -199,8 +200,9 @@ class Network:
             return (-(-beyond // step.stride) if is_ceil else beyond // step.stride) + 1
         return cells
 
+    @cached_property
     def min_side_px(self) -> int:
-        """Return the smallest side of an input that leaves every tap a cell."""
+        """The smallest side of an input that leaves every tap a cell."""
         sides = range(1, _LARGEST_MIN_SIDE_PX)
         return next(px for px in sides if all(self.cells(tap, px) > 0 for tap in self.taps))
 

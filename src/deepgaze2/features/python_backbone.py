@@ -25,15 +25,16 @@ from numpy.typing import NDArray
 
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone
+from deepgaze2.features.engines.torch_engine import refused_if_unusable
 from deepgaze2.features.measuring import measured_tap
 from deepgaze2.features.network import Tap
+from deepgaze2.features.weights.importers import IMAGENET_DEVIATION, IMAGENET_MEAN
 from deepgaze2.support.python_objects import imported
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, R, G, B
 _MOST_MIN_SIDE_PX = 512
 
 
@@ -130,7 +131,9 @@ class PythonBackbone:
         """
         import torch
 
-        mean, deviation = (torch.tensor(v)[:, None, None] for v in (_MEAN, _DEVIATION))
+        mean, deviation = (
+            torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+        )
         x = (torch.from_numpy(np.ascontiguousarray(image)) / 255 - mean) / deviation
         found: dict[str, Tensor] = {}
         layers = dict(self.module.named_modules())
@@ -216,11 +219,8 @@ class ModuleEngine:
             raise TypeError(f"{backbone.name}: no backbone of this module")
         if engine not in ("auto", "torch"):
             raise ModelError(f"engine {engine!r} does not run {backbone.name}; use engine='torch'")
-        try:
+        with refused_if_unusable(device):
             backbone.module.to(device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"device {device!r} cannot be used by PyTorch: {reason}") from error
         return cls(backbone, device)
 
     def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:

@@ -50,7 +50,7 @@ def _fields(kind: type, values: dict[str, Any], name: str) -> object:
         if field.name not in values and field.default is field.default_factory is absent:
             raise ValueError(f"{name} lacks {field.name}")
     if unknown := [key for key in values if key not in hints]:
-        raise ValueError(f"{name} has {shown(unknown[0])}, which is not known")
+        raise ValueError(f"{name} has {_shown(unknown[0])}, which is not known")
     return kind(**{key: typed(hints[key], value, f"{name}.{key}") for key, value in values.items()})
 
 
@@ -58,13 +58,13 @@ def _expected(kind: Any, value: object, name: str) -> Any:  # noqa: ANN401
     if type(value) is kind and kind is not float:
         return value
     if kind is float and type(value) in (int, float):
-        number = float(str(value))
+        number = float(str(value))  # infinite, not an error, of a whole number too large for it
         if abs(number) < _LARGEST:  # NaN is not
             return number
-    raise ValueError(f"{name} is {shown(value)}, not {_JSON_NAMES[kind]}")
+    raise ValueError(f"{name} is {_shown(value)}, not {_JSON_NAMES[kind]}")
 
 
-def shown(value: object) -> str:
+def _shown(value: object) -> str:
     """Return a JSON value as text for an error: on one line, and short."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:36]} ..."

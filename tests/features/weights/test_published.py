@@ -141,7 +141,7 @@ def test_declarations_are_complete(key: tuple[str, str]) -> None:
         assert mirror.url.startswith("https://")
         # The kernels and biases of all convolutions, four bytes each, and little else; or
         # the classifier too, with 25088·4096 + 4096² + 4096·1000 weights.
-        parameters = sum(map(prod, NETWORKS[key[0]].tensor_shapes().values()))
+        parameters = sum(map(prod, NETWORKS[key[0]].tensor_shapes.values()))
         if key[1] == "torchvision":
             parameters += 25088 * 4096 + 4096**2 + 4096 * 1000 + 2 * 4096 + 1000
         assert mirror.size_bytes is not None

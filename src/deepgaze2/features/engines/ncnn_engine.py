@@ -82,14 +82,11 @@ def _in_strips(network: Network, nodes: tuple[Node, ...]) -> tuple[Node, ...]:
             plain = step.kernel == step.stride and step.padding == 0 and step.ceil
             last = i + 1 == len(nodes)
             return nodes[: i + 1] if plain and not (last or _later_reads(nodes, i)) else ()
-        if node.inputs != ((nodes[i - 1].name if i else IMAGE),) or node.name in network.taps:
-            return ()
-        if isinstance(step, Addition):
-            return ()
-        if isinstance(step, Convolution) and (step.stride, 2 * step.padding) != (
-            1,
-            step.kernel - 1,
-        ):
+        follows = node.inputs == ((nodes[i - 1].name if i else IMAGE),)
+        keeps_size = not isinstance(step, Convolution) or (
+            step.stride == 1 and 2 * step.padding == step.kernel - 1
+        )
+        if not (follows and keeps_size) or node.name in network.taps:
             return ()
     return ()
 
@@ -196,7 +193,7 @@ def _layer(network: Network, node: Node, read: list[str], *, with_relu: bool) ->
     """Return a node as a line of ncnn's text graph; -> stands for what it writes."""
     step, name = node.operation, node.name
     if isinstance(step, Convolution):
-        n_weights = math.prod(network.tensor_shapes()[f"{name}.weight"])
+        n_weights = math.prod(network.tensor_shapes[f"{name}.weight"])
         return (
             f"Convolution {name} 1 1 {read[0]} -> 0={step.channels} 1={step.kernel}"
             f" 3={step.stride} 4={step.padding} 5=1 6={n_weights} 9={int(with_relu)}"

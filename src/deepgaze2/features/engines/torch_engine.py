@@ -1,11 +1,24 @@
 """The backbone with PyTorch: CPU, CUDA or MPS."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.network import IMAGE, Addition, Convolution, MaxPooling
+
+
+@contextmanager
+def refused_if_unusable(device: str) -> Iterator[None]:
+    """Raise a ModelError if PyTorch cannot use a device that something is moved to."""
+    try:
+        yield
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"device {device!r} cannot be used by PyTorch: {reason}") from error
 
 
 class TorchEngine:
@@ -23,14 +36,13 @@ class TorchEngine:
             ) from error
         if threads:
             torch.set_num_threads(threads)
-        try:
+        with refused_if_unusable(device):
             self._device = torch.device(device)
             self._mean = torch.from_numpy(backbone.input_mean.astype(np.float32)).to(self._device)
-        except (RuntimeError, AssertionError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"device {device!r} cannot be used by PyTorch: {reason}") from error
         self.device = device
-        self._network = backbone.network
+        self._stored = backbone.network.stored_taps()
+        self._nodes = backbone.network.needed_nodes()
+        self._last_use = {name: i for i, node in enumerate(self._nodes) for name in node.inputs}
         self._layers = {
             name: (
                 torch.from_numpy(backbone.kernels[name].astype(np.float32)).to(self._device),
@@ -44,14 +56,11 @@ class TorchEngine:
         import torch
         from torch.nn import functional
 
-        stored = self._network.stored_taps()
-        nodes = self._network.needed_nodes()
-        last_use = {name: i for i, node in enumerate(nodes) for name in node.inputs}
         found: dict[str, NDArray[np.float32]] = {}
         with torch.inference_mode():
             x = torch.from_numpy(np.ascontiguousarray(image, np.float32)).to(self._device)
             maps = {IMAGE: (x - self._mean[:, None, None])[None]}
-            for i, node in enumerate(nodes):
+            for i, node in enumerate(self._nodes):
                 inputs, step = [maps[name] for name in node.inputs], node.operation
                 if isinstance(step, Convolution):
                     kernel, bias = self._layers[node.name]
@@ -65,8 +74,8 @@ class TorchEngine:
                 else:
                     x = functional.relu(inputs[0])
                 maps[node.name] = x
-                if node.name in stored:
+                if node.name in self._stored:
                     found[node.name] = x[0].cpu().numpy()
-                for name in {name for name in node.inputs if last_use[name] == i}:
+                for name in {name for name in node.inputs if self._last_use[name] == i}:
                     del maps[name]
-        return tuple(found[name] for name in stored)
+        return tuple(found[name] for name in self._stored)

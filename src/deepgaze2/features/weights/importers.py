@@ -32,18 +32,19 @@ class Convention:
     """What a source does to an RGB image of 0 to 255 before its first convolution."""
 
     name: str
-    input_mean: tuple[float, float, float]  # R, G, B, subtracted
-    input_scale: tuple[float, float, float]  # R, G, B, divided by afterwards
+    input_mean: tuple[float, ...]  # R, G, B, subtracted
+    input_scale: tuple[float, ...]  # R, G, B, divided by afterwards
     channels: slice  # of its kernel, to bring them to the order R, G, B
 
 
 # The Visual Geometry Group's own preprocessing, which Keras kept.
 _CAFFE = Convention("Caffe", (123.68, 116.779, 103.939), (1, 1, 1), slice(None, None, -1))
 _KERAS = replace(_CAFFE, name="Keras")
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # R, G, B of 1
 TORCHVISION = Convention(
     "torchvision",
-    (255 * 0.485, 255 * 0.456, 255 * 0.406),
-    (255 * 0.229, 255 * 0.224, 255 * 0.225),
+    tuple(255 * value for value in IMAGENET_MEAN),
+    tuple(255 * value for value in IMAGENET_DEVIATION),
     slice(None),
 )
 
@@ -78,7 +79,7 @@ def import_weights(path: Path, networks: Iterable[Network] = NETWORKS.values()) 
         return read_backbone(path, networks)
     network, tensors = min(
         ((network, _renamed(tensors, network, convention)) for network in networks),
-        key=lambda pair: len(pair[1].keys() ^ pair[0].tensor_shapes().keys()),
+        key=lambda pair: len(pair[1].keys() ^ pair[0].tensor_shapes.keys()),
     )
     tensors["input_mean"] = np.array(convention.input_mean, np.float32)
     first = network.convolutions()[0].name

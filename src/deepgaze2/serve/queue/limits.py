@@ -20,7 +20,7 @@ class Limits:
     Attributes
     ----------
     body_bytes
-        Of an upload.
+        Largest upload in bytes.
     pixels
         Of an image; known from its header, before it is decoded.
     compute_s
