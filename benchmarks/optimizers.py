@@ -64,7 +64,7 @@ def _print(fits: dict[str, Fit], passes: int) -> None:
     for n in range(1, passes + 1):
         cells = []
         for fit in fits.values():
-            done = np.flatnonzero(np.array(fit.curve.passes) <= n + 1)
+            done = np.flatnonzero(np.array(fit.curve.passes) < n + 1)
             cells.append(
                 f"{fit.curve.held_out[done[-1]]:.3f} ({fit.curve.training[done[-1]]:.3f})"
                 if len(done)

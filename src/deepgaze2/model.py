@@ -169,9 +169,9 @@ class Model:
                     yield prediction
 
     def fold(self, k: int) -> "Model":
-        """Return the readouts that have not seen the k-th part of the training set.
+        """Return a model of those readouts alone that have not seen part k of the training set.
 
-        They are a model of its own, which shares the engine.
+        It shares this model's engine.
         """
         per_fold = self.readout.n_models // len(self.card.folds)
         return replace(self, readout=self.readout.members(range(k * per_fold, (k + 1) * per_fold)))
@@ -212,7 +212,7 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     Raises
     ------
     ModelError, WeightsError
-        If the model, its backbone or the engine cannot be had.
+        If the model, its backbone or the engine cannot be loaded.
     """
     folder = find_model(name)
     card = read_card(folder)
@@ -250,7 +250,7 @@ def backbone_of(name: str | Path, card: Card) -> Backbone:
     Raises
     ------
     ModelError, WeightsError
-        If it cannot be had, or other weights are found.
+        If it cannot be loaded, or has other weights than the model was trained with.
     """
     folder, named = split_name(name)
     if named not in ("", card.network):

@@ -1,5 +1,6 @@
 """`deepgaze2 evaluate`: what the field's metrics say of models on a data set."""
 
+import textwrap
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from deepgaze2.cli.dataset_source import open_ready, table_options
 from deepgaze2.cli.models import models_and_engine
 from deepgaze2.errors import DataError, ModelError
 from deepgaze2.metrics.table import METRICS, Metric
+from deepgaze2.rivals import RIVALS
 from deepgaze2.store import find_model, packaged_models, read_card, write_card
 
 if TYPE_CHECKING:
@@ -18,13 +20,34 @@ if TYPE_CHECKING:
     from deepgaze2.evaluation.report import Estimate, ModelReport, Report
 
 
-_SCORES = "; ".join(f"{one.title} ({one.unit})" for one in METRICS)
-
-
-@click.command(
-    epilog="Printed are the information gain over the center bias in bits per fixation, the share"
-    f" of the gold standard's gain that it explains, and {_SCORES}."
+_METRICS = "; ".join(f"{one.title} ({one.unit})" for one in METRICS)
+_SCORES = (
+    "Printed are the information gain over the center bias in bits per fixation, the share of"
+    f" the gold standard's gain that it explains, and {_METRICS}."
 )
+_RIVALS = textwrap.fill(", ".join(RIVALS), 60).replace("\n", "\n" + " " * 11)
+_HELP = f"""\
+Score one MODEL or several on the data set SOURCE.
+
+\b
+MODEL is   deepgaze2-plus, deepgaze2       a packaged model
+           my-model/                       the folder of a model that you trained
+           center-bias, gold-standard, uniform
+           {_RIVALS}
+           maps:FOLDER                     anybody's saliency maps: .png .jpg .npy .mat
+           densities:FOLDER|FILE.hdf5      anybody's log densities
+           python:MODULE.FUNCTION          pixels (H, W, 3) to a map or a log density
+
+SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
+and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
+
+Images that a model was trained on are predicted by the readout that did not see them; rivals
+and maps are fitted to other images than they are scored on. Interrupted, the same command
+goes on where it was, and what was scored before is not scored again.
+"""
+
+
+@click.command(help=_HELP, epilog=_SCORES)
 @models_and_engine
 @click.argument("source")
 @click.option(
@@ -47,24 +70,7 @@ def evaluate(
     engine: str,
     **table: Any,  # noqa: ANN401
 ) -> None:
-    """Score one MODEL or several on the data set SOURCE.
-
-    \b
-    MODEL is   deepgaze2-plus, deepgaze2       a packaged model
-               my-model/                       the folder of a model that you trained
-               center-bias, gold-standard, uniform
-               itti-koch, aim, spectral-residual, edn, deepgaze1
-               maps:FOLDER                     anybody's saliency maps: .png .jpg .npy .mat
-               densities:FOLDER|FILE.hdf5      anybody's log densities
-               python:MODULE.FUNCTION          pixels (H, W, 3) to a map or a log density
-
-    SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
-    and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
-
-    Images that a model was trained on are predicted by the readout that did not see them; rivals
-    and maps are fitted to other images than they are scored on. Interrupted, the same command
-    goes on where it was, and what was scored before is not scored again.
-    """  # noqa: D301 (click looks for the character itself)
+    """Score models on a data set, print a table and write what is wanted."""
     if update_card:
         if len(models) > 1 or models[0] in ("default", *packaged_models()):
             raise ModelError("--update-card: give the folder of one model that you trained")

@@ -14,10 +14,15 @@ from deepgaze2.support.files import cache_directory
 
 
 @click.command()
-@click.option("--model", default="default", show_default=True, help="Model name or folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    help="A packaged model's name, or a model's folder.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON document.")
 def info(model: str, as_json: bool) -> None:
-    """Show a model's card and this machine."""
+    """Show what a model is, how good it is, and what it would run on here."""
     card = read_card(find_model(model))
     if as_json:
         click.echo(json.dumps({"model": asdict(card), "machine": _machine()}, indent=1))

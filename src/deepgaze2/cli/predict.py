@@ -48,30 +48,37 @@ class _Options:
     show_default=True,
     help="Folder for the results; created if missing.",
 )
-@click.option("--model", default="default", show_default=True, help="Model name or folder.")
+@click.option(
+    "--model",
+    default="default",
+    show_default=True,
+    help="A packaged model's name, or a model's folder.",
+)
 @click.option(
     "--engine",
     type=click.Choice(["auto", "ncnn", "torch"]),
     default="auto",
     show_default=True,
-    help="What computes the network.",
+    help="What runs the network; auto is ncnn.",
 )
 @click.option(
     "--center-bias",
     metavar="NAME|FILE",
-    help="mit1003, osie, uniform, gaussian, or a file.  [default: the model's]",
+    help="Where people look whatever a photo shows: mit1003, osie, uniform, gaussian, or a file."
+    "  [default: the model's]",
 )
 @click.option(
     "--pixels-per-degree",
     type=click.FloatRange(min=0, min_open=True),
-    help="Image pixels per degree of visual angle, if known.",
+    help="Pixels of the photos per degree of visual angle, if known; decides how large the network"
+    " sees them.",
 )
 @click.option(
     "--region",
     "regions",
     multiple=True,
     metavar="NAME:X,Y,W,H",
-    help="Show the share of fixations in a rectangle, in pixels or all in %; repeatable.",
+    help="A rectangle, in pixels or all in %, whose share of fixations is shown; repeatable.",
 )
 @click.option(
     "--format",
@@ -87,17 +94,17 @@ class _Options:
     type=click.IntRange(min=0),
     default=100,
     show_default=True,
-    help="Fixations sampled for the panel.",
+    help="Number of fixations that are sampled from the density for the panel.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Number that decides which fixations are sampled.",
+    help="Random seed of the panel's fixations: the same seed samples the same.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--force", is_flag=True, help="Predict again what is done.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON document.")
+@click.option("--force", is_flag=True, help="Predict photos again that have their results.")
 def predict(
     photos: tuple[str, ...],
     out: Path,

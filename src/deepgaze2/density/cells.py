@@ -1,7 +1,7 @@
-"""A prediction in two layers on a grid, from which a page can blend densities by itself.
+"""A prediction in two layers on a coarse grid, which a web page can mix by itself.
 
-The saliency is what the image adds to the center bias, in nats: a density with another share
-`a` of center bias is softmax(log_saliency + a · log_center_bias) over the cells.
+The saliency is what the image adds to the center bias, in nats: the density with the center bias
+weighted by `a` is softmax(log_saliency + a · log_center_bias) over the cells.
 """
 
 import base64

@@ -64,7 +64,7 @@ def save_panel(prediction: FixationDensity, path: Path, n_samples: int, seed: in
 
 
 def metadata(prediction: FixationDensity) -> dict[str, str | int]:
-    """Return what a log density must be kept with: its image, model, center bias and unit."""
+    """Return what a file says of its log density: the image, model, center bias and unit."""
     network_width, network_height = prediction.network_input_size
     return {
         "image": prediction.stimulus.name,

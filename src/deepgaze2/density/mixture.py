@@ -87,8 +87,8 @@ def weighted_prior(
 ) -> FloatArray:
     """Add to each S_k what the prior's weight w_k changes: (w_k - 1) log p_baseline.
 
-    Center biases are smooth, so the saliency's grid is fine enough for it. Where one is zero
-    the prediction is zero whatever the weight.
+    Center biases are smooth, so the saliency's grid is fine enough for it. Where the
+    center bias is zero the prediction is zero whatever the weight.
     """
     if np.all(prior_weight == 1):
         return saliency

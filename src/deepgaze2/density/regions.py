@@ -21,7 +21,7 @@ class Region:
     Attributes
     ----------
     name : str
-        What lies there.
+        What the rectangle shows, such as `logo`.
     x, y : float
         Left and top edge. The image's top left corner is (0, 0).
     width, height : float

@@ -25,8 +25,8 @@ class Activation:
     numpy, torch
         f(x), for prediction and, differentiable, for training; the same numbers.
     less_bias
-        A shortcut for prediction if there is one: takes x, a bias and an array, and fills that
-        with f(x + bias) - bias. The bias itself is then added by the layer behind, in its own.
+        A shortcut for prediction, where there is one: takes x, a bias and an array, which it
+        fills with f(x + bias) - bias. The next layer's bias makes up for what is missing.
     """
 
     numpy: Callable[[FloatArray], FloatArray]
@@ -62,4 +62,4 @@ ACTIVATIONS = {
     "relu": Activation(_numpy_relu, _torch_relu, _relu_less_bias),
     "softplus": Activation(_numpy_softplus, _torch_softplus),
 }
-"""All of them, by the name that an architecture and a model's card have for them."""
+"""The activations by the names that architectures and model cards give them."""

@@ -21,9 +21,9 @@ class Band:
     Attributes
     ----------
     rows, columns
-        Where in the matrix it is.
+        Which rows and columns of the matrix these are.
     weights
-        What is there.
+        The values that the matrix has there.
     """
 
     rows: slice

@@ -28,7 +28,7 @@ class Readout:
     Attributes
     ----------
     architecture
-        What they are made of.
+        Features, layers and nonlinearity, the same for all K.
     weights
         One (K, out, in) array per layer; the paper's widths are 16, 32, 2 and 1. The first
         layer's inputs are the channels of all groups of taps in their order.
@@ -56,7 +56,7 @@ class Readout:
         return len(self.sigma_px)
 
     def members(self, chosen: Sequence[int]) -> "Readout":
-        """Return some of the readouts alone."""
+        """Return the readouts with these numbers, from 0, as a mixture of their own."""
         picked = list(chosen)
         return replace(
             self,

@@ -26,7 +26,7 @@ class ReadoutNetwork:
     Parameters
     ----------
     architecture
-        What it is made of.
+        Its features, layers and nonlinearity.
     deviations
         For each group of taps (channels,) standard deviations, divided by which the features
         have unit variance.
@@ -103,14 +103,14 @@ class ReadoutNetwork:
         layouts: Iterable[Layout],
         kept: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Return by name what is applied to every image of some layouts.
+        """Return, by name, the matrices and biases that all images of these layouts share.
 
         Parameters
         ----------
         parameters
             By name.
         kept
-            For each group factors of its features, such as dropout's: one for each channel.
+            For each group of taps one factor for each channel, such as dropout's 0 or 1.25.
         """
         found = {name: p for name, p in parameters.items() if name.startswith(("weight", "bias"))}
         for g, deviation in enumerate(self.deviations):
@@ -213,7 +213,7 @@ def _moments(taps: Sequence[Tensor], deviation: Tensor) -> tuple[Tensor, Tensor]
 
 
 def blur_matrix(cells: int, sigma_cells: Tensor) -> Tensor:
-    """Return the (cells, cells) Gaussian blur, edges replicated; see `grid.blur_matrix`."""
+    """Return `grid.blur_matrix` as a tensor, differentiable by sigma."""
     reach = max(1, math.ceil(4 * float(sigma_cells.detach())))
     offsets = torch.arange(-reach, reach + 1)
     kernel = torch.exp(-0.5 * (offsets / sigma_cells) ** 2)
