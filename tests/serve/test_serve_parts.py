@@ -17,6 +17,7 @@ from starlette.types import Message
 from deepgaze2.density.cells import cell_masses, layers
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.prediction import Prediction
+from deepgaze2.errors import ServeError
 from deepgaze2.image.stimulus import Stimulus
 from deepgaze2.serve.http import server
 from deepgaze2.serve.http.app import _facts
@@ -26,6 +27,7 @@ from deepgaze2.serve.http.upload import read_image
 from deepgaze2.serve.queue.jobs import Answer, Job
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.worker import frames
+from deepgaze2.serve.worker.process import WorkerProcess
 from helpers.small_models import card_of, random_backbone, random_readout
 
 
@@ -158,11 +160,11 @@ def test_the_worker_is_told_the_network_that_is_named_with_a_model(
     """Without it, it would refuse to run the code of a network of the user's own."""
     told: list[str] = []
 
-    def refuse(models: list[str], *_: object) -> None:
+    async def start(models: list[str], max_pixels: int) -> WorkerProcess:
         told.extend(models)
-        raise KeyboardInterrupt
+        raise ServeError("told enough")
 
-    monkeypatch.setattr(server, "Dispatcher", refuse)
-    with pytest.raises(KeyboardInterrupt):
-        server.run(["deepgaze2@python:module.function"], Limits())
+    monkeypatch.setattr(WorkerProcess, "start", start)
+    with pytest.raises(ServeError, match="told enough"):
+        server.run(["deepgaze2@python:module.function"], Limits(), port=0, open_browser=False)
     assert told == ["deepgaze2@python:module.function"]

@@ -19,6 +19,7 @@ from deepgaze2.serve.http.connection import Connection
 from deepgaze2.serve.http.hosts import own_hosts
 from deepgaze2.serve.queue.dispatcher import Dispatcher
 from deepgaze2.serve.queue.limits import Limits
+from deepgaze2.serve.worker.process import WorkerProcess
 from deepgaze2.store import find_model, read_card
 
 _MORE_S = 5.0  # in which a request notices that its connection ended
@@ -89,7 +90,8 @@ def run(
         server.should_exit = True
 
     hosts = own_hosts(host, allowed_hosts)
-    app = create_app(cards, Dispatcher(models, limits, fail), limits, hosts=hosts, token=token)
+    dispatcher = Dispatcher(partial(WorkerProcess.start, models, limits.pixels), limits, fail)
+    app = create_app(cards, dispatcher, limits, hosts=hosts, token=token)
     config = uvicorn.Config(
         app,
         http=partial(Connection, stall_s=limits.transfer_s),  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
 """Which image is computed next, and who waits how long.
 
-Begin with `dispatcher.py`.
+Begin with `policy.py`; `dispatcher.py` carries out what it decides.
 """

@@ -1,86 +1,100 @@
-"""The queue before the worker, and the worker's upkeep: started, watched, replaced when it dies."""
+"""The queue before the worker, and the worker's upkeep: started, watched, replaced when it dies.
+
+What is done when is decided in `policy.py`.
+"""
 
 import asyncio
 import itertools
 import logging
-import math
 from asyncio import TimerHandle
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from deepgaze2.errors import ServeError
 from deepgaze2.serve.http.problems import ProblemError, busy
+from deepgaze2.serve.queue import policy
 from deepgaze2.serve.queue.jobs import Answer, Job
-from deepgaze2.serve.queue.limits import UNDER_WAY, Limits
-from deepgaze2.serve.worker.process import WorkerLostError, WorkerProcess
+from deepgaze2.serve.queue.limits import Limits
+from deepgaze2.serve.queue.policy import Fail, GiveUp, Queue, Reason, Send
+from deepgaze2.serve.worker.process import WorkerLostError
 
 _LOG = logging.getLogger(__name__)
 _PAUSE_S = 0.5  # before a worker is started again; doubled as long as that fails
 _LONGEST_PAUSE_S = 10.0
 
 
-class Dispatcher:
-    """Hands images to one worker process, in order, and their results back.
+class Worker(Protocol):
+    """What computes images, as `WorkerProcess` does."""
 
-    One process is enough: the network uses all cores for an image. An image over which a worker
-    dies is tried once more, alone, so that no image fails because of another's. An image that is
-    not done in its time, waiting included, fails; the worker is replaced only if it has worked for
-    that long without a result, and then what else it had is computed by the next.
+    async def send(self, header: Mapping[str, object], body: bytes = b"") -> None:
+        """Give it an image."""
+
+    async def receive(self) -> tuple[dict[str, Any], bytes]:
+        """Return its next result."""
+
+    def kill(self) -> None:
+        """End it at once."""
+
+    async def end(self) -> None:
+        """Wait until it has ended."""
+
+
+class Dispatcher:
+    """Hands images to one worker, in order, and their results back.
+
+    One is enough: the network uses all cores for an image.
 
     Parameters
     ----------
-    models
-        Names or folders of the models that the worker loads.
+    start_worker
+        Returns a worker that has loaded its models. A WorkerLostError may pass, a ServeError not.
     on_failure
-        Called with the reason if they cannot be loaded when the server starts, or the upkeep ends.
+        Called with the reason if the first worker cannot be had, or the upkeep ends.
     """
 
     def __init__(
-        self, models: Sequence[str], limits: Limits, on_failure: Callable[[str], None]
+        self,
+        start_worker: Callable[[], Awaitable[Worker]],
+        limits: Limits,
+        on_failure: Callable[[str], None],
     ) -> None:
-        self.is_ready = False
         self.restarts = 0
-        self._models = list(models)
+        self._start_worker = start_worker
         self._limits = limits
         self._on_failure = on_failure
-        self._waiting: deque[Job] = deque()
-        self._in_worker: dict[int, Job] = {}
+        self._queue = Queue(limits.queue, limits.compute_s)
+        self._jobs: dict[int, Job] = {}  # those in the queue, by number
         self._numbers = itertools.count()
-        self._changed = asyncio.Event()
-        self._has_failed = False  # to start the worker that is needed now
+        self._worker: Worker | None = None
+        self._to_send: asyncio.Queue[int] = asyncio.Queue()
         self._was_ready = False
-        self._gave_up = False
-        self._watch: TimerHandle | None = None  # until the worker is given up
-        self._busy_since = 0.0  # the worker's latest result, or first image after a rest
+        self._timer: TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
-        self._compute_s = 1.0  # of an image, lately
 
     @property
     def waiting(self) -> int:
         """Number of images that wait for the worker."""
-        return len(self._waiting)
+        return len(self._queue.waiting)
 
-    def retry_after_s(self) -> int:
-        """Return in how many seconds the queue may have room."""
-        return max(1, math.ceil(self._compute_s * (self.waiting + 1) / 2))
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a worker that takes images."""
+        return self._queue.worker == "ready"
 
     def check_room(self) -> None:
-        """Refuse an image that could not wait.
+        """Refuse an image that would not be taken.
 
         Raises
         ------
         ProblemError
             If the queue is full, or there is no worker and the next one may not come.
         """
-        if self._has_failed:
-            raise _no_worker()
-        if self.waiting >= self._limits.queue:
-            raise busy("queue-full", f"{self.waiting} images are waiting", self.retry_after_s())
+        if (reason := policy.refusal(self._queue)) is not None:
+            raise self._problem(reason)
 
-    def submit(self, job: Job) -> None:
-        """Queue an image; its result comes to `job.answer`.
+    def submit(self, job: Job) -> int:
+        """Queue an image, whose result comes to `job.answer`, and return its number.
 
         Raises
         ------
@@ -88,17 +102,16 @@ class Dispatcher:
             See `check_room`.
         """
         self.check_room()
-        loop = asyncio.get_running_loop()
-        timer = loop.call_later(self._limits.compute_s, self._expire, job)
-        job.answer.add_done_callback(lambda _: timer.cancel())
-        self._waiting.append(job)
-        self._changed.set()
+        number = next(self._numbers)
+        self._jobs[number] = job
+        self._carry_out(policy.arrived(self._queue, number, _now()))
+        return number
 
-    def forget(self, job: Job) -> None:
+    def forget(self, number: int) -> None:
         """Drop an image that nobody waits for; what the worker began it finishes."""
-        job.answer.cancel()
-        if job in self._waiting:
-            self._waiting.remove(job)
+        if number in self._jobs:
+            self._jobs[number].answer.cancel()
+            self._carry_out(policy.left(self._queue, number, _now()))
 
     def start(self) -> None:
         """Start the worker and its upkeep."""
@@ -127,117 +140,99 @@ class Dispatcher:
                 await self._serve(worker)
             await asyncio.sleep(pause_s)
 
-    async def _started(self) -> WorkerProcess | None:
-        """Return a worker that has loaded the models; None if there is none now."""
+    async def _started(self) -> Worker | None:
+        """Return a worker; None if there is none now."""
         try:
-            worker = await WorkerProcess.start(self._models, self._limits.pixels)
+            worker = await self._start_worker()
         except (ServeError, WorkerLostError) as error:
-            self._has_failed = True
+            self._carry_out(policy.worker_failed(self._queue))
             if isinstance(error, ServeError) and not self._was_ready:
                 self._on_failure(str(error))
             else:
                 _LOG.warning("the worker process is started again: %s", error)
             return None
-        self._has_failed, self._was_ready, self.is_ready = False, True, True
+        self._was_ready = True
         return worker
 
-    async def _serve(self, worker: WorkerProcess) -> None:
+    async def _serve(self, worker: Worker) -> None:
         """Feed a worker until it dies."""
-        self._gave_up = False
+        self._worker, self._to_send = worker, asyncio.Queue()
         feeding = asyncio.create_task(self._feed(worker))
+        self._carry_out(policy.worker_ready(self._queue, _now()))
         try:
             while True:
                 # No name in these loops may keep an image or a result until the next one comes.
-                self._settle(worker, *await worker.receive())
+                self._settle(*await worker.receive())
         except WorkerLostError:
-            self.is_ready = False
             self.restarts += 1
+            self._carry_out(policy.worker_lost(self._queue))
         finally:
             feeding.cancel()
-            with suppress(asyncio.CancelledError, WorkerLostError):
-                await feeding
-            if self._watch is not None:
-                self._watch.cancel()
-            await worker.end()
-        self._recover()
+            try:
+                # Not suppress: that would swallow our own cancellation, too, if it comes now.
+                await asyncio.gather(feeding, return_exceptions=True)
+            finally:
+                await worker.end()
 
-    async def _feed(self, worker: WorkerProcess) -> None:
+    async def _feed(self, worker: Worker) -> None:
         while True:
-            while self._waiting and self._may_send():
-                await self._send_next(worker)
-            self._changed.clear()
-            await self._changed.wait()
+            await self._send(worker, await self._to_send.get())
 
-    async def _send_next(self, worker: WorkerProcess) -> None:
-        job = self._waiting.popleft()
-        number = next(self._numbers)
-        self._in_worker[number] = job
-        if len(self._in_worker) == 1:
-            self._watch_from_now(worker)
+    async def _send(self, worker: Worker, number: int) -> None:
+        job = self._jobs[number]
         await worker.send(job.header(number), job.image)
 
-    def _watch_from_now(self, worker: WorkerProcess) -> None:
-        """Give the worker as long for its next result as an image may take."""
-        loop = asyncio.get_running_loop()
-        self._busy_since = loop.time()
-        if self._watch is not None:
-            self._watch.cancel()
-        if self._in_worker:
-            self._watch = loop.call_later(self._limits.compute_s, self._give_up, worker)
-
-    def _give_up(self, worker: WorkerProcess) -> None:
-        self._gave_up = True
-        worker.kill()
-
-    def _expire(self, job: Job) -> None:
-        """Answer for an image that has used up its time."""
-        seconds = f"{self._limits.compute_s:g} s"
-        if job not in self._waiting:
-            detail = f"the image took more than {seconds}; save it smaller"
-            _fail(job, ProblemError("compute-timeout", detail))
-            return
-        self._waiting.remove(job)
-        if self.is_ready:
-            detail = f"the image waited more than {seconds} for others"
-            _fail(job, busy("queue-full", detail, self.retry_after_s()))
-        else:
-            _fail(job, _no_worker())
-
-    def _may_send(self) -> bool:
-        under_way = list(self._in_worker.values())
-        is_alone = self._waiting[0].is_retry or any(job.is_retry for job in under_way)
-        return len(under_way) < (1 if is_alone else UNDER_WAY)
-
-    def _settle(self, worker: WorkerProcess, header: dict[str, Any], body: bytes) -> None:
+    def _settle(self, header: dict[str, Any], body: bytes) -> None:
         """Give an image's result to whoever waits for it."""
-        job = self._in_worker.pop(header["id"])
-        if "problem" in header:
-            _fail(job, ProblemError(header["problem"], header["detail"]))
-        elif not job.answer.done():
-            job.answer.set_result(Answer(header["media_type"], body))
-        seconds = asyncio.get_running_loop().time() - self._busy_since
-        self._compute_s += 0.2 * (seconds - self._compute_s)
-        self._watch_from_now(worker)
-        self._changed.set()
+        answer = self._jobs[header["id"]].answer
+        if not answer.done():
+            if "problem" in header:
+                answer.set_exception(ProblemError(header["problem"], header["detail"]))
+            else:
+                answer.set_result(Answer(header["media_type"], body))
+        self._carry_out(policy.result_came(self._queue, header["id"], _now()))
 
-    def _recover(self) -> None:
-        """Decide what becomes of the images that a dead worker had."""
-        jobs, self._in_worker = list(self._in_worker.values()), {}
-        for job in reversed(jobs):
-            if job.answer.done():  # its time is over, or nobody waits
-                continue
-            if not self._gave_up and job.is_retry:
+    def _carry_out(self, step: policy.Step) -> None:
+        """Do what was decided, and see to it that the queue hears when time has passed."""
+        self._queue, decisions = step
+        for decision in decisions:
+            match decision:
+                case Send(number):
+                    self._to_send.put_nowait(number)
+                case Fail(number, reason):
+                    self._jobs[number].answer.set_exception(self._problem(reason))
+                case GiveUp() if self._worker is not None:
+                    self._worker.kill()
+        tickets = (*self._queue.waiting, *self._queue.at_worker)
+        self._jobs = {ticket.number: self._jobs[ticket.number] for ticket in tickets}
+        if self._timer is not None:
+            self._timer.cancel()
+        when = policy.next_deadline(self._queue)
+        loop = asyncio.get_running_loop()
+        self._timer = None if when is None else loop.call_at(when, self._tick)
+
+    def _tick(self) -> None:
+        self._carry_out(policy.time_passed(self._queue, _now()))
+
+    def _problem(self, reason: Reason) -> ProblemError:
+        seconds = f"{self._limits.compute_s:g} s"
+        retry_after_s = policy.retry_after_s(self._queue)
+        match reason:
+            case "full":
+                return busy("queue-full", f"{self.waiting} images are waiting", retry_after_s)
+            case "waited":
+                detail = f"the image waited more than {seconds} for others"
+                return busy("queue-full", detail, retry_after_s)
+            case "took-too-long":
+                detail = f"the image took more than {seconds}; save it smaller"
+                return ProblemError("compute-timeout", detail)
+            case "lost-twice":
                 detail = "the process that computed the image died twice; send another image"
-                _fail(job, busy("worker-lost", detail, self.retry_after_s()))
-                continue
-            job.is_retry = not self._gave_up
-            self._waiting.appendleft(job)
+                return busy("worker-lost", detail, retry_after_s)
+            case "no-worker":
+                detail = "the model cannot be loaded at the moment"
+                return busy("not-ready", detail, round(_LONGEST_PAUSE_S))
 
 
-def _fail(job: Job, error: ProblemError) -> None:
-    if not job.answer.done():
-        job.answer.set_exception(error)
-
-
-def _no_worker() -> ProblemError:
-    return busy("not-ready", "the model cannot be loaded at the moment", round(_LONGEST_PAUSE_S))
+def _now() -> float:
+    return asyncio.get_running_loop().time()

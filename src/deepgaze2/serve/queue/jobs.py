@@ -17,7 +17,7 @@ class Answer:
     body: bytes = field(repr=False)  # megabytes, and nobody's business in a message
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Job:
     """An image to compute.
 
@@ -25,15 +25,12 @@ class Job:
     ----------
     answer
         Becomes the answer or a ProblemError; done early if nobody waits any more.
-    is_retry
-        Whether a worker died over it before.
     """
 
     task: Task
     options: Options
     image: bytes = field(repr=False)
     answer: "Future[Answer]" = field(repr=False)
-    is_retry: bool = False
 
     def header(self, number: int) -> dict[str, Any]:
         """Return what the worker is told about it."""

@@ -68,7 +68,7 @@ class Predictions:
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         job = Job(self.task, options, image, answer)
-        self.dispatcher.submit(job)
+        number = self.dispatcher.submit(job)
         gone = asyncio.ensure_future(_disconnected(request))
         try:
             futures: tuple[asyncio.Future[Answer], asyncio.Future[None]] = (answer, gone)
@@ -78,7 +78,7 @@ class Predictions:
             return answer.result()
         finally:
             gone.cancel()
-            self.dispatcher.forget(job)
+            self.dispatcher.forget(number)
 
     async def _send(self, answer: Answer, request: Request, send: Send) -> None:
         body = memoryview(answer.body)
