@@ -245,6 +245,7 @@ def test_without_gold_standard_and_with_one_model(tmp_path: Path) -> None:
     page = _Page(_source(tmp_path, replace(evaluated, report=report), curve=None))
     assert len(page.tables) == 5
     assert "over the center bias" in "".join(page.text)
+    assert "No share is given: no image was seen by two subjects" in "".join(page.text)
     assert len(page.attributes("strong")) == 2  # of captions: nothing is best of one
     assert page.tables[0][1][2] == "\N{EN DASH}"
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepgaze2.evaluation.evaluation import Evaluation
-from deepgaze2.evaluation.report import Estimate, Report
+from deepgaze2.evaluation.report import Estimate, Report, why_no_share
 from deepgaze2.metrics.intervals import bootstrap_interval
 from deepgaze2.metrics.table import METRICS
 from deepgaze2.references.gold_curve import GoldCurve
@@ -123,6 +123,7 @@ def _values(report: Report, references: References) -> dict[str, Any]:
     resampling = signature(bootstrap_interval).parameters
     return {
         "report": report,
+        "why_no_share": why_no_share(report.gold),
         "names": ", ".join(model.name for model in report.models),
         "metrics": METRICS,
         "best": _best(report),
