@@ -15,6 +15,7 @@ from deepgaze2.errors import DataError
 
 FORMATS = {
     "csv": "own.tabular.read_tabular",
+    "fixatons": "published.fixatons.read_fixatons",
     "pysaliency": "exchange.pysaliency_hdf5.read_pysaliency",
 }
 """Readers of formats that any data set may have, as in a declaration."""
@@ -36,7 +37,8 @@ def open_dataset(
     ----------
     source : str
         A published data set and its folder, `osie:FOLDER`; recordings of your own, `csv:FOLDER`
-        or only the folder or table; or a file of pysaliency's, `pysaliency:FILE`.
+        or only the folder or table; a set in the layout of FixaTons, `fixatons:FOLDER`; or a
+        file of pysaliency's, `pysaliency:FILE`.
     raw : bool
         Keep whatever the reader returns.
     table : mapping, optional
