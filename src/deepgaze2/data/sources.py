@@ -80,6 +80,15 @@ def open_dataset(
     return ready
 
 
+def is_source(text: str) -> bool:
+    """Tell whether a text names a data set by its form, as `osie:FOLDER` and `csv:FOLDER` do.
+
+    A folder or table alone has no form of its own: a trained model is a folder, too.
+    """
+    name, colon, _ = text.partition(":")
+    return bool(colon) and (name in FORMATS or name in declared_datasets())
+
+
 def read_declared(declaration: Declaration, folder: Path) -> Dataset:
     """Read a published data set from its own folder or the one it was fetched to."""
     inner = folder / declaration.root
