@@ -184,3 +184,16 @@ def test_no_name_is_a_models_and_a_data_sets() -> None:
         assert not is_source(name)
     assert is_known("maps:x")
     assert all(is_known(name) for name in names)
+
+
+def test_an_output_that_cannot_be_written_ends_it(
+    run: Run, two: tuple[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").write_text("")
+    outcome = run("evaluate", "uniform", *two, "-o", tmp_path / "out")
+    assert outcome.returncode == 2
+    assert "2 of 2" not in outcome.stderr
+    last = outcome.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert str(tmp_path / "out" / "mine") in last

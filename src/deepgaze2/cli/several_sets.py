@@ -55,14 +55,14 @@ def evaluate_sets(
         try:
             dataset = open_ready(source, for_tables(source, sources, table))
             evaluation = evaluate(models, dataset, engine=engine)
+            folder = _folder_name(dataset.name, [one.folder for one in sets]) if write else ""
+            if write:
+                write(evaluation, folder)
         except OutputError:
             raise  # the next set's would fail alike
         except (DeepGazeError, OSError) as error:
             failed.append(Failure(source, in_one_line(error)))
             continue
-        folder = _folder_name(dataset.name, [one.folder for one in sets]) if write else ""
-        if write:
-            write(evaluation, folder)
         sets.append(SetReport(source, evaluation.report, folder))
     return Across(tuple(sets), tuple(failed))
 
