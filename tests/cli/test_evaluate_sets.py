@@ -16,14 +16,14 @@ from deepgaze2.store import find_model, packaged_models
 from helpers.command_line import Run
 from helpers.small_datasets import write_recordings
 
-MODELS = ("spectral-residual", "center-bias", "uniform")
+MODELS = ("spectral-residual", "uniform")
 
 
 @pytest.fixture
 def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     """Two data sets of one name, and an empty cache."""
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
-    for place, n in (("a", 10), ("b", 12)):
+    for place, n in (("a", 6), ("b", 8)):
         write_recordings(tmp_path / place / "mine", n)
     return f"csv:{tmp_path / 'a' / 'mine'}", str(tmp_path / "b" / "mine")
 
@@ -51,8 +51,8 @@ def test_several_sets_are_the_single_runs_and_their_means(
 
     lines = outcome.stdout.splitlines()
     assert lines[:2] == [
-        f"mine (1): 10 images, 3 subjects, 150 fixations ({two[0]})",
-        f"mine (2): 12 images, 3 subjects, 180 fixations ({two[1]})",
+        f"mine (1): 6 images, 3 subjects, 108 fixations ({two[0]})",
+        f"mine (2): 8 images, 3 subjects, 120 fixations ({two[1]})",
     ]
     html = (out / "index.html").read_text()
     for title, name, scale, digits in (
@@ -73,8 +73,8 @@ def test_several_sets_are_the_single_runs_and_their_means(
             assert lines[top + 2 + m].split() == [model, *shown]
             assert f">{shown[2].replace('-', chr(0x2212))}<" in html or float(shown[2]) == 0
     top = next(i for i, line in enumerate(lines) if line.startswith("Images below the center bias"))
-    a, b = (one["models"][2]["negative_images"] for one in singles)
-    assert lines[top + 4].split() == f"uniform {a} of 10 {b} of 12 {(a + b) / 2:.1f}".split()
+    a, b = (one["models"][1]["negative_images"] for one in singles)
+    assert lines[top + 3].split() == f"uniform {a} of 6 {b} of 8 {(a + b) / 2:.1f}".split()
     assert lines[-1].endswith(f"a folder for each data set are in {out}")
     begun = [line for line in outcome.stderr.splitlines() if " of 2" in line]
     assert begun[0] == f"1 of 2: {two[0]}"
@@ -88,7 +88,7 @@ def test_a_set_that_fails_is_told_at_the_end(
     sources = (f"osie:{tmp_path}", two[0], f"csv:{tmp_path / 'nowhere'}", two[1])
     outcome = run("evaluate", "center-bias", *sources, "-o", tmp_path / "out")
     assert outcome.returncode == 2
-    assert "mine (2): 12 images" in outcome.stdout
+    assert "mine (2): 8 images" in outcome.stdout
     first, second = outcome.stderr.splitlines()[-2:]
     assert first.startswith(f"error: {sources[0]}: {tmp_path / 'stimuli'}: no .jpg images")
     assert second.startswith(f"error: {sources[2]}: {tmp_path / 'nowhere'}: cannot be read")
@@ -110,7 +110,7 @@ def test_if_all_fail_nothing_is_printed_or_written(run: Run, tmp_path: Path) -> 
 
 def test_options_for_tables_are_for_the_tables(run: Run, two: tuple[str, str]) -> None:
     outcome = run("evaluate", "uniform", "osie:nowhere", two[0], "--base", "0")
-    assert "mine: 10 images" in outcome.stdout
+    assert "mine: 6 images" in outcome.stdout
     assert "no .jpg images" in outcome.stderr
     outcome = run("evaluate", "uniform", "osie:nowhere", "mit300:nowhere", "--base", "0")
     assert outcome.stderr.count("options for tables go with csv:FOLDER only") == 2
