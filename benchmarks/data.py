@@ -22,7 +22,7 @@ import numpy as np
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
 from deepgaze2.data.exchange.convert import convert
 from deepgaze2.data.own.tabular import OWN_COLUMNS
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 
 ROUNDS = 5
 N_FIXATIONS, N_STIMULI, N_SUBJECTS = 10_000_000, 10_000, 60

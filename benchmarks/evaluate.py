@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.support.cores import single_threaded_blas
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))

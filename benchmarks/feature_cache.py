@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import deepgaze2
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.features import cache_files as feature_file
 from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
 from deepgaze2.features.cache import ImageFeatures, cache_features

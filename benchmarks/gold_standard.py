@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.references.baseline import fit_center_bias
 from deepgaze2.references.gold_standard import fit_gold_standard
 

@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
-from html.parser import HTMLParser
 from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
@@ -20,9 +19,9 @@ from deepgaze2.evaluation.report import Estimate
 from deepgaze2.references.gold_curve import GoldCurve
 from deepgaze2.reporting.html_filters import number
 from deepgaze2.reporting.html_report import write_html_report
+from helpers.html_page import Page
 from helpers.small_evaluation import NAMES, small_evaluation
 
-VOID = {"meta", "br", "img"}
 CURVE = GoldCurve(
     n_others=np.arange(1, 5),
     bits=np.array([0.51, 0.62, 0.73, 0.84]),
@@ -35,46 +34,6 @@ CURVE = GoldCurve(
     exponent=0.864,
     images=7,
 )
-
-
-class _Page(HTMLParser):
-    """Checks that tags are balanced; collects text, tables as rows of cells, ids and images."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.tables: list[list[list[str]]] = []
-        self.feed(source)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        elif tag == "tr":
-            self.tables[-1].append([])
-        elif tag in ("th", "td"):
-            self.tables[-1][-1].append("")
-        elif tag == "br":
-            self.handle_data(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" in self.open:
-            return
-        self.text.append(data)
-        if {"th", "td"} & set(self.open):
-            self.tables[-1][-1][-1] += data
-
-    def attributes(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +88,7 @@ def _shown(text: str) -> set[float]:
 
 def test_page_is_balanced_and_holds_each_number(tmp_path: Path, evaluated: Evaluation) -> None:
     report = evaluated.report
-    page = _Page(_source(tmp_path, evaluated))
+    page = Page(_source(tmp_path, evaluated))
     shown = set(re.findall(r"\N{MINUS SIGN}?\d[\d,]*(?:\.\d+)?", " ".join(page.text)))
     expected = {one.replace("-", "\N{MINUS SIGN}") for one in _numbers(report)}
     assert len(expected) > 50
@@ -137,7 +96,7 @@ def test_page_is_balanced_and_holds_each_number(tmp_path: Path, evaluated: Evalu
 
 
 def test_rows_hold_the_model_with_its_intervals(tmp_path: Path, evaluated: Evaluation) -> None:
-    page = _Page(_source(tmp_path, evaluated))
+    page = Page(_source(tmp_path, evaluated))
     gains, comparisons, metrics, orders, subjects, references, curve = page.tables
     report = evaluated.report
     first, second = report.models
@@ -167,7 +126,7 @@ def test_rows_hold_the_model_with_its_intervals(tmp_path: Path, evaluated: Evalu
 
 def test_everything_is_inside_and_accessible(tmp_path: Path, evaluated: Evaluation) -> None:
     source = _source(tmp_path, evaluated)
-    page = _Page(source)
+    page = Page(source)
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
     assert "url(" not in source
     assert "http" not in source.replace("http-equiv", "")
@@ -192,7 +151,7 @@ def test_names_are_escaped(tmp_path: Path, evaluated: Evaluation) -> None:
     references = replace(references, dataset=dataset)
     report = replace(evaluated.report, data_set="</title><script>")
     source = _source(tmp_path, replace(evaluated, references=references, report=report))
-    page = _Page(source)
+    page = Page(source)
     text = "".join(page.text)
     assert "<b" not in re.sub(r"<b(r|ody)>", "", source)
     for name in (NAMES[1], "<b>.jpg & others", "</title><script>", "A <title> of $1$"):
@@ -218,7 +177,7 @@ def test_a_script_as_a_name_stays_text(tmp_path: Path, evaluated: Evaluation) ->
     source = path.read_text(encoding="utf-8")
     assert "<script" not in source
     assert not re.search("&(?!amp;|lt;|gt;|#34;|#39;)", source)
-    page = _Page(source)
+    page = Page(source)
     assert [row[0] for row in page.tables[0][1:]] == [f"{script}{i} {script}" for i in range(2)]
     assert all(script in (image["alt"] or "") for image in page.attributes("img"))
 
@@ -228,7 +187,7 @@ def test_values_that_are_not_finite_are_told(tmp_path: Path, evaluated: Evaluati
     nothing = Estimate(-np.inf, -np.inf, -np.inf)
     worst = replace(report.models[1], information_gain=nothing, explained=nothing, metrics={})
     report = replace(report, models=(report.models[0], worst))
-    page = _Page(_source(tmp_path, replace(evaluated, report=report)))
+    page = Page(_source(tmp_path, replace(evaluated, report=report)))
     assert page.tables[0][2][1].split() == [
         "\N{MINUS SIGN}∞",
         "\N{MINUS SIGN}∞",
@@ -242,7 +201,7 @@ def test_without_gold_standard_and_with_one_model(tmp_path: Path) -> None:
     evaluated = small_evaluation(tmp_path, gold=False)
     report = evaluated.report
     report = replace(report, models=report.models[:1], comparisons=())
-    page = _Page(_source(tmp_path, replace(evaluated, report=report), curve=None))
+    page = Page(_source(tmp_path, replace(evaluated, report=report), curve=None))
     assert len(page.tables) == 5
     assert "over the center bias" in "".join(page.text)
     assert "No share is given: no image was seen by two subjects" in "".join(page.text)
@@ -265,7 +224,7 @@ def test_many_subjects_are_summarized(tmp_path: Path, evaluated: Evaluation) -> 
     subjects = {str(i): i / 1000 for i in range(501)}
     models = tuple(replace(model, by_subject=subjects) for model in report.models)
     report = replace(report, models=models)
-    page = _Page(_source(tmp_path, replace(evaluated, report=report)))
+    page = Page(_source(tmp_path, replace(evaluated, report=report)))
     rows = [[row[0], row[2]] for row in page.tables[4][1:]]
     assert rows == [["lowest", "0.000"], ["median", "0.250"], ["highest", "0.500"]]
 

@@ -60,6 +60,14 @@ def cli() -> None:
     """  # noqa: D301 (click reads the backspace as "keep these lines")
 
 
+def in_one_line(error: DeepGazeError | OSError) -> str:
+    """Return what a user is told of an error; of the system's, about a file or folder, more."""
+    if isinstance(error, DeepGazeError):
+        return str(error)
+    what = printable(error.filename) if error.filename else "file"
+    return f"{what}: {error.strerror or error}; check the path and its permissions"
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one line on stderr and exit code 2."""
     try:
@@ -67,15 +75,8 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except DeepGazeError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
-    except OSError as error:  # a folder or file that may not be read
-        what = printable(error.filename) if error.filename else "file"
-        click.echo(
-            f"error: {what}: {error.strerror or error}; check the path and its permissions",
-            err=True,
-        )
+    except (DeepGazeError, OSError) as error:
+        click.echo(f"error: {in_one_line(error)}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped; what was finished is kept", err=True)

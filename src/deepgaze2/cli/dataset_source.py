@@ -1,14 +1,14 @@
 """What a command's SOURCE is: a data set's name and place, and how to read a user's own table."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.sources import open_dataset
+from deepgaze2.data.sources import is_source, open_dataset
 
 
 def _roles(
@@ -68,6 +68,15 @@ def open_ready(source: str, table: dict[str, Any]) -> Dataset:
     for note in dataset.notes:
         click.echo(f"note: {note}", err=True)
     return dataset
+
+
+def for_tables(source: str, sources: Sequence[str], table: dict[str, Any]) -> dict[str, Any]:
+    """Return the options for one of several data sets: of other sets than tables, none.
+
+    Without any table among them the options stay, so that reading refuses them.
+    """
+    tables = [one for one in sources if one.startswith("csv:") or not is_source(one)]
+    return table if source in tables or not tables else {}
 
 
 def as_typed(source: str, table: dict[str, Any]) -> str:

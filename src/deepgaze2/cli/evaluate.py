@@ -1,5 +1,6 @@
 """`deepgaze2 evaluate`: what the field's metrics say of models on a data set."""
 
+import sys
 import textwrap
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from deepgaze2.cli.dataset_source import open_ready, table_options
-from deepgaze2.cli.models import models_and_engine
+from deepgaze2.cli.models import Named, models_sources_and_engine
 from deepgaze2.errors import DataError, ModelError
 from deepgaze2.metrics.table import METRICS, Metric
 from deepgaze2.rivals import RIVALS
@@ -27,7 +28,7 @@ _SCORES = (
 )
 _RIVALS = textwrap.fill(", ".join(RIVALS), 60).replace("\n", "\n" + " " * 11)
 _HELP = f"""\
-Score one MODEL or several on the data set SOURCE.
+Score one MODEL or several on the data set SOURCE, or on several.
 
 \b
 MODEL is   deepgaze2-plus, deepgaze2       a packaged model
@@ -39,7 +40,8 @@ MODEL is   deepgaze2-plus, deepgaze2       a packaged model
            python:MODULE.FUNCTION          pixels (H, W, 3) to a map or a log density
 
 SOURCE is csv:FOLDER, recordings of your own (images and a table), or a published data set
-and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
+and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names. Several give a table
+of models and data sets for each quantity, with means; one that fails is told at the end.
 
 Images that a model was trained on are predicted by the readout that did not see them; rivals
 and maps are fitted to other images than they are scored on. Interrupted, the same command
@@ -48,13 +50,13 @@ goes on where it was, and what was scored before is not scored again.
 
 
 @click.command(help=_HELP, epilog=_SCORES)
-@models_and_engine
-@click.argument("source")
+@models_sources_and_engine
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for report.html, scores.json and per_image.csv.",
+    help="Folder for report.html, scores.json and per_image.csv; of several data sets for"
+    " index.html, scores.json and a folder with those for each.",
 )
 @click.option(
     "--update-card",
@@ -63,21 +65,26 @@ goes on where it was, and what was scored before is not scored again.
 )
 @table_options
 def evaluate(
-    models: tuple[str, ...],
-    source: str,
+    named: Named,
     output: Path | None,
     update_card: bool,
     engine: str,
     **table: Any,  # noqa: ANN401
 ) -> None:
-    """Score models on a data set, print a table and write what is wanted."""
+    """Score models on data sets, print tables and write what is wanted."""
+    models, sources = named.models, named.sources
     if update_card:
+        if len(sources) > 1:
+            raise ModelError("--update-card: give one data set, the one whose scores to store")
         if len(models) > 1 or models[0] in ("default", *packaged_models()):
             raise ModelError("--update-card: give the folder of one model that you trained")
         find_model(models[0])  # a rival or a folder of maps has no card
+    if len(sources) > 1:
+        _evaluate_sets(named, table, engine, output)
+        return
     from deepgaze2.evaluation.evaluation import evaluate as evaluate_all
 
-    evaluation = evaluate_all(models, open_ready(source, table), engine=engine)
+    evaluation = evaluate_all(models, open_ready(sources[0], table), engine=engine)
     click.echo(as_text(evaluation.report))
     if output:
         write_report(evaluation, output)
@@ -86,8 +93,30 @@ def evaluate(
         write_card(folder, replace(read_card(folder), scores=card_scores(evaluation.report)))
 
 
+def _evaluate_sets(named: Named, table: dict[str, Any], engine: str, output: Path | None) -> None:
+    """Score models on several data sets, print tables, write what is wanted, tell what failed."""
+    from deepgaze2.cli.several_sets import as_tables, evaluate_sets, write_index
+
+    write = (lambda found, name: write_files(found, output / name)) if output else None
+    across = evaluate_sets(named.models, named.sources, table, engine, write)
+    if across.sets:
+        click.echo(as_tables(across))
+        if output:
+            write_index(across, output)
+    for one in across.failed:
+        click.echo(f"error: {one.source}: {one.error}", err=True)
+    if across.failed:
+        sys.exit(2)
+
+
 def write_report(evaluation: "Evaluation", folder: Path) -> None:
     """Write report.html, scores.json and per_image.csv, and say where they are."""
+    write_files(evaluation, folder)
+    click.echo(f"report.html, scores.json and per_image.csv are in {folder}")
+
+
+def write_files(evaluation: "Evaluation", folder: Path) -> None:
+    """Write report.html, scores.json and per_image.csv."""
     from deepgaze2.evaluation.score_files import write_csv, write_json
     from deepgaze2.references.gold_curve import gold_curve
     from deepgaze2.reporting.figures.all_figures import draw_all
@@ -103,7 +132,6 @@ def write_report(evaluation: "Evaluation", folder: Path) -> None:
         curve = gold_curve(references.dataset, references.baseline.log_density)
         figures["gold_curve"] = gold_curve_figure(curve, references.dataset.name)
     write_html_report(evaluation, figures, folder / "report.html", curve)
-    click.echo(f"report.html, scores.json and per_image.csv are in {folder}")
 
 
 def card_scores(report: "Report") -> dict[str, Any]:

@@ -1,8 +1,20 @@
-"""What a command's MODEL... is: anything that can be evaluated, by name."""
+"""What a command's MODEL... is: anything that can be evaluated, by name; and SOURCE... after it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import click
+
+from deepgaze2.errors import DataError
+
+
+@dataclass(frozen=True)
+class Named:
+    """Models and the data sets that they are to be evaluated on, as they were typed."""
+
+    models: tuple[str, ...]
+    sources: tuple[str, ...]
 
 
 def _known(
@@ -18,13 +30,44 @@ def _known(
     return names
 
 
+def _split(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> Named:
+    """Tell models from the data sets after them; the last name is one in any case."""
+    first = max(len(names) - 1, 0)
+    while first and _is_data_set(names[first - 1]):
+        first -= 1
+    if not first:
+        raise click.MissingParameter(ctx=ctx, param_type="argument", param_hint="'MODEL...'")
+    models, sources = names[:first], names[first:]
+    if misplaced := [name for name in models if _is_data_set(name)]:
+        raise DataError(f"{misplaced[0]}: a data set; name data sets after all models")
+    if twice := [source for i, source in enumerate(sources) if source in sources[:i]]:
+        raise DataError(f"{twice[0]}: named twice; name each data set once")
+    return Named(_known(ctx, param, models), sources)
+
+
+def _is_data_set(name: str) -> bool:
+    """Tell whether a name is a data set's; that of a path with a trained model is the model's."""
+    from deepgaze2.data.sources import is_source
+    from deepgaze2.evaluation.candidates import is_known
+
+    return is_source(name) or (Path(name).exists() and not is_known(name))
+
+
+_ENGINE = click.option(
+    "--engine",
+    default="auto",
+    show_default=True,
+    help="What computes the network of a packaged or trained model: auto, ncnn or torch.",
+)
+
+
 def models_and_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Add the argument that names models, and the option of what computes ours."""
-    engine = click.option(
-        "--engine",
-        default="auto",
-        show_default=True,
-        help="What computes the network of a packaged or trained model: auto, ncnn or torch.",
-    )
     models = click.argument("models", metavar="MODEL...", nargs=-1, required=True, callback=_known)
-    return models(engine(command))
+    return models(_ENGINE(command))
+
+
+def models_sources_and_engine(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the argument that names models and, after them, data sets: `Named`; and `--engine`."""
+    names = click.argument("named", metavar="MODEL... SOURCE...", nargs=-1, callback=_split)
+    return names(_ENGINE(command))

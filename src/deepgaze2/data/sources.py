@@ -15,6 +15,7 @@ from deepgaze2.errors import DataError
 
 FORMATS = {
     "csv": "own.tabular.read_tabular",
+    "fixatons": "published.fixatons.read_fixatons",
     "pysaliency": "exchange.pysaliency_hdf5.read_pysaliency",
 }
 """Readers of formats that any data set may have, as in a declaration."""
@@ -36,7 +37,8 @@ def open_dataset(
     ----------
     source : str
         A published data set and its folder, `osie:FOLDER`; recordings of your own, `csv:FOLDER`
-        or only the folder or table; or a file of pysaliency's, `pysaliency:FILE`.
+        or only the folder or table; a set in the layout of FixaTons, `fixatons:FOLDER`; or a
+        file of pysaliency's, `pysaliency:FILE`.
     raw : bool
         Keep whatever the reader returns.
     table : mapping, optional
@@ -76,6 +78,15 @@ def open_dataset(
             f"{source}: no fixations to train on or score with; {reasons or 'add some'}"
         )
     return ready
+
+
+def is_source(text: str) -> bool:
+    """Tell whether a text names a data set by its form, as `osie:FOLDER` and `csv:FOLDER` do.
+
+    A folder or table alone has no form of its own: a trained model is a folder, too.
+    """
+    name, colon, _ = text.partition(":")
+    return bool(colon) and (name in FORMATS or name in declared_datasets())
 
 
 def read_declared(declaration: Declaration, folder: Path) -> Dataset:

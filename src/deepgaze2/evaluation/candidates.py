@@ -79,15 +79,24 @@ _PLACES = ("maps", "densities", "python")
 _MAX_LOG_MASS = 0.01
 
 
+def is_known(name: str) -> bool:
+    """Tell whether something can be evaluated under a name; what it needs is not read."""
+    prefix, _, rest = name.partition(":")
+    with_file = [key for key, entry in RIVALS.items() if entry.weights]
+    if name in _names() or (prefix in (*_PLACES, *with_file) and rest):
+        return True
+    return (Path(split_name(name)[0]) / CARD_FILE).is_file()
+
+
+def _names() -> list[str]:
+    return [*packaged_models(), "default", *_BUILT_IN, *RIVALS]
+
+
 def refuse_unknown(name: str) -> None:
     """Raise a ModelError if nothing can be evaluated under a name; what it needs is not read."""
-    prefix, _, rest = name.partition(":")
-    names = [*packaged_models(), "default", *_BUILT_IN, *RIVALS]
-    with_file = [key for key, entry in RIVALS.items() if entry.weights]
-    if name in names or (prefix in (*_PLACES, *with_file) and rest):
+    if is_known(name):
         return
-    if (Path(split_name(name)[0]) / CARD_FILE).is_file():
-        return
+    names = _names()
     nearest = get_close_matches(name.lower(), names, n=1)
     hint = f"did you mean {nearest[0]!r}?" if nearest else f"give one of {', '.join(names)}."
     raise ModelError(

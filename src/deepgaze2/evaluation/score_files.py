@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from deepgaze2.evaluation.across_sets import QUANTITIES, Across
 from deepgaze2.evaluation.evaluation import Evaluation
 from deepgaze2.metrics.information import mean_per_image
 from deepgaze2.metrics.table import METRICS
@@ -26,7 +27,36 @@ def write_json(evaluation: Evaluation, path: Path) -> None:
     OutputError
         If the file cannot be written.
     """
-    text = json.dumps(_writable(asdict(evaluation.report)), indent=1, allow_nan=False)
+    _write(asdict(evaluation.report), path)
+
+
+def write_json_of_sets(across: Across, path: Path) -> None:
+    """Write the reports on several data sets as JSON, their means, and which sets failed.
+
+    `data_sets` has each set's report as `write_json` writes it, `sources` how sets were named,
+    `folders` where their own files are, in the same order. `means` are by model and quantity.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    means: dict[str, dict[str, float | None]] = {}
+    for quantity in QUANTITIES:
+        for row in across.rows(quantity):
+            means.setdefault(row.model, {})[quantity.name] = row.mean
+    content = {
+        "data_sets": [asdict(one.report) for one in across.sets],
+        "sources": [one.source for one in across.sets],
+        "folders": [one.folder for one in across.sets],
+        "means": means,
+        "failed": [asdict(one) for one in across.failed],
+    }
+    _write(content, path)
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    text = json.dumps(_writable(content), indent=1, allow_nan=False)
     with written_atomically(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -26,6 +26,7 @@ from deepgaze2.reporting.html_filters import heading, number, span
 from deepgaze2.support.files import written_atomically
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from matplotlib.figure import Figure
 
 _PLACED = ("figure3_explained", "figure4_images", "by_order", "by_subject", "gold_curve")
@@ -66,6 +67,24 @@ def write_html_report(
     OutputError
         If the file cannot be written.
     """
+    pictures = {name: _Picture.of(name, figure) for name, figure in figures.items()}
+    values = _values(evaluation.report, evaluation.references)
+    page = (
+        page_environment()
+        .get_template("report.html")
+        .render(
+            values,
+            curve=curve,
+            pictures=pictures,
+            single_images=[one for name, one in pictures.items() if name not in _PLACED],
+        )
+    )
+    with written_atomically(path) as temporary:
+        temporary.write_text(page, encoding="utf-8", newline="\n")
+
+
+def page_environment() -> "Environment":
+    """Return what fills the templates of pages."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -76,16 +95,7 @@ def write_html_report(
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "span": span, "heading": heading}
-    pictures = {name: _Picture.of(name, figure) for name, figure in figures.items()}
-    values = _values(evaluation.report, evaluation.references)
-    page = environment.get_template("report.html").render(
-        values,
-        curve=curve,
-        pictures=pictures,
-        single_images=[one for name, one in pictures.items() if name not in _PLACED],
-    )
-    with written_atomically(path) as temporary:
-        temporary.write_text(page, encoding="utf-8", newline="\n")
+    return environment
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy.io import loadmat
 
 from deepgaze2.data.checks.alignment import CELLS, Alignment, align, contrast_map, fixation_maps
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.image.stimulus import read_stimulus
 from helpers.small_datasets import fixations_at, moved, stimuli_of
 

@@ -14,7 +14,7 @@ from PIL import Image
 from deepgaze2.data.checks.check import check
 from deepgaze2.data.checks.table_problems import Problem, first_at_center, table_problems
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from helpers.small_datasets import HEIGHT, WIDTH, fixations_at, moved, patches, stimuli_of
 
 EXCHANGED = "fixations that fit their image only with x and y exchanged"

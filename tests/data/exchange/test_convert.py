@@ -15,7 +15,7 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.exchange.convert import convert
 from deepgaze2.data.exchange.pysaliency_hdf5 import read_pysaliency
 from deepgaze2.data.own.tabular import read_tabular
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.errors import DataError, OutputError
 from helpers.small_datasets import fixations_at, patches, stimuli_of
 

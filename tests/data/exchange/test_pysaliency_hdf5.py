@@ -22,7 +22,7 @@ from PIL import Image
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.exchange.pysaliency_hdf5 import read_pysaliency
 from deepgaze2.data.exchange.pysaliency_writer import write_pysaliency
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.errors import DataError
 from helpers.small_datasets import fixations_at, stimuli_of
 

@@ -9,7 +9,7 @@ import pytest
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.published.declared import Declaration, Expected, declared_dataset
 from deepgaze2.data.published.expected import differences, edition_note, nearer_edition
-from deepgaze2.data.published.osie import read_osie
+from deepgaze2.data.published.nus_vip import read_osie
 from helpers.small_datasets import fixations_at, moved, stimuli_of
 
 N_IMAGES, N_EACH = 4, 6

@@ -8,7 +8,9 @@ from scipy.io import loadmat, savemat
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.published.declared import declared_dataset
+from deepgaze2.data.published.expected import differences
 from deepgaze2.data.published.figrim import read_figrim
+from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
 from helpers.plain_rows import rows, write_image
 
@@ -75,6 +77,27 @@ def test_reads_an_imitation(imitation: Path) -> None:
         ("Targets/bridge/b9.jpg", "ab / ab_7_1 / rec", 0, 499.5, 500),
         ("Targets/bridge/b9.jpg", "ab / ab_7_1 / rec2", 0, 3, 4),
     ]
+
+
+def test_fillers_when_they_were_encoded(imitation: Path) -> None:
+    (imitation / "targetData" / "allImages_release.mat").unlink()
+    dataset = open_dataset(f"figrim-fillers:{imitation}", raw=True)
+    assert dataset.name == "FIGRIM (encoded fillers)"
+    assert [x for *_, x, _ in rows(dataset)] == [5, 1000.5]
+    with pytest.raises(ValueError, match="part is 'targets'"):
+        read_figrim(imitation, "targets")  # type: ignore[arg-type]
+
+
+def test_the_real_fillers_are_those_of_the_whole(shared_data: Path, real: Dataset) -> None:
+    fillers = open_dataset(f"figrim-fillers:{shared_data / 'figrim'}", raw=True)
+    assert differences(fillers, declared_dataset("figrim-fillers")) == []
+    assert len(fillers.fixations) == 226755
+    encoded = np.array([name.endswith(" / enc") for name in real.subject_names])
+    is_filler = np.array([name.startswith("Fillers") for name in real.stimuli.ids])
+    f = real.fixations
+    same = f[encoded[f.subject] & is_filler[f.stimulus]]
+    np.testing.assert_array_equal(fillers.fixations.x, same.x)
+    np.testing.assert_array_equal(fillers.fixations.y, same.y)
 
 
 @pytest.fixture(scope="module")

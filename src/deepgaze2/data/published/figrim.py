@@ -7,7 +7,7 @@ Layout of http://figrim.mit.edu and https://github.com/cvzoya/figrim:
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,13 @@ SIZE_PX = 1000
 VIEWINGS = ("enc", "rec", "rec2")
 """When a target was seen for the first, second and third time."""
 
-_FILES = ("targetData/allImages_release.mat", "fillerData/allImages_fillers.mat")
+Part = Literal["all", "encoded-fillers"]
+
+_FILLERS = "fillerData/allImages_fillers.mat"
+_FILES = ("targetData/allImages_release.mat", _FILLERS)
 
 
-def read_figrim(folder: str | Path) -> Dataset:
+def read_figrim(folder: str | Path, part: Part = "all") -> Dataset:
     """Read FIGRIM's fixations, and its images if they are at hand.
 
     A person, known by initials, came for several sessions and saw targets up to three times. So
@@ -34,6 +37,8 @@ def read_figrim(folder: str | Path) -> Dataset:
     ----------
     folder : str or Path
         Contains `targetData` and `fillerData`, and `Targets` and `Fillers` with the images.
+    part : "all" or "encoded-fillers"
+        The fillers when they were seen for the first time, for which their files suffice.
 
     Returns
     -------
@@ -45,15 +50,20 @@ def read_figrim(folder: str | Path) -> Dataset:
     ------
     DataError
         If a file of fixations is missing or damaged.
+    ValueError
+        If there is no such part.
     """
+    if part not in get_args(Part):
+        raise ValueError(f"part is {part!r}; use one of {', '.join(get_args(Part))}")
     folder = Path(folder)
-    viewings = (viewing for name in _FILES for viewing in _read_file(folder / name))
+    files, phases = (_FILES, VIEWINGS) if part == "all" else ((_FILLERS,), VIEWINGS[:1])
+    viewings = (viewing for name in files for viewing in _read_file(folder / name, phases))
     ids, subjects, fixations = fixations_by_name(viewings)
     paths = [path if (path := folder / name).is_file() else None for name in ids]
     size = np.full(len(ids), SIZE_PX, dtype=np.int32)
     n_missing = paths.count(None)
     return Dataset(
-        "FIGRIM",
+        "FIGRIM" if part == "all" else "FIGRIM (encoded fillers)",
         Stimuli(tuple(ids), tuple(paths), size, size, np.full(len(ids), np.nan)),
         fixations,
         tuple(subjects),
@@ -61,18 +71,23 @@ def read_figrim(folder: str | Path) -> Dataset:
     )
 
 
-def _read_file(path: Path) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
+def _read_file(
+    path: Path, phases: tuple[str, ...]
+) -> Iterator[tuple[str, str, NDArray[np.float64]]]:
     """Yield image, subject and positions (2, n) of each viewing, empty ones included."""
     with matlab_content(path, "FIGRIM's fixations") as content:
         for image in np.atleast_1d(content["allImages"]):
             for session in np.atleast_1d(field(image, "userdata")):
-                for viewing, xy in _viewings(field(session, "fixations")):
+                for viewing, xy in _viewings(field(session, "fixations"), phases):
                     # labels begin with the initials, but one is misspelled
                     names = (field(session, n) for n in ("sinit", "RECORDING_SESSION_LABEL"))
                     yield str(field(image, "impath")), " / ".join((*names, viewing)), xy.T
 
 
-def _viewings(fixations: Any) -> Iterator[tuple[str, NDArray[np.float64]]]:  # noqa: ANN401
-    seen = VIEWINGS if np.size(fixations) else ()  # an empty array if the session lacks the image
+def _viewings(
+    fixations: Any,  # noqa: ANN401
+    phases: tuple[str, ...],
+) -> Iterator[tuple[str, NDArray[np.float64]]]:
+    seen = phases if np.size(fixations) else ()  # an empty array if the session lacks the image
     for viewing in seen:
         yield viewing, np.asarray(field(fixations, viewing), dtype=np.float64).reshape(-1, 2)

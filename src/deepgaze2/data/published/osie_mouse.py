@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations
 from deepgaze2.data.published.matlab import field, matlab_content
-from deepgaze2.data.published.osie import osie_stimuli
+from deepgaze2.data.published.nus_vip import OSIE_PIXELS_PER_DEGREE, nus_vip_stimuli
 
 Crowd = Literal["amt", "lab"]
 
@@ -46,7 +46,7 @@ def read_osie_mouse(folder: str | Path, crowd: Crowd = "amt") -> Dataset:
     if crowd not in get_args(Crowd):
         raise ValueError(f"crowd is {crowd!r}; use one of {', '.join(get_args(Crowd))}")
     folder = Path(folder)
-    stimuli = osie_stimuli(folder)
+    stimuli = nus_vip_stimuli(folder, OSIE_PIXELS_PER_DEGREE)
     samples = [
         _read_samples(folder / f"mouse_{crowd}" / Path(name).with_suffix(".mat"))
         for name in stimuli.ids

@@ -69,8 +69,8 @@ def fixations_by_name(
     Parameters
     ----------
     viewings : iterable of (str, str, float64 array)
-        Image, subject, and a scanpath as rows x (px), y (px) and perhaps duration (s); images
-        are kept even where nobody fixated them.
+        Image, subject, and a scanpath as rows x (px), y (px) and perhaps duration and start (s);
+        images are kept even where nobody fixated them.
 
     Returns
     -------

@@ -1,7 +1,8 @@
-"""OSIE (Xu et al. 2014): 700 images of 800×600, 15 observers, 3 s of free viewing.
+"""Sets of the laboratory NUS-VIP, as OSIE and EyeCrowd: photos, and one file of all fixations.
 
-Layout of https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels, folder `data`:
-`stimuli/1001.jpg` ... and `eye/fixations.mat`.
+Layout of https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels (OSIE) and
+https://github.com/NUS-VIP/saliency-in-crowd (EyeCrowd), folder `data`: `stimuli/1001.jpg` ...
+and `eye/fixations.mat`.
 """
 
 from pathlib import Path
@@ -17,12 +18,12 @@ from deepgaze2.data.published.scanpaths import Scanpath, fixations_of
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
-PIXELS_PER_DEGREE = 24.0
-"""The images spanned 33.7 by 25.3 degrees."""
+OSIE_PIXELS_PER_DEGREE = 24.0
+"""OSIE's images, of 800 by 600, spanned 33.7 by 25.3 degrees."""
 
 
-def read_osie(folder: str | Path) -> Dataset:
-    """Read OSIE's images and eye fixations; only images that lie in `stimuli` are used.
+def read_nus_vip(folder: str | Path, name: str, pixels_per_degree: float | None = None) -> Dataset:
+    """Read images and eye fixations; only images that lie in `stimuli` are used.
 
     The first fixation of each scanpath, forced to the center, is kept (order 0).
     When fixations began is not recorded.
@@ -31,6 +32,10 @@ def read_osie(folder: str | Path) -> Dataset:
     ----------
     folder : str or Path
         Contains `stimuli` and `eye/fixations.mat`.
+    name : str
+        What the data set is called.
+    pixels_per_degree : float, optional
+        Pixels per degree of visual angle, None if unknown.
 
     Returns
     -------
@@ -42,12 +47,20 @@ def read_osie(folder: str | Path) -> Dataset:
     DataError
         If images or fixations are missing or damaged.
     """
-    stimuli = osie_stimuli(Path(folder))
+    stimuli = nus_vip_stimuli(Path(folder), pixels_per_degree)
     path = Path(folder) / "eye" / "fixations.mat"
-    return Dataset("OSIE", stimuli, _read_fixations(path, stimuli.ids))
+    return Dataset(name, stimuli, _read_fixations(path, stimuli.ids, name))
 
 
-def osie_stimuli(folder: Path) -> Stimuli:
+def read_osie(folder: str | Path) -> Dataset:
+    """Read OSIE (Xu et al. 2014): 700 images, 15 observers, 3 s of free viewing.
+
+    As `read_nus_vip` does.
+    """
+    return read_nus_vip(folder, "OSIE", OSIE_PIXELS_PER_DEGREE)
+
+
+def nus_vip_stimuli(folder: Path, pixels_per_degree: float | None = None) -> Stimuli:
     """Return the images in `folder / "stimuli"` in the order of their names.
 
     Raises
@@ -55,11 +68,12 @@ def osie_stimuli(folder: Path) -> Stimuli:
     DataError
         If there are none, or one is damaged.
     """
-    return stimuli_of(image_paths(folder / "stimuli", "[!.]*.jpg"), PIXELS_PER_DEGREE)
+    known = np.nan if pixels_per_degree is None else pixels_per_degree
+    return stimuli_of(image_paths(folder / "stimuli", "[!.]*.jpg"), known)
 
 
-def _read_fixations(path: Path, names: tuple[str, ...]) -> Fixations:
-    with matlab_content(path, "OSIE's fixations") as content:
+def _read_fixations(path: Path, names: tuple[str, ...], dataset: str) -> Fixations:
+    with matlab_content(path, f"{dataset}'s fixations") as content:
         scanpaths = {
             str(field(image, "img")): [
                 _columns(subject) for subject in np.atleast_1d(field(image, "subjects"))

@@ -7,6 +7,9 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from deepgaze2.data import read_osie
+from deepgaze2.data.published.declared import declared_dataset
+from deepgaze2.data.published.expected import differences
+from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
 
 
@@ -116,3 +119,40 @@ def test_another_matlab_file(imitation: Path) -> None:
     savemat(imitation / "eye" / "fixations.mat", {"fixations": np.eye(3)})
     with pytest.raises(DataError, match=r"fixations\.mat: not OSIE's fixations"):
         read_osie(imitation)
+
+
+def test_another_set_of_the_laboratory(imitation: Path) -> None:
+    crowd, osie = (open_dataset(f"{name}:{imitation}", raw=True) for name in ("eyecrowd", "osie"))
+    assert (crowd.name, osie.name) == ("EyeCrowd", "OSIE")
+    np.testing.assert_array_equal(crowd.fixations.x, osie.fixations.x)
+    assert np.isnan(crowd.stimuli.pixels_per_degree).all()
+    assert osie.stimuli.pixels_per_degree.tolist() == [24, 24]
+    assert open_dataset(f"eyecrowd:{imitation}").fixations.x.tolist() == [79.9]
+    savemat(imitation / "eye" / "fixations.mat", {"fixations": np.eye(3)})
+    with pytest.raises(DataError, match=r"fixations\.mat: not EyeCrowd's fixations"):
+        open_dataset(f"eyecrowd:{imitation}")
+
+
+def test_the_real_fixations_of_eyecrowd_in_its_layout(shared_data: Path, tmp_path: Path) -> None:
+    """The copy at hand is a table, on images of half the size."""
+    table = open_dataset(f"csv:{shared_data / 'eyecrowd'}", raw=True)
+    (tmp_path / "stimuli").mkdir()
+    (tmp_path / "eye").mkdir()
+    images = []
+    for i, name in enumerate(table.stimuli.ids):
+        image = Path(name).with_suffix(".jpg").name
+        Image.new("L", (1024, 768)).save(tmp_path / "stimuli" / image)
+        own = table.fixations_on(i)
+        subjects = [
+            subject(*((2 * x, 2 * y, 200) for x, y in zip(own.x[seen], own.y[seen], strict=True)))
+            for seen in (own.subject == number for number in range(16))
+        ]
+        images.append({"img": image, "subjects": cell(subjects)})
+    savemat(tmp_path / "eye" / "fixations.mat", {"fixations": cell(images)})
+    read = open_dataset(f"eyecrowd:{tmp_path}", raw=True)
+    assert differences(read, declared_dataset("eyecrowd")) == []
+    np.testing.assert_array_equal(read.fixations.x, 2 * table.fixations.x)
+    np.testing.assert_array_equal(read.fixations.order, table.fixations.order)
+    fewer = read.keep(np.arange(len(read.fixations)) > 0)
+    (found,) = differences(fewer, declared_dataset("eyecrowd"))
+    assert found.examples == ("126347 found, 126348 expected",)
