@@ -178,9 +178,11 @@ def as_text(report: "Report") -> str:
         ]
     width = max(len("model"), *(len(model.name) + 6 for model in report.models))
     metrics = "".join(f"{one.title:>{_width(one)}}" for one in METRICS)
-    lines += ["", f"{'model':<{width}}  {'bits over center bias':<23}{'explained':<25}<0{metrics}"]
+    gain_width = max(23, *(len(f"{model.information_gain:.3f}") + 2 for model in report.models))
+    head = f"{'model':<{width}}  {'bits over center bias':<{gain_width}}{'explained':<25}<0"
+    lines += ["", head + metrics]
     for model in report.models:
-        lines += _model_lines(model, width)
+        lines += _model_lines(model, width, gain_width)
     notes = [f"{model.name}: {model.note}" for model in report.models if model.note]
     if reason := why_no_share(report.gold):
         notes.append(f"nothing is explained: {reason}")
@@ -196,15 +198,15 @@ def as_text(report: "Report") -> str:
     return "\n".join(lines)
 
 
-def _model_lines(model: "ModelReport", width: int) -> list[str]:
+def _model_lines(model: "ModelReport", width: int, gain_width: int) -> list[str]:
     gain = f"{model.information_gain:.3f}"
     explained = f"{model.explained:.1%}" if model.explained else "-"
     lines = [
-        f"{model.name:<{width}}  {gain:<23}{explained:<23}"
+        f"{model.name:<{width}}  {gain:<{gain_width}}{explained:<23}"
         f"{model.negative_images:>4}{_metrics(model.metrics)}"
     ]
     if model.map_metrics:
-        blank = " " * (23 + 23 + 4)
+        blank = " " * (gain_width + 23 + 4)
         lines.append(f"{model.name + ' (map)':<{width}}  {blank}{_metrics(model.map_metrics)}")
     return lines
 
