@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from itertools import pairwise
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,11 +21,12 @@ from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import ServeError
 from deepgaze2.image.stimulus import Stimulus
 from deepgaze2.serve.http import server
-from deepgaze2.serve.http.app import _facts
-from deepgaze2.serve.http.hosts import host_name, is_loopback
-from deepgaze2.serve.http.options import Options
+from deepgaze2.serve.http.app import create_app
+from deepgaze2.serve.http.hosts import host_name, is_loopback, own_hosts
+from deepgaze2.serve.http.routes import _facts
 from deepgaze2.serve.http.upload import read_image
-from deepgaze2.serve.queue.jobs import Answer, Job
+from deepgaze2.serve.queue.dispatcher import Dispatcher
+from deepgaze2.serve.queue.jobs import Answer, Job, Options
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.worker import frames
 from deepgaze2.serve.worker.process import WorkerProcess
@@ -168,3 +170,28 @@ def test_the_worker_is_told_the_network_that_is_named_with_a_model(
     with pytest.raises(ServeError, match="told enough"):
         server.run(["deepgaze2@python:module.function"], Limits(), port=0, open_browser=False)
     assert told == ["deepgaze2@python:module.function"]
+
+
+def test_no_request_is_told_to_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI would tell all, once a program's environment named somebody who listens."""
+    trace = pytest.importorskip("opentelemetry.trace")
+    asked = []
+
+    class Provider(trace.TracerProvider):  # type: ignore[misc, name-defined]
+        def get_tracer(self, *args: object, **more: object) -> object:
+            asked.append((args, more))
+            return trace.NoOpTracer()
+
+    monkeypatch.setattr(trace, "get_tracer_provider", Provider)
+    limits, hosts = Limits(), own_hosts("localhost", ())
+    dispatcher = Dispatcher(WorkerProcess.start, limits, pytest.fail)  # type: ignore[arg-type]
+    card = card_of(random_readout(2), random_backbone())
+    app = create_app([card], dispatcher, limits, hosts=hosts, token=None)
+
+    async def status() -> int:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            return (await client.get("/healthz")).status_code
+
+    assert asyncio.run(status()) == 200
+    assert asked == []

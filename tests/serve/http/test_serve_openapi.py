@@ -11,17 +11,20 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from deepgaze2.serve.http.answers import EXAMPLE_PHOTO
 from deepgaze2.serve.http.openapi import document
-from deepgaze2.serve.http.openapi_schemas import EXAMPLE_PHOTO, EXAMPLES, SCHEMAS
 from deepgaze2.serve.http.problems import MEDIA_TYPE, PROBLEMS
 from deepgaze2.serve.queue.limits import Limits
 from helpers.live_server import LiveServer, photo
 
 DOCUMENT = document(["deepgaze2-plus"], Limits(), asks_for_token=True)
+SCHEMAS = DOCUMENT["components"]["schemas"]
+EXAMPLES = {name: schema["examples"][0] for name, schema in SCHEMAS.items() if "examples" in schema}
 
 
 def check(value: object, schema: str) -> None:
-    jsonschema.validate(value, SCHEMAS[schema], format_checker=jsonschema.FormatChecker())
+    reference = {**DOCUMENT, "$ref": f"#/components/schemas/{schema}"}
+    jsonschema.validate(value, reference, format_checker=jsonschema.FormatChecker())
 
 
 def operations() -> list[dict[str, Any]]:

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from deepgaze2.errors import ServeError
-from deepgaze2.serve.http.options import Options
 from deepgaze2.serve.http.problems import ProblemError
 from deepgaze2.serve.queue import dispatcher as module
 from deepgaze2.serve.queue.dispatcher import Dispatcher
-from deepgaze2.serve.queue.jobs import Answer, Job
+from deepgaze2.serve.queue.jobs import Answer, Job, Options
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.worker.process import WorkerLostError
 

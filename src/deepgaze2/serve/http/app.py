@@ -1,25 +1,28 @@
-"""The application: addresses and what answers them."""
+"""The application: what serves the addresses, and what becomes of errors."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 
-from starlette.applications import Starlette
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deepgaze2.density.center_bias import PACKAGED
+from deepgaze2.image.examples import example_paths
 from deepgaze2.serve.http.guard import Guard
 from deepgaze2.serve.http.hosts import Hosts
 from deepgaze2.serve.http.linger import Linger
-from deepgaze2.serve.http.metrics import MEDIA_TYPE, Metrics
+from deepgaze2.serve.http.metrics import Metrics
 from deepgaze2.serve.http.openapi import document
-from deepgaze2.serve.http.pages import Pages
-from deepgaze2.serve.http.problems import PROBLEMS, ProblemError, as_response, busy
+from deepgaze2.serve.http.options import invalid
+from deepgaze2.serve.http.pages import PAGE, Files
+from deepgaze2.serve.http.problems import ProblemError, as_response
+from deepgaze2.serve.http.routes import ROUTES, Service
 from deepgaze2.serve.queue.dispatcher import Dispatcher
-from deepgaze2.serve.queue.jobs import Task
-from deepgaze2.serve.queue.limits import MAX_REGIONS, MAX_SAMPLES, Limits
+from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.queue.predictions import Predictions, UnderWay
 from deepgaze2.store import Card
 
@@ -41,59 +44,55 @@ def create_app(
     hosts, token
         See `Guard`.
     """
-    metrics = Metrics()
-    under_way = UnderWay(limits.requests)
-    _watch(metrics, dispatcher, under_way)
     names = [card.name for card in cards]
-    pages = Pages()
-    description = document(names, limits, asks_for_token=token is not None)
-
-    def predictions(task: Task) -> Predictions:
-        return Predictions(task, names, limits, dispatcher, under_way)
-
-    routes = [
-        Route("/", pages.index),
-        Route("/static/{name}", pages.static),
-        Route("/v1/predict", predictions("predict"), methods=["POST"]),
-        Route("/v1/layers", predictions("layers"), methods=["POST"]),
-        Route("/v1/models", JSONResponse(_models(cards, limits)), methods=["GET"]),
-        Route("/v1/examples", pages.examples),
-        Route("/v1/examples/{name}", pages.example),
-        Route("/problems/{name}", _problem),
-        Route("/healthz", JSONResponse({"status": "ok"}), methods=["GET"]),
-        Route("/readyz", _readiness(dispatcher)),
-        Route("/metrics", _counts(metrics)),
-        Route("/openapi.json", JSONResponse(description), methods=["GET"]),
-    ]
-
-    async def answer_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        problem = _as_problem(error)
-        metrics.count_error(problem.problem.name)
-        return as_response(problem)
-
-    @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:  # noqa: ARG001
-        dispatcher.start()
-        yield
-        await dispatcher.stop()
-
-    app = Starlette(
-        routes=routes,
-        lifespan=lifespan,
-        exception_handlers={
-            ProblemError: answer_problem,
-            HTTPException: answer_problem,
-            Exception: answer_problem,
-        },
+    predictions = Predictions(names, limits, dispatcher, UnderWay(limits.requests))
+    metrics = _metrics(predictions)
+    description = JSONResponse(document(names, limits, asks_for_token=token is not None))
+    own = Route("/openapi.json", description, methods=["GET"])
+    routes = [own, *(_taking_head(route) for route in ROUTES)]
+    errors = (ProblemError, RequestValidationError, HTTPException, Exception)
+    app = FastAPI(
+        routes=list(routes),
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"auto_configure": False, "tracing": False, "metrics": False, "logs": False},
+        lifespan=_lifespan,
+        exception_handlers=dict.fromkeys(errors, _answer_problem),
     )
-    app.router.redirect_slashes = False
+    app.state.service = Service(
+        cards, predictions, metrics, Files(sorted(PAGE.iterdir())), Files(example_paths())
+    )
     paths = [route.path for route in routes]
     return Linger(Guard(app, metrics, hosts=hosts, token=token, routes=paths))
+
+
+def _taking_head(route: APIRoute) -> Route:
+    """Return a route that answers HEAD, too, which its description need not say."""
+    taking = copy(route)
+    if route.methods == {"GET"}:
+        taking.methods = {"GET", "HEAD"}
+    return taking
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    dispatcher = app.state.service.predictions.dispatcher
+    dispatcher.start()
+    yield
+    await dispatcher.stop()
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    problem = _as_problem(error)
+    request.app.state.service.metrics.count_error(problem.problem.name)
+    return as_response(problem)
 
 
 def _as_problem(error: Exception) -> ProblemError:
     if isinstance(error, ProblemError):
         return error
+    if isinstance(error, RequestValidationError):
+        return invalid(error.errors()[0])
     if isinstance(error, HTTPException) and error.status_code == 404:
         return ProblemError("not-found", "see /openapi.json for what there is")
     if isinstance(error, HTTPException) and error.status_code == 405:
@@ -102,62 +101,11 @@ def _as_problem(error: Exception) -> ProblemError:
     return ProblemError("internal-error", "see the server's output")
 
 
-def _watch(metrics: Metrics, dispatcher: Dispatcher, under_way: UnderWay) -> None:
+def _metrics(predictions: Predictions) -> Metrics:
+    dispatcher, under_way = predictions.dispatcher, predictions.under_way
+    metrics = Metrics()
     metrics.watch("queue_length", "Images that wait.", lambda: dispatcher.waiting)
     metrics.watch("images_under_way", "Images from upload to result.", lambda: under_way.now)
     metrics.watch("worker_ready", "1 if the model is loaded.", lambda: float(dispatcher.is_ready))
     metrics.watch("worker_restarts", "Workers that died.", lambda: dispatcher.restarts)
-
-
-def _models(cards: Sequence[Card], limits: Limits) -> dict[str, object]:
-    return {
-        "default": cards[0].name,
-        "models": [_facts(card) for card in cards],
-        "center_biases": list(PACKAGED),
-        "limits": {
-            "bytes": limits.body_bytes,
-            "pixels": limits.pixels,
-            "samples": MAX_SAMPLES,
-            "regions": MAX_REGIONS,
-        },
-    }
-
-
-def _facts(card: Card) -> dict[str, object]:
-    """Return what a card says to people; image names of its training are left out."""
-    return {
-        "name": card.name,
-        "description": card.description,
-        "license": card.license,
-        "network": card.network,
-        "readouts": card.n_readouts,
-        "longer_side_px": card.longer_side_px,
-        "center_bias": card.center_bias,
-        "training": {k: v for k, v in card.training.items() if k != "seen_before"},
-        "scores": card.scores,
-    }
-
-
-async def _problem(request: Request) -> Response:
-    problem = PROBLEMS.get(request.path_params["name"])
-    if problem is None:
-        raise ProblemError("not-found", f"there is no problem {request.path_params['name']!r}")
-    return JSONResponse(
-        {"type": request.url.path, "title": problem.title, "status": problem.status}
-    )
-
-
-def _readiness(dispatcher: Dispatcher) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:  # noqa: ARG001 (Starlette's signature)
-        if not dispatcher.is_ready:
-            raise busy("not-ready", "the model is being loaded", 1)
-        return JSONResponse({"status": "ready"})
-
-    return answer
-
-
-def _counts(metrics: Metrics) -> Callable[[Request], Awaitable[Response]]:
-    async def answer(request: Request) -> Response:  # noqa: ARG001 (Starlette's signature)
-        return Response(metrics.text(), media_type=MEDIA_TYPE)
-
-    return answer
+    return metrics

@@ -1,142 +1,126 @@
-"""What a request's query asks for."""
+"""What a request's query asks for: each option once, for those who read it and the document."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import NoReturn, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from deepgaze2.density.center_bias import PACKAGED
 from deepgaze2.density.regions import parse_region
 from deepgaze2.errors import RegionError
 from deepgaze2.serve.http.problems import ProblemError
+from deepgaze2.serve.queue.jobs import FORMATS
 from deepgaze2.serve.queue.limits import MAX_REGIONS, MAX_SAMPLES
 
-FORMATS = {
-    "json": "application/json",
-    "png": "image/png",
-    "npy": "application/octet-stream",
-    "npz": "application/zip",
-}
-"""Media types of the formats that a prediction can be had in."""
-
-MAX_SEED = 2**53 - 1  # the largest that every JSON reader keeps exact
+_FORMATS = tuple(FORMATS)
+_MAX_SEED = 2**53 - 1  # the largest that every JSON reader keeps exact
 _JSON_ALONE = ("samples", "seed", "regions")
 
-Value = TypeVar("Value")
+
+def _written_as(pattern: str) -> BeforeValidator:
+    """Take what is written so; of numbers, Pydantic alone would take 1_0 and nan, too."""
+
+    def check(value: object) -> object:
+        if not re.fullmatch(pattern, str(value)):
+            raise ValueError
+        return value
+
+    return BeforeValidator(check)
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to compute of an image.
-
-    Attributes
-    ----------
-    model
-        Name of a served model.
-    center_bias
-        Name of a packaged center bias; None takes the model's.
-    pixels_per_degree
-        Image pixels per degree of visual angle, if known.
-    format
-        A key of `FORMATS`.
-    samples, seed
-        Number of fixations to draw, and their seed.
-    regions
-        Regions as `parse_region` takes them.
-    """
-
-    model: str
-    center_bias: str | None = None
-    pixels_per_degree: float | None = None
-    format: str = "json"
-    samples: int = 0
-    seed: int = 0
-    regions: tuple[str, ...] = ()
+def _region(text: str) -> str:
+    try:
+        parse_region(text)
+    except RegionError as error:
+        raise ValueError(str(error)) from error
+    return text
 
 
-def parse_options(
-    query: Iterable[tuple[str, str]], models: Sequence[str], *, with_results: bool
-) -> Options:
-    """Read a query.
+_CenterBias = Literal[PACKAGED]  # type: ignore[valid-type]  # the names in the tuple
+_Format = Literal[_FORMATS]  # type: ignore[valid-type]
+_Nothing = SkipJsonSchema[None]  # which no query can say
+_Whole = Annotated[int, _written_as("[0-9]{1,17}")]
+_Positive = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=False),
+    _written_as(r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?"),
+]
 
-    Parameters
-    ----------
-    query
-        Names and values.
-    models
-        Names of the served models, the default first.
-    with_results
-        Whether the request may choose what to return: format, samples and regions.
 
-    Raises
-    ------
-    ProblemError
-        If a parameter is unknown, invalid, or given twice.
-    """
-    given: dict[str, list[str]] = {}
-    for name, value in query:
-        given.setdefault(name, []).append(value)
-    known = ["model", "center_bias", "pixels_per_degree"]
-    known += ["format", *_JSON_ALONE] if with_results else []
-    for name, values in given.items():
-        if name not in known:
-            _refuse(f"{name!r} is unknown; there are {', '.join(known)}")
-        if len(values) > 1 and name != "regions":
-            _refuse(f"{name} is given {len(values)} times; give it once")
-    single = {name: values[0] for name, values in given.items() if name != "regions"}
+class LayersQuery(BaseModel, use_attribute_docstrings=True):
+    """What to compute of an image."""
 
-    def given_or(default: Value, name: str, read: Callable[[str, str], Value]) -> Value:
-        return read(name, single[name]) if name in single else default
+    model: str | _Nothing = None  # one of those that are served, of which the first
+    """The model."""
+    center_bias: _CenterBias | _Nothing = Field(default=None, examples=["osie"])
+    """The center bias that the prediction contains, instead of the model's."""
+    pixels_per_degree: _Positive | _Nothing = Field(default=None, examples=[35])
+    """Image pixels per degree of visual angle, if known."""
 
-    kind = given_or("json", "format", _one_of(tuple(FORMATS)))
-    if kind != "json" and (useless := [name for name in _JSON_ALONE if name in given]):
-        _refuse(f"{useless[0]} goes only with format=json, not with {kind}")
-    return Options(
-        model=given_or(models[0], "model", _one_of(models)),
-        center_bias=given_or(None, "center_bias", _one_of(PACKAGED)),
-        pixels_per_degree=given_or(None, "pixels_per_degree", _positive_number),
-        format=kind,
-        samples=given_or(0, "samples", _integer(MAX_SAMPLES)),
-        seed=given_or(0, "seed", _integer(MAX_SEED)),
-        regions=_regions(given.get("regions", [])),
+
+class PredictQuery(LayersQuery, use_attribute_docstrings=True):
+    """What to compute of an image, and what of it to return."""
+
+    format: _Format = Field(default="json", examples=["json"])
+    """What to return."""
+    samples: _Whole = Field(default=0, ge=0, le=MAX_SAMPLES, examples=[2])
+    """Number of fixations to draw."""
+    seed: _Whole = Field(default=0, ge=0, le=_MAX_SEED, examples=[0])
+    """The same seed draws the same fixations."""
+    regions: tuple[Annotated[str, AfterValidator(_region)], ...] = Field(
+        default=(),
+        max_length=MAX_REGIONS,
+        examples=[["face:440,240,250,280", "top:0%,0%,100%,50%"]],
     )
+    """`name:x,y,width,height`, in pixels or all four in percent; repeatable."""
 
 
-def _refuse(detail: str) -> NoReturn:
-    raise ProblemError("invalid-parameter", detail)
+_SCHEMAS: Mapping[str, Mapping[str, Any]] = PredictQuery.model_json_schema()["properties"]
 
 
-def _one_of(names: Sequence[str]) -> Callable[[str, str], str]:
-    def read(name: str, text: str) -> str:
-        if text not in names:
-            _refuse(f"{name}={text!r} is unknown; there are {', '.join(names)}")
-        return text
+def known_once(query: type[LayersQuery]) -> Dependency:
+    """Refuse what no option is called, what is given twice, and what would go for nothing.
 
-    return read
+    FastAPI would leave out the first and take the last of the second.
+    """
 
+    async def check(request: Request) -> None:
+        given, known = request.query_params, list(query.model_fields)
+        for name in dict.fromkeys(name for name, _ in given.multi_items()):
+            if name not in known:
+                raise _refusal(f"{name!r} is unknown; there are {', '.join(known)}")
+            if (n := len(given.getlist(name))) > 1 and name != "regions":
+                raise _refusal(f"{name} is given {n} times; give it once")
+        kind = given.get("format", "json")
+        if kind in FORMATS and kind != "json" and (useless := given.keys() & _JSON_ALONE):
+            first = min(useless, key=_JSON_ALONE.index)
+            raise _refusal(f"{first} goes only with format=json, not with {kind}")
 
-def _integer(largest: int) -> Callable[[str, str], int]:
-    def read(name: str, text: str) -> int:
-        if not re.fullmatch("[0-9]{1,17}", text) or int(text) > largest:
-            _refuse(f"{name}={text!r} is no whole number from 0 to {largest}")
-        return int(text)
-
-    return read
-
-
-def _positive_number(name: str, text: str) -> float:
-    is_number = re.fullmatch(r"([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?", text)
-    if not is_number or not 0 < float(text) < float("inf"):
-        _refuse(f"{name}={text!r} is no positive number")
-    return float(text)
+    return cast("Dependency", Depends(check))
 
 
-def _regions(texts: Sequence[str]) -> tuple[str, ...]:
-    if len(texts) > MAX_REGIONS:
-        _refuse(f"{len(texts)} regions are given; the limit is {MAX_REGIONS}")
-    for text in texts:
-        try:
-            parse_region(text)
-        except RegionError as error:
-            _refuse(str(error))
-    return tuple(texts)
+def invalid(error: Mapping[str, Any]) -> ProblemError:
+    """Return the problem that an error of Pydantic's is, with what the option's schema allows."""
+    (_, name, *_), value, schema = error["loc"], error["input"], _SCHEMAS[error["loc"][1]]
+    if name == "regions":
+        too_many = f"{len(value)} regions are given; the limit is {MAX_REGIONS}"
+        return _refusal(too_many if error["type"] == "too_long" else str(error["ctx"]["error"]))
+    if "enum" in schema:
+        return unknown(name, value, schema["enum"])
+    kind = "positive number"
+    if schema["type"] == "integer":
+        kind = f"whole number from {schema['minimum']} to {schema['maximum']}"
+    return _refusal(f"{name}={value!r} is no {kind}")
+
+
+def unknown(name: str, value: str, names: Sequence[str]) -> ProblemError:
+    """Return the problem of a value that is none of those that there are."""
+    return _refusal(f"{name}={value!r} is unknown; there are {', '.join(names)}")
+
+
+def _refusal(detail: str) -> ProblemError:
+    return ProblemError("invalid-parameter", detail)

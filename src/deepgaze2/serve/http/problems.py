@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 
@@ -86,3 +87,33 @@ def as_response(error: ProblemError) -> Response:
     """Return the response that an error ends its request with."""
     body = as_body(error.problem, error.detail)
     return Response(body, error.problem.status, dict(error.headers), MEDIA_TYPE)
+
+
+_TEXT = {"required": True, "schema": {"type": "string"}}
+_SECONDS = {
+    "required": True,
+    "description": "Seconds.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+_HEADERS = {
+    401: {"WWW-Authenticate": _TEXT},
+    405: {"Allow": _TEXT},
+    503: {"Retry-After": _SECONDS},
+}
+
+
+def described(*names: str) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI document's responses for problems; those of one status share one."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({PROBLEMS[name].status for name in names}):
+        problems = [p for p in _ALL if p.name in names and p.status == status]
+        detail = "what is wrong with this request, and what to do"
+        examples = {p.name: {"value": json.loads(as_body(p, detail))} for p in problems}
+        schema = {"$ref": "#/components/schemas/Problem"}
+        responses[status] = {
+            "description": "; ".join(problem.title for problem in problems),
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+        }
+        if status in _HEADERS:
+            responses[status]["headers"] = _HEADERS[status]
+    return responses

@@ -12,6 +12,7 @@ from contextlib import closing
 from functools import partial
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from deepgaze2.errors import ServeError
 from deepgaze2.serve.http.app import create_app
@@ -20,7 +21,7 @@ from deepgaze2.serve.http.hosts import own_hosts
 from deepgaze2.serve.queue.dispatcher import Dispatcher
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.worker.process import WorkerProcess
-from deepgaze2.store import find_model, read_card
+from deepgaze2.store import Card, find_model, read_card
 
 _MORE_S = 5.0  # in which a request notices that its connection ended
 
@@ -31,9 +32,26 @@ class _Server(uvicorn.Server):
     uvicorn alone would wait for them forever, or cancel their requests, which is logged as a fault.
     """
 
-    def __init__(self, config: uvicorn.Config, longest_s: float) -> None:
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        config = uvicorn.Config(
+            app,
+            http=partial(Connection, stall_s=limits.transfer_s),  # type: ignore[arg-type]
+            timeout_graceful_shutdown=math.ceil(limits.longest_s + _MORE_S),
+            ws="none",
+            lifespan="on",
+            proxy_headers=False,
+            server_header=False,
+            access_log=False,
+            log_config=None,
+        )
         super().__init__(config)
-        self._longest_s = longest_s
+        self._longest_s = limits.longest_s
+        self.failure: str | None = None
+
+    def fail(self, reason: str) -> None:
+        """End, since no image can be computed any more."""
+        self.failure = self.failure or reason
+        self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """See `uvicorn.Server`."""
@@ -79,39 +97,34 @@ def run(
     ModelError
         If a model is not found.
     """
-    cards = [read_card(find_model(name)) for name in models]
-    names = [card.name for card in cards]
-    if len(set(names)) < len(names):
-        raise ServeError(f"two models are called {max(names, key=names.count)}; serve one of them")
-    failures: list[str] = []
-
-    def fail(reason: str) -> None:
-        failures.append(reason)
-        server.should_exit = True
-
-    hosts = own_hosts(host, allowed_hosts)
-    dispatcher = Dispatcher(partial(WorkerProcess.start, models, limits.pixels), limits, fail)
-    app = create_app(cards, dispatcher, limits, hosts=hosts, token=token)
-    config = uvicorn.Config(
-        app,
-        http=partial(Connection, stall_s=limits.transfer_s),  # type: ignore[arg-type]
-        timeout_graceful_shutdown=math.ceil(limits.longest_s + _MORE_S),
-        ws="none",
-        lifespan="on",
-        proxy_headers=False,
-        server_header=False,
-        access_log=False,
-        log_config=None,
+    app = create_app(
+        _cards(models),
+        Dispatcher(
+            partial(WorkerProcess.start, models, limits.pixels),
+            limits,
+            lambda reason: server.fail(reason),
+        ),
+        limits,
+        hosts=own_hosts(host, allowed_hosts),
+        token=token,
     )
-    server = _Server(config, limits.longest_s)
+    server = _Server(app, limits)
     with closing(_listening(host, port)) as listener:
         url = _url(listener)
         announce(url)
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         _run_quietly(server, listener)
-    if failures:
-        raise ServeError(failures[0])
+    if server.failure:
+        raise ServeError(server.failure)
+
+
+def _cards(models: Sequence[str]) -> list[Card]:
+    cards = [read_card(find_model(name)) for name in models]
+    names = [card.name for card in cards]
+    if len(set(names)) < len(names):
+        raise ServeError(f"two models are called {max(names, key=names.count)}; serve one of them")
+    return cards
 
 
 def _run_quietly(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -5,10 +5,10 @@ The name that a client gives its file is never looked at.
 
 import asyncio
 
+from fastapi import Request
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
-from starlette.requests import Request
 
 from deepgaze2.serve.http.problems import ProblemError
 from deepgaze2.serve.queue.limits import Limits

@@ -4,9 +4,28 @@ from asyncio import Future
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from deepgaze2.serve.http.options import Options
-
 Task = Literal["predict", "layers"]
+
+FORMATS = {
+    "json": "application/json",
+    "png": "image/png",
+    "npy": "application/octet-stream",
+    "npz": "application/zip",
+}
+"""Media types of the formats that a prediction can be had in."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to compute of an image: the checked values of a `PredictQuery` or a `LayersQuery`."""
+
+    model: str
+    center_bias: str | None = None
+    pixels_per_degree: float | None = None
+    format: str = "json"
+    samples: int = 0
+    seed: int = 0
+    regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

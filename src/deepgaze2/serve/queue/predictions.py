@@ -1,18 +1,20 @@
 """`POST /v1/predict` and `POST /v1/layers`: an upload in, what the worker makes of it out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from starlette.requests import ClientDisconnect, Request
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from deepgaze2.serve.http.options import Options, parse_options
+from deepgaze2.serve.http.options import LayersQuery, unknown
 from deepgaze2.serve.http.problems import busy
 from deepgaze2.serve.http.upload import read_image
 from deepgaze2.serve.queue.dispatcher import Dispatcher
-from deepgaze2.serve.queue.jobs import Answer, Job, Task
+from deepgaze2.serve.queue.jobs import Answer, Job, Options, Task
 from deepgaze2.serve.queue.limits import Limits
 
 _CHUNK_BYTES = 1 << 18
@@ -36,29 +38,39 @@ class UnderWay:
 
 @dataclass
 class Predictions:
-    """The application behind one address: uploads an image, and returns what a task gives."""
+    """Uploads images, and returns what tasks give.
 
-    task: Task
+    Attributes
+    ----------
+    models
+        Names of the served models, the default first.
+    """
+
     models: Sequence[str]
     limits: Limits
     dispatcher: Dispatcher
     under_way: UnderWay
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request."""
-        request = Request(scope, receive, send)
-        options = parse_options(
-            request.query_params.multi_items(),
-            self.models,
-            with_results=self.task == "predict",
-        )
+    def response(self, task: Task, query: LayersQuery) -> Response:
+        """Return what takes the image in, and sends the answer, when it is called."""
+        model = self.models[0] if query.model is None else query.model
+        if model not in self.models:
+            raise unknown("model", model, self.models)
+        options = Options(**query.model_dump() | {"model": model})
+        return _Later(partial(self._respond, task, options))
+
+    async def _respond(self, task: Task, options: Options, request: Request, send: Send) -> None:
         self.dispatcher.check_room()
         with self.under_way, suppress(ClientDisconnect):
             # No name keeps the upload while its result is sent.
-            answer = await self._computed(request, options, await read_image(request, self.limits))
+            answer = await self._computed(
+                task, options, request, await read_image(request, self.limits)
+            )
             await self._send(answer, request, send)
 
-    async def _computed(self, request: Request, options: Options, image: bytes) -> Answer:
+    async def _computed(
+        self, task: Task, options: Options, request: Request, image: bytes
+    ) -> Answer:
         """Return the worker's answer.
 
         Raises
@@ -67,7 +79,7 @@ class Predictions:
             If the client goes away before.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        job = Job(self.task, options, image, answer)
+        job = Job(task, options, image, answer)
         number = self.dispatcher.submit(job)
         gone = asyncio.ensure_future(_disconnected(request))
         try:
@@ -97,6 +109,17 @@ class Predictions:
             request.scope["state"]["abort"]()
             await asyncio.sleep(0)  # so that the connection knows it
             raise ClientDisconnect from None
+
+
+class _Later(Response):
+    """A response that is made while it is sent, with the request still there to be read."""
+
+    def __init__(self, respond: Callable[[Request, Send], Awaitable[None]]) -> None:
+        super().__init__()
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._respond(Request(scope, receive), send)
 
 
 async def _disconnected(request: Request) -> None:

@@ -23,8 +23,8 @@ from deepgaze2.density.regions import Region, parse_region, region_shares
 from deepgaze2.errors import DeepGazeError, ImageFormatError, ImageSizeError, StimulusError
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.model import Model, load
-from deepgaze2.serve.http.options import FORMATS, Options
 from deepgaze2.serve.http.problems import ProblemError
+from deepgaze2.serve.queue.jobs import FORMATS, Options
 from deepgaze2.serve.queue.limits import UNDER_WAY
 from deepgaze2.serve.worker import frames
 
