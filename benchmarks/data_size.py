@@ -23,9 +23,11 @@ from deepgaze2.features.cache import tap_deviations
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias
 from deepgaze2.training.fit import Fit, FitSettings
+from deepgaze2.training.images import TrainingSet
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import CONTINUED, Recipe, plus_recipe
 from deepgaze2.training.runs import Run, train_all
+from deepgaze2.training.sets import DataSets
 
 SIZES = (20, 50, 100, 240)
 N_TEST = 60
@@ -50,9 +52,11 @@ def run(
     prior = center_bias_of(own, fitted.bandwidth, fitted.uniform_share, "own")
     both = dataset.select(np.concatenate([seen, test]))
     n = len(both.stimuli)
-    prepared = prepare_images(both, [prior], np.zeros(n, np.intp), backbone, recipe)
-    is_seen = np.arange(n) < len(seen)
-    return Run(name, network, prepared.training_set(is_seen, ~is_seen), start, settings)
+    part = np.zeros(n, np.intp)
+    prepared = prepare_images(DataSets((both,)), [[prior]], part, backbone, recipe)
+    is_seen = (np.arange(n) < len(seen))[None]
+    images = TrainingSet(prepared.images, is_seen, ~is_seen)
+    return Run((name,), network, images, start[None], settings, (settings.seed,))
 
 
 def main() -> None:
@@ -68,8 +72,8 @@ def main() -> None:
     everything = np.zeros(len(order), np.intp)
     prior = fit_center_bias(dataset)
     prepared = prepare_images(
-        dataset,
-        [center_bias_of(dataset, prior.bandwidth, prior.uniform_share, "all")],
+        DataSets((dataset,)),
+        [[center_bias_of(dataset, prior.bandwidth, prior.uniform_share, "all")]],
         everything,
         backbone,
         recipe,

@@ -22,9 +22,11 @@ from deepgaze2.features.cache import tap_deviations
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.training.fit import Fit, FitSettings
+from deepgaze2.training.images import TrainingSet
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import paper_recipe
 from deepgaze2.training.runs import Run, train_all
+from deepgaze2.training.sets import DataSets
 
 
 def main() -> None:
@@ -37,11 +39,13 @@ def main() -> None:
     backbone = find_stored_backbone("vgg16")
     recipe = paper_recipe(backbone)
     folds = image_folds(len(dataset.stimuli), 10, 0)
-    prepared = prepare_images(dataset, fold_center_biases(dataset, folds), folds, backbone, recipe)
+    priors = fold_center_biases(dataset, folds)
+    prepared = prepare_images(DataSets((dataset,)), [priors], folds, backbone, recipe)
     taps = recipe.architecture.groups[0].names
     deviation = tap_deviations([image.features[0] for image in prepared.images], taps)
     network = ReadoutNetwork(recipe.architecture, [deviation])
-    images = prepared.training_set(folds != 0, folds == 0)
+    held_out = (folds == 0)[None]
+    images = TrainingSet(prepared.images, ~held_out, held_out)
     common = FitSettings(epochs=None, most_epochs=arguments.passes, images_per_batch=10)
     variants = {
         "adam, 3e-3": common,
@@ -50,7 +54,7 @@ def main() -> None:
         "sfo": replace(common, optimizer="sfo"),
     }
     runs = [
-        Run(name, network, images, network.initial(0), settings)
+        Run((name,), network, images, network.initial(0)[None], settings, (0,))
         for name, settings in variants.items()
     ]
     with tempfile.TemporaryDirectory() as folder:

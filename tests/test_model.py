@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import deepgaze2
+from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, StimulusError
 from deepgaze2.features.backbone import find_stored_backbone
@@ -22,6 +23,7 @@ from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import ImageSource, Model
 from deepgaze2.readout.architecture import paper_architecture
+from deepgaze2.readout.viewing import Viewing
 from deepgaze2.store import packaged_models, read_card, write_card, write_model
 from helpers import float64_model
 from helpers.small_models import (
@@ -277,6 +279,47 @@ def test_a_model_folder_is_loaded(tmp_path: Path, photos: list[Path]) -> None:
     write_card(tmp_path / "mine", replace(card, network="resnet50"))
     with pytest.raises(ModelError, match="resnet50"):
         deepgaze2.load(tmp_path / "mine")
+
+
+def test_a_viewing_is_loaded_with_its_center_bias(tmp_path: Path, photos: list[Path]) -> None:
+    """The same as a model whose readouts were made for it by hand."""
+    architecture, rng = paper_architecture(VGG16), np.random.default_rng(0)
+    readout, backbone = random_readout(1, architecture, VGG16), find_stored_backbone("vgg16")
+    viewings = {}
+    for name in ("osie", "mit1003"):
+        sigma, weight, factor = rng.uniform(0.5, 2, (3, 1)).astype(np.float32)
+        viewings[name] = Viewing(sigma, weight, factor, np.ones((1, 1), np.float32))
+    biases = {name: load_center_bias(name) for name in viewings}
+    card = write_model(
+        tmp_path / "both",
+        card_of(readout, backbone, "both"),
+        replace(readout, viewings=viewings),
+        viewed=biases,
+    )
+    average = deepgaze2.load(tmp_path / "both").predict(photos[0])
+    assert average.center_bias.name == "gaussian"
+    for name, viewing in viewings.items():
+        found = deepgaze2.load(f"{tmp_path / 'both'}@{name}").predict(photos[0])
+        assert found.center_bias.name == name
+        by_hand = replace(
+            readout,
+            weights=(*readout.weights[:-1], readout.weights[-1] * viewing.factor),
+            biases=(*readout.biases[:-1], readout.biases[-1] * viewing.factor),
+            sigma_px=viewing.sigma_px,
+            prior_weight=viewing.prior_weight,
+        )
+        write_model(tmp_path / name, card_of(by_hand, backbone), by_hand, biases[name])
+        expected = deepgaze2.load(tmp_path / name).predict(photos[0])
+        np.testing.assert_allclose(found.log_density, expected.log_density, atol=1e-5)
+        assert not np.allclose(found.log_density, average.log_density, atol=1e-2)
+    with pytest.raises(ModelError, match=r"both: viewing 'salicon' is unknown; there are osie, mi"):
+        deepgaze2.load(f"{tmp_path / 'both'}@salicon")
+    odd = (tmp_path / "both").rename(tmp_path / "me@home")
+    assert deepgaze2.load(odd).card == card
+    again = deepgaze2.load(f"{odd}@mit1003").predict(photos[0])
+    np.testing.assert_array_equal(again.log_density, found.log_density)
+    with pytest.raises(ModelError, match="viewing 'osie' is unknown; it has one alone"):
+        deepgaze2.load("default@osie")
 
 
 @pytest.fixture(scope="module")

@@ -12,17 +12,20 @@ from hypothesis import strategies as st
 from deepgaze2 import store as module
 from deepgaze2.density.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
+from deepgaze2.readout.viewing import Viewing
 from deepgaze2.store import (
     CARD_FILE,
     CENTER_BIAS_FILE,
     DEFAULT_MODEL,
     READOUT_FILE,
     Card,
+    ModelName,
     find_model,
     packaged_models,
     read_card,
     read_center_bias,
     read_readout,
+    viewing_facts,
     write_card,
     write_model,
 )
@@ -175,15 +178,128 @@ def test_missing_parameters_are_named(folder: Path) -> None:
 
 
 def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
-    change(folder, format=2)
-    with pytest.raises(ModelError, match=r"format 2.*upgrade"):
+    change(folder, format=3)
+    with pytest.raises(ModelError, match=r"format 3.*upgrade"):
         read_card(folder)
-    change(folder, format=2, field_of_the_future=1)
-    with pytest.raises(ModelError, match=r"format 2.*upgrade"):
+    change(folder, format=3, field_of_the_future=1)
+    with pytest.raises(ModelError, match=r"format 3.*upgrade"):
         read_card(folder)
     change(folder, folds=3, architecture="of the future")
-    with pytest.raises(ModelError, match=r"newer deepgaze2 \(format 2.*pip install --upgrade"):
+    with pytest.raises(ModelError, match=r"newer deepgaze2 \(format 3.*pip install --upgrade"):
         read_card(folder)
+
+
+def test_a_card_of_before_viewings_is_read(folder: Path) -> None:
+    """As those of the packaged models are."""
+    before = read_card(folder)
+    values = json.loads((folder / CARD_FILE).read_text())
+    del values["viewings"]
+    (folder / CARD_FILE).write_text(json.dumps(values | {"format": 1}))
+    found = read_card(folder)
+    assert found == replace(before, format=1)
+    assert read_readout(folder, found).viewings == {}
+    for name in packaged_models():
+        card = read_card(find_model(name))
+        assert (card.format, card.viewings) == (1, ())
+        assert read_readout(find_model(name), card).viewings == {}
+
+
+def viewing(seed: int) -> Viewing:
+    rng = np.random.default_rng(seed)
+    sigma, weight, factor = rng.uniform(0.5, 3, (3, 3)).astype(np.float32)
+    return Viewing(sigma, weight, factor, rng.uniform(0.5, 2, (3, 2)).astype(np.float32))
+
+
+VIEWINGS = {"osie": viewing(0), "cat2000-train": viewing(1)}
+BIASES = dict(zip(VIEWINGS, map(load_center_bias, ("osie", "gaussian")), strict=True))
+
+
+@pytest.fixture
+def viewed(tmp_path: Path) -> Path:
+    """The folder of a model that was trained on two data sets."""
+    readout, card = replace(READOUT, viewings=VIEWINGS), card_of(READOUT, random_backbone())
+    write_model(tmp_path / "both", card, readout, load_center_bias("mit1003"), BIASES)
+    return tmp_path / "both"
+
+
+def test_viewings_are_read_as_they_were_written(viewed: Path) -> None:
+    card = read_card(viewed)
+    assert card.format == 2
+    readout = read_readout(viewed, card)
+    assert list(readout.viewings) == list(VIEWINGS)
+    for (name, expected), facts, bias in zip(
+        VIEWINGS.items(), card.viewings, BIASES.values(), strict=True
+    ):
+        found = readout.viewings[name]
+        np.testing.assert_array_equal(found.sigma_px, expected.sigma_px)
+        np.testing.assert_array_equal(found.prior_weight, expected.prior_weight)
+        np.testing.assert_array_equal(found.factor, expected.factor)
+        np.testing.assert_array_equal(found.scale_factors, expected.scale_factors)
+        assert facts == viewing_facts(viewed, card, name)
+        assert facts.name == name
+        assert facts.blur_px == pytest.approx(expected.sigma_px.mean(), abs=0.005)
+        assert facts.center_bias_weight == pytest.approx(expected.prior_weight.mean(), abs=5e-4)
+        assert facts.sharpness == pytest.approx(expected.factor.mean(), abs=5e-4)
+        assert facts.scale_weights == pytest.approx(expected.scale_factors.mean(0), abs=5e-4)
+        own = read_center_bias(viewed, card, name)
+        assert own.name == name
+        np.testing.assert_allclose(own.template, bias.template, atol=1e-6)
+    mean = read_center_bias(viewed, card)
+    np.testing.assert_allclose(mean.template, load_center_bias("mit1003").template, atol=1e-6)
+
+
+def test_an_unknown_viewing_is_a_line_that_names_the_known(viewed: Path, folder: Path) -> None:
+    with pytest.raises(ModelError, match="both: viewing 'salicon' is unknown; there are osie, cat"):
+        read_center_bias(viewed, read_card(viewed), "salicon")
+    with pytest.raises(ModelError, match="tiny: viewing 'osie' is unknown; it has one alone;"):
+        viewing_facts(folder, read_card(folder), "osie")
+
+
+def test_a_viewings_damaged_center_bias_is_named(viewed: Path) -> None:
+    path = viewed / "center_bias-osie.safetensors"
+    write_center_bias(load_center_bias("uniform"), path)
+    with pytest.raises(ModelError, match=r"center_bias-osie\.safetensors: damaged"):
+        read_center_bias(viewed, read_card(viewed), "osie")
+    path.unlink()
+    with pytest.raises(ModelError, match=r"center_bias-osie\.safetensors: cannot be read"):
+        read_center_bias(viewed, read_card(viewed), "osie")
+
+
+def test_parameters_of_other_viewings_than_the_cards_are_refused(viewed: Path) -> None:
+    card = read_card(viewed)
+    with pytest.raises(ModelError, match=f"{READOUT_FILE}: its parameters are not those of the"):
+        read_readout(viewed, replace(card, viewings=card.viewings[:1]))
+    renamed = tuple(replace(one, name=one.name[::-1]) for one in card.viewings)
+    with pytest.raises(ModelError, match=f"{READOUT_FILE}: its parameters are not those of the"):
+        read_readout(viewed, replace(card, viewings=renamed))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("default", ModelName("default")),
+        ("default@osie", ModelName("default", "osie")),
+        ("a/b@c", ModelName("a/b", "c")),
+        ("m@python:x.y", ModelName("m", "", "python:x.y")),
+        ("m@osie@python:x.y", ModelName("m", "osie", "python:x.y")),
+        (ModelName("a", "b"), ModelName("a", "b")),
+    ],
+)
+def test_a_models_name_is_taken_apart(name: str | ModelName, expected: ModelName) -> None:
+    assert ModelName.of(name) == expected
+
+
+def test_a_folder_may_have_an_at_in_its_name(viewed: Path, tmp_path: Path) -> None:
+    odd = viewed.rename(tmp_path / "me@home")
+    assert ModelName.of(odd) == ModelName(str(odd))
+    assert ModelName.of(f"{odd}@osie") == ModelName(str(odd), "osie")
+    assert find_model(odd) == find_model(f"{odd}@osie") == odd
+    # A folder of predictions may be called as what made them.
+    (tmp_path / "me@home@osie").mkdir()
+    assert ModelName.of(f"{odd}@osie") == ModelName(str(odd), "osie")
+    (tmp_path / "an@empty").mkdir()
+    with pytest.raises(ModelError, match=f"an@empty: no {CARD_FILE}"):
+        find_model(tmp_path / "an@empty")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,14 @@ from deepgaze2.features.networks import NETWORKS
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.readout.numpy_readout import Readout, saliency
-from deepgaze2.store import Card, find_model, read_card, read_center_bias, read_readout, split_name
+from deepgaze2.store import (
+    Card,
+    ModelName,
+    find_model,
+    read_card,
+    read_center_bias,
+    read_readout,
+)
 from deepgaze2.support.identity import checksum, code_version
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
@@ -202,7 +209,9 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     name
         A packaged model's name, `"default"`, or the folder of a model you trained. If that was
         on a network of your own, say which: `FOLDER@python:module.function`. A folder, which may
-        be a stranger's, has no code run by itself.
+        be a stranger's, has no code run by itself. A model that was trained on several data sets
+        predicts as for images of their average kind; `NAME@mit1003` takes the viewing and the
+        center bias of one of them, which the card names.
     engine
         `"ncnn"` (the CPU's default), `"torch"`, or `"auto"`, which takes PyTorch only for a
         `device` other than the CPU.
@@ -214,10 +223,13 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     ModelError, WeightsError
         If the model, its backbone or the engine cannot be loaded.
     """
-    folder = find_model(name)
+    viewing, folder = ModelName.of(name).viewing, find_model(name)
     card = read_card(folder)
     network = backbone_of(name, card)
-    readout, center_bias = read_readout(folder, card), read_center_bias(folder, card)
+    center_bias = read_center_bias(folder, card, viewing)
+    readout = read_readout(folder, card)
+    if viewing:
+        readout = readout.viewed(readout.viewings[viewing])
     return _assembled(card, network, readout, center_bias, engine, device)
 
 
@@ -239,7 +251,7 @@ def _assembled(
     )
 
 
-def backbone_of(name: str | Path, card: Card) -> Backbone:
+def backbone_of(name: str | Path | ModelName, card: Card) -> Backbone:
     """Return the network that a model was trained with, read at the model's layers.
 
     Parameters
@@ -252,7 +264,7 @@ def backbone_of(name: str | Path, card: Card) -> Backbone:
     ModelError, WeightsError
         If it cannot be loaded, or has other weights than the model was trained with.
     """
-    folder, named = split_name(name)
+    folder, named = ModelName.of(name).model, ModelName.of(name).network
     if named not in ("", card.network):
         raise ModelError(f"{folder}: trained on {card.network}, not on {named}")
     if card.network.startswith(PYTHON) and not named:

@@ -2,8 +2,10 @@
 
 import difflib
 import json
+import os
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from deepgaze2.features.backbone import PYTHON
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.numpy_readout import Readout
+from deepgaze2.readout.viewing import Viewing
 from deepgaze2.support.files import ASSETS, sha256_of, written_atomically
 from deepgaze2.support.typed_json import typed
 
@@ -27,8 +30,70 @@ READOUT_FILE = "readout.safetensors"
 CENTER_BIAS_FILE = "center_bias.safetensors"
 OWN_CENTER_BIAS = "own"
 DEFAULT_MODEL = "deepgaze2-plus"
-_FORMAT = 1
+_FORMAT = 2
 _PACKAGED = ASSETS / "models"
+
+
+@dataclass(frozen=True)
+class ViewingFacts:
+    """How one of the data sets that a model was trained on was viewed: the mean of its readouts.
+
+    Attributes
+    ----------
+    name
+        As `load` takes it.
+    blur_px
+        Standard deviation of the final blur, in pixels of the network's input.
+    center_bias_weight
+        Factor of the center bias's log density.
+    sharpness
+        Factor on saliency, relative to the average over the data sets: above one, people agreed
+        more.
+    scale_weights
+        Factor on the features of each scale, relative to the average.
+    center_bias_sha256
+        Checksum of its center bias's file.
+    """
+
+    name: str
+    blur_px: float
+    center_bias_weight: float
+    sharpness: float
+    scale_weights: tuple[float, ...]
+    center_bias_sha256: str
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A model as users name it: `MODEL[@VIEWING][@python:module.function]`.
+
+    Attributes
+    ----------
+    model
+        Name of a packaged one, or a folder.
+    viewing
+        Of the data sets it was trained on, that whose viewing and center bias it takes; empty for
+        the average.
+    network
+        The network of the user's own that it reads, `python:module.function`; empty if there is
+        none.
+    """
+
+    model: str
+    viewing: str = ""
+    network: str = ""
+
+    @classmethod
+    def of(cls, name: "str | Path | ModelName") -> "ModelName":
+        """Take a name apart; a folder may have an @ in its name."""
+        if isinstance(name, ModelName):
+            return name
+        model, at, function = str(name).partition(f"@{PYTHON}")
+        network, viewing = at.removeprefix("@") + function, ""
+        before, sign, after = model.rpartition("@")
+        if sign and not is_model(model) and (is_model(before) or not os.path.lexists(model)):
+            model, viewing = before, after
+        return cls(model, viewing, network)
 
 
 @dataclass(frozen=True)
@@ -55,6 +120,8 @@ class Card:
         predicted by them alone, any other image by the whole mixture.
     training, scores
         What it was trained on and with, and its scores, as JSON values.
+    viewings
+        Of the data sets it was trained on, if they were several.
     readout_sha256, center_bias_sha256
         Checksums of the files beside the card; of the second, empty if there is none.
     """
@@ -70,6 +137,7 @@ class Card:
     folds: tuple[tuple[str, ...], ...]
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
+    viewings: tuple[ViewingFacts, ...] = ()
     readout_sha256: str = ""
     center_bias_sha256: str = ""
     format: int = _FORMAT
@@ -85,16 +153,13 @@ def packaged_models() -> list[str]:
     return sorted(card.parent.name for card in _PACKAGED.glob(f"*/{CARD_FILE}"))
 
 
-def split_name(name: str | Path) -> tuple[str, str]:
-    """Return a model's name or folder and the network of the user's own that is named with it.
-
-    `FOLDER@python:module.function` names both; the second is empty if there is none.
-    """
-    model, at, function = str(name).partition(f"@{PYTHON}")
-    return model, at.removeprefix("@") + function
+def is_model(name: str) -> bool:
+    """Tell whether a name without viewing and network is a model's."""
+    # Not by `Path`, which raises where a name is too long for a file's.
+    return name in ("default", *packaged_models()) or os.path.isfile(os.path.join(name, CARD_FILE))  # noqa: PTH113, PTH118
 
 
-def find_model(name: str | Path) -> Path:
+def find_model(name: str | Path | ModelName) -> Path:
     """Return the folder of a packaged model, by name, or of a user's model, by path.
 
     Raises
@@ -102,7 +167,7 @@ def find_model(name: str | Path) -> Path:
     ModelError
         If there is neither; the nearest packaged name is suggested.
     """
-    name, _ = split_name(name)
+    name = ModelName.of(name).model
     if name == "default":
         name = DEFAULT_MODEL
     names = packaged_models()
@@ -185,8 +250,12 @@ def _readout(tensors: dict[str, NDArray[np.float32]], card: Card) -> Readout | N
     """Return the parameters, or None if there are other ones than the architecture has."""
     architecture, n = card.architecture, card.n_readouts
     channels = sum(group.channels for group in architecture.groups)
-    shapes: dict[str, tuple[int, ...]] = {"sigma_px": (n,), "prior_weight": (n,)}
-    shapes["tap_deviation"] = (channels,)
+    shapes: dict[str, tuple[int, ...]] = {"tap_deviation": (channels,)}
+    shapes |= {"sigma_px": (n,), "prior_weight": (n,)}
+    own = shapes | {"factor": (n,), "scale_factors": (n, len(architecture.scales))}
+    del own["tap_deviation"]
+    for one in card.viewings:
+        shapes |= {f"{one.name} {name}": shape for name, shape in own.items()}
     for layer, (inputs, outputs) in enumerate(pairwise((channels, *architecture.widths))):
         shapes |= {f"weight{layer}": (n, outputs, inputs), f"bias{layer}": (n, outputs)}
     if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
@@ -199,27 +268,59 @@ def _readout(tensors: dict[str, NDArray[np.float32]], card: Card) -> Readout | N
         sigma_px=tensors["sigma_px"],
         prior_weight=tensors["prior_weight"],
         tap_deviation=tensors["tap_deviation"],
+        viewings={
+            one.name: Viewing(*(tensors[f"{one.name} {part.name}"] for part in fields(Viewing)))
+            for one in card.viewings
+        },
     )
 
 
-def read_center_bias(folder: Path, card: Card) -> CenterBias:
+def read_center_bias(folder: Path, card: Card, viewing: str = "") -> CenterBias:
     """Return a model's default prior: a packaged center bias, or the folder's own.
+
+    Parameters
+    ----------
+    viewing
+        Name of one of the model's viewings, whose center bias is wanted.
 
     Raises
     ------
     ModelError
-        If the file is missing or its checksum is not the card's.
+        If the file is missing or its checksum is not the card's, or there is no such viewing.
     CenterBiasError
         If the card names a center bias that is not known.
     """
-    if card.center_bias != OWN_CENTER_BIAS:
+    path, name, sha256 = folder / CENTER_BIAS_FILE, OWN_CENTER_BIAS, card.center_bias_sha256
+    if viewing:
+        facts = viewing_facts(folder, card, viewing)
+        path, name, sha256 = _center_bias_file(folder, viewing), viewing, facts.center_bias_sha256
+    elif card.center_bias != OWN_CENTER_BIAS:
         return load_center_bias(card.center_bias)
-    path = folder / CENTER_BIAS_FILE
     try:
-        _check(path, card.center_bias_sha256)
+        _check(path, sha256)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
-    return replace(load_center_bias(path), name=OWN_CENTER_BIAS)
+    return replace(load_center_bias(path), name=name)
+
+
+def viewing_facts(folder: Path, card: Card, name: str) -> ViewingFacts:
+    """Return one of a model's viewings by its name.
+
+    Raises
+    ------
+    ModelError
+        If there is none of that name.
+    """
+    known = {one.name: one for one in card.viewings}
+    if name not in known:
+        there_are = f"there are {', '.join(known)}" if known else "it has one alone; leave it out"
+        raise ModelError(f"{folder}: viewing {name!r} is unknown; {there_are}")
+    return known[name]
+
+
+def _center_bias_file(folder: Path, viewing: str) -> Path:
+    path = folder / CENTER_BIAS_FILE
+    return path.with_stem(f"{path.stem}-{viewing}")
 
 
 def _check(path: Path, sha256: str) -> None:
@@ -228,7 +329,11 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def write_model(
-    folder: Path, card: Card, readout: Readout, center_bias: CenterBias | None = None
+    folder: Path,
+    card: Card,
+    readout: Readout,
+    center_bias: CenterBias | None = None,
+    viewed: Mapping[str, CenterBias] | None = None,
 ) -> Card:
     """Write a model folder; the card last, so that a folder with a card is whole.
 
@@ -236,6 +341,8 @@ def write_model(
     ----------
     center_bias
         The model's own default prior; without one it is the packaged one that the card names.
+    viewed
+        The center bias of each of the readout's viewings.
 
     Returns
     -------
@@ -246,6 +353,8 @@ def write_model(
     tensors |= {f"bias{i}": b for i, b in enumerate(readout.biases)}
     tensors |= {"sigma_px": readout.sigma_px, "prior_weight": readout.prior_weight}
     tensors |= {"tap_deviation": readout.tap_deviation}
+    for name, viewing in readout.viewings.items():
+        tensors |= {f"{name} {part.name}": getattr(viewing, part.name) for part in fields(viewing)}
     with written_atomically(folder / READOUT_FILE) as temporary:
         save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, temporary)
     card = replace(card, readout_sha256=sha256_of(folder / READOUT_FILE))
@@ -255,8 +364,24 @@ def write_model(
         card = replace(card, center_bias=OWN_CENTER_BIAS, center_bias_sha256=sha256)
     else:  # one may be left from a training that was interrupted
         (folder / CENTER_BIAS_FILE).unlink(missing_ok=True)
+    viewings = []
+    for name, one in (viewed or {}).items():
+        write_center_bias(one, path := _center_bias_file(folder, name))
+        viewings.append(_facts(name, readout.viewings[name], sha256_of(path)))
+    card = replace(card, viewings=tuple(viewings))
     write_card(folder, card)
     return card
+
+
+def _facts(name: str, viewing: Viewing, sha256: str) -> ViewingFacts:
+    return ViewingFacts(
+        name=name,
+        blur_px=round(float(viewing.sigma_px.mean()), 2),
+        center_bias_weight=round(float(viewing.prior_weight.mean()), 3),
+        sharpness=round(float(viewing.factor.mean()), 3),
+        scale_weights=tuple(round(float(one), 3) for one in viewing.scale_factors.mean(axis=0)),
+        center_bias_sha256=sha256,
+    )
 
 
 def write_card(folder: Path, card: Card) -> None:

@@ -1,5 +1,6 @@
 """`deepgaze2 train` on a narrow network: what it writes and says, and what it refuses."""
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from deepgaze2.training import procedure
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.recipes import CONTINUED, FINETUNING, RECIPES, Recipe
 from helpers.command_line import Run
-from helpers.small_datasets import write_recordings
+from helpers.small_datasets import HEIGHT, WIDTH, write_recordings
 from helpers.small_models import (
     ARCHITECTURES,
     NARROW16,
@@ -25,6 +26,7 @@ from helpers.small_models import (
     card_of,
     random_backbone,
     random_readout,
+    write_photos,
 )
 
 NARROW = NARROW16.name
@@ -219,7 +221,7 @@ def test_options_change_the_recipe(
         run(f"train --finetune {lab} --pretrain {lab} -o out/mine {options}")
     recipe: Recipe = asked["recipe"]
     assert recipe.finetuning == expected
-    assert asked["pretrain"].name == "lab"
+    assert [dataset.name for dataset in asked["pretrain"]] == ["lab"]
     assert (asked["name"], asked["n_folds"], asked["seed"]) == ("mine", None, 0)
     if "--from" in options:
         assert asked["start"].name == "base"
@@ -238,7 +240,7 @@ def test_options_change_the_recipe(
     assert changed.architecture.final_relu
     assert changed.n_seeds == 3
     assert (asked["name"], asked["n_folds"], asked["seed"]) == ("other", 4, 5)
-    assert (asked["center_bias"], asked["pretrain"]) == ("mit1003", None)
+    assert (asked["center_bias"], asked["pretrain"]) == ("mit1003", ())
 
 
 @pytest.mark.parametrize(
@@ -331,3 +333,118 @@ def test_a_model_no_better_than_the_center_bias_is_warned_of(
 ) -> None:
     _warn_if_worthless(cast("procedure.Trained", SimpleNamespace(gains=np.array(gains))))
     assert ("3 images are too few" in capsys.readouterr().err) == warned
+
+
+@pytest.fixture
+def two_labs(tmp_path: Path) -> str:
+    """Six images in one data set; in the other the same under other names, and four more."""
+    photos = write_photos(tmp_path / "photos", [(WIDTH, HEIGHT)] * 10)
+    for name, n, prefix in (("a", 6, ""), ("b", 10, "b")):
+        write_recordings(tmp_path / name, n)
+        table = tmp_path / name / "fixations.csv"
+        header, *rows = table.read_text(encoding="utf-8").splitlines()
+        renamed = [header, *(f"{prefix}{row}" for row in rows)]
+        table.write_text("\n".join(renamed), encoding="utf-8")
+        for photo in photos[:n]:
+            (tmp_path / name / "images" / photo.name).unlink()
+            shutil.copy(photo, tmp_path / name / "images" / f"{prefix}{photo.name}")
+    return "--finetune csv:a --finetune csv:b"
+
+
+def test_several_data_sets_are_trained_on_and_each_is_scored_in_its_viewing(
+    run: Run, two_labs: str, tmp_path: Path
+) -> None:
+    line = f"train {two_labs} -o m --backbone {NARROW} --folds 2 --seeds 1 --epochs 1"
+    found = run(line)
+    assert found.returncode == 0, found.stderr
+    folder = tmp_path / "m"
+    biases = {f"center_bias{name}.safetensors" for name in ("", "-a", "-b")}
+    assert {path.name for path in folder.iterdir()} == {
+        *("card.json", "readout.safetensors", "curves.svg", "report", *biases),
+    }
+    for name in "ab":
+        files = {path.name for path in (folder / "report" / name).iterdir()}
+        assert {"report.html", "scores.json", "per_image.csv"} <= files
+    card = read_card(folder)
+    assert [one.name for one in card.viewings] == ["a", "b"]
+    assert list(card.scores) == ["a", "b"]
+    assert (card.scores["a"]["images"], card.scores["b"]["images"]) == (6, 10)
+    assert card.training["data_set"] == "a + b"
+    assert [(one["name"], one["images"]) for one in card.training["data_sets"]] == [
+        ("a", 6),
+        ("b", 10),
+    ]
+    part = {name: k for k, names in enumerate(card.folds) for name in names}
+    assert len(part) == 16
+    assert all(part[f"{i}.png"] == part[f"b{i}.png"] for i in range(6))
+    for name, n_images in (("a", 6), ("b", 10)):
+        said = f"m@{name}: {n_images} images by the readout that has not seen them"
+        assert said in found.stdout
+    last = found.stdout.splitlines()[-1]
+    assert last == "score it on other images with: deepgaze2 evaluate m csv:a"
+
+    shown = run("info --model m")
+    assert shown.returncode == 0, shown.stderr
+    for name, facts in zip("ab", card.viewings, strict=True):
+        bits = card.scores[name]["model_bits"]
+        assert f"information gain, {name}" in shown.stdout
+        assert f"{bits:.3f} bits/fixation over the center bias" in shown.stdout
+        (row,) = [row.split() for row in shown.stdout.splitlines() if row.startswith(f"{name}  ")]
+        numbers = facts.blur_px, facts.center_bias_weight, facts.sharpness, *facts.scale_weights
+        np.testing.assert_allclose([float(cell) for cell in row[1:]], numbers)
+    assert "scale 1  scale 0.5" in shown.stdout
+    one = run("info --model m@b")
+    assert "information gain, b" in one.stdout
+    assert "information gain, a" not in one.stdout
+    assert (run("info --model m --json").returncode, run("info --model m@c").returncode) == (0, 2)
+
+    photo = tmp_path / "b" / "images" / "b7.png"
+    for model in ("m", "m@a", "m@b"):
+        predicted = run(f"predict {photo} --model {model} -o {model}")
+        assert predicted.returncode == 0, predicted.stderr
+        scored = run(f"evaluate {model} csv:b")
+        assert scored.returncode == 0, scored.stderr
+        assert f"{model}: 10 images by the readout that has not seen them" in scored.stdout
+    unknown = run(f"predict {photo} --model m@c")
+    assert (unknown.returncode, unknown.stdout) == (2, "")
+    assert unknown.stderr == "error: m: viewing 'c' is unknown; there are a, b\n"
+    refused = run("evaluate m csv:b --update-card")
+    assert refused.returncode == 2
+    assert "error: --update-card: scores are by data set; give one, such as m@a" in refused.stderr
+    assert run("evaluate m@b csv:b --update-card").returncode == 0
+    again = read_card(folder)
+    assert list(again.scores) == ["a", "b"]
+    assert again.scores["a"] == card.scores["a"]
+
+    # From it, each goes on with its parts, on one data set or on both.
+    further = run("train --finetune csv:b -o further --from m --epochs 1")
+    assert further.returncode == 0, further.stderr
+    assert read_card(tmp_path / "further").viewings == ()
+
+
+def test_images_of_a_known_set_are_predicted_out_of_fold_though_some_had_no_fixations(
+    run: Run, two_labs: str, tmp_path: Path
+) -> None:
+    """These were left out of training: that not all images are known makes it no other set."""
+    table = tmp_path / "a" / "fixations.csv"
+    rows = table.read_text(encoding="utf-8").splitlines()
+    kept = [row for row in rows if not row.startswith("3.png")]
+    assert len(kept) < len(rows)
+    table.write_text("\n".join(kept), encoding="utf-8")
+    line = f"train {two_labs} -o m --backbone {NARROW} --recipe paper --folds 2 --epochs 1"
+    assert run(line).returncode == 0
+    table.write_text("\n".join(rows), encoding="utf-8")
+    found = run("evaluate m@a csv:a")
+    assert "m@a: 5 images by the readout that has not seen them" in found.stdout
+
+
+def test_two_data_sets_of_one_name_are_refused(run: Run, lab: str, tmp_path: Path) -> None:
+    write_recordings(tmp_path / "other" / "LAB", 4)
+    line = f"train --finetune {lab} --finetune csv:other/LAB -o mine --backbone {NARROW}"
+    found = run(line)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert "error: two data sets are called lab; rename one" in found.stderr
+    table = run(f"{line} --coordinates pixels")
+    assert table.returncode == 2
+    assert "--coordinates: describes one table, but several data sets are given" in table.stderr
+    assert not (tmp_path / "mine" / "card.json").exists()

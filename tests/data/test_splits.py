@@ -66,6 +66,15 @@ def test_groups_of_one_image_are_divided_equally_and_at_random() -> None:
     assert (folds != group_folds(np.arange(603), 10, seed=1)).mean() > 0.8
 
 
+def test_parts_that_hold_images_already_get_fewer() -> None:
+    """Counted in the first way; where that is equal, in the next."""
+    folds = group_folds(np.arange(8), 3, 0, [[4, 0, 0], [0, 0, 9]])
+    counts = np.bincount(folds, minlength=3)
+    assert counts.tolist() == [0, 4, 4]
+    first = group_folds([0], 3, 0, [[4, 0, 0], [0, 9, 0]])
+    assert first.tolist() == [2]
+
+
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(DataError, match="2 groups into 3 parts"):
         group_folds([0, 0, 0, 5], 3, seed=0)

@@ -1,11 +1,12 @@
 """Made-up images to train on: noise, and one conspicuous place in each at which people look."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from deepgaze2.features.cache import ImageFeatures
@@ -14,9 +15,10 @@ from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.training.curves import CurveDrawing
-from deepgaze2.training.fit import Curve, Fit
+from deepgaze2.training.fit import Curve, Fit, FitSettings, fit
 from deepgaze2.training.images import TrainingImage, TrainingSet
-from deepgaze2.training.runs import Curves, Run, train_one
+from deepgaze2.training.objective import Objective
+from deepgaze2.training.runs import Curves, Run, train_group
 from helpers.small_models import NARROW16, PAPER16, group_sizes
 
 SIZE = (96, 64)
@@ -83,12 +85,50 @@ def mirror(image: TrainingImage, folder: Path) -> TrainingImage:
 
 
 def divided(
-    images: list[TrainingImage], part: int = 0, n_parts: int = 3, folder: Path | None = None
+    images: list[TrainingImage],
+    parts: int | Sequence[int] = 0,
+    n_parts: int = 3,
+    folder: Path | None = None,
 ) -> TrainingSet:
-    """One part to score on and the others to train on, mirrored too if there is a folder."""
-    seen = [image for i, image in enumerate(images) if i % n_parts != part]
-    held_out = [image for i, image in enumerate(images) if i % n_parts == part]
-    return TrainingSet(seen, [mirror(image, folder) for image in seen] if folder else (), held_out)
+    """For each readout a part to score on and the others to train on; mirrored if to a folder."""
+    chosen = [parts] if isinstance(parts, int) else parts
+    held_out = np.array([np.arange(len(images)) % n_parts == part for part in chosen])
+    mirrored = [mirror(image, folder) for image in images] if folder else ()
+    return TrainingSet(images, ~held_out, held_out, mirrored)
+
+
+def images_of(masked: NDArray[np.bool_], images: Sequence[TrainingImage]) -> list[TrainingImage]:
+    """The images that a mask, such as a row of `TrainingSet.seen`, chooses."""
+    return [images[i] for i in np.flatnonzero(masked).tolist()]
+
+
+def fit_one(
+    network: ReadoutNetwork,
+    images: TrainingSet,
+    start: NDArray[np.float32],
+    settings: FitSettings,
+    checkpoint: Path,
+    report: Callable[[Curve], None] = lambda _: None,
+) -> Fit:
+    """`fit` for a readout alone, whose own seed is the settings'."""
+    (found,) = fit(
+        *(network, images, start[None], settings, [settings.seed], checkpoint),
+        report=lambda curves: report(*curves),
+    )
+    return found
+
+
+def stacked(*vectors: NDArray[np.float32]) -> torch.Tensor:
+    """Parameters of K readouts, (K, n_parameters)."""
+    return torch.from_numpy(np.stack(vectors))
+
+
+def gains_of(
+    objective: Objective, vector: NDArray[np.float32], chosen: Iterable[int] | None = None
+) -> NDArray[np.float64]:
+    """Information gains of images, (n_images,), under a readout."""
+    numbers = range(len(objective.images)) if chosen is None else chosen
+    return np.array([objective.information_gains(stacked(vector), i)[0] for i in numbers])
 
 
 def new_network(
@@ -97,6 +137,7 @@ def new_network(
     learn_sigma: bool = True,
     learn_prior_weight: bool = False,
     deviation: float | None = 1,
+    n_viewings: int = 1,
 ) -> ReadoutNetwork:
     """A network for made-up images; without `deviation`, channels have several."""
     rng = np.random.default_rng(0)
@@ -111,6 +152,7 @@ def new_network(
         ],
         learn_sigma=learn_sigma,
         learn_prior_weight=learn_prior_weight,
+        n_viewings=n_viewings,
     )
 
 
@@ -130,21 +172,45 @@ def maps_of(
 
 
 def double_readout(
-    network: ReadoutNetwork, values: dict[str, NDArray[np.float64]], grid_block: int | None = None
+    network: ReadoutNetwork,
+    values: dict[str, NDArray[np.float64]],
+    grid_block: int | None = None,
+    viewing: int | None = 0,
 ) -> Readout:
-    """One readout whose parameters keep float64, for the reference alone."""
+    """One readout whose parameters keep float64, for the reference alone.
+
+    In a data set's viewing, or, if that is None, in the mean of all. What a viewing means is
+    written out here anew: scales' factors for the first layer, and one for the last.
+    """
     architecture = network.architecture
     if grid_block is not None:
         architecture = replace(architecture, grid_block=grid_block)
-    first = np.concatenate([values[f"first{g}"] for g in range(len(network.deviations))], axis=1)
+
+    def own(name: str, otherwise: float) -> NDArray[np.float64]:
+        if name not in values:
+            return np.array(otherwise)
+        each = values[name]
+        return np.asarray(each.mean(axis=0) if viewing is None else each[viewing])
+
+    scales = list(dict.fromkeys(group.scale for group in architecture.groups))
+    by_scale = np.broadcast_to(np.exp(own("log_scale", 0)), (len(scales),))
+    first = np.concatenate(
+        [
+            values[f"first{g}"] * by_scale[scales.index(group.scale)]
+            for g, group in enumerate(architecture.groups)
+        ],
+        axis=1,
+    )
     layers = range(1, len(architecture.widths))
-    sigma = np.exp(values["log_sigma_px"]) if "log_sigma_px" in values else np.array(10.0)
+    weights = [first, *(values[f"weight{n}"] for n in layers)]
+    biases = [values[f"bias{n}"] for n in (0, *layers)]
+    factor = np.exp(own("log_factor", 0))
     return Readout(
         architecture=architecture,
-        weights=(first[None], *(values[f"weight{n}"][None] for n in layers)),  # type: ignore[arg-type]
-        biases=tuple(values[f"bias{n}"][None] for n in (0, *layers)),  # type: ignore[misc]
-        sigma_px=sigma[None],
-        prior_weight=values.get("prior_weight", np.ones(()))[None],  # type: ignore[arg-type]
+        weights=tuple(w[None] for w in (*weights[:-1], weights[-1] * factor)),
+        biases=tuple(b[None] for b in (*biases[:-1], biases[-1] * factor)),  # type: ignore[misc]
+        sigma_px=np.exp(own("log_sigma_px", np.log(10)))[None],
+        prior_weight=own("prior_weight", 1)[None],  # type: ignore[arg-type]
         tap_deviation=np.concatenate(network.deviations),
     )
 
@@ -164,11 +230,11 @@ def train_one_by_one(
 ) -> dict[str, Fit]:
     """`train_all` in this process: starting others takes seconds."""
 
-    def train(run: Run) -> Fit:
-        def report(curve: Curve) -> None:
-            if curve.training:
-                on_epoch({run.name: curve})
+    def report(curves: Curves) -> None:
+        if any(curve.training for curve in curves.values()):
+            on_epoch(curves)
 
-        return train_one(run, folder / f"{run.name}.pt", report)
-
-    return {run.name: train(run) for run in runs}
+    found: dict[str, Fit] = {}
+    for run in runs:
+        found |= train_group(run, folder / f"{run.name}.pt", report)
+    return found

@@ -13,7 +13,14 @@ from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.grid import blur_matrix as numpy_blur_matrix
 from deepgaze2.readout.layout import Layout, layout
 from deepgaze2.readout.numpy_readout import saliency
-from deepgaze2.readout.torch_readout import ReadoutNetwork, blur_matrix, parameters_of, readout_of
+from deepgaze2.readout.torch_readout import (
+    ReadoutNetwork,
+    blur_matrix,
+    carried_over,
+    parameters_of,
+    readout_of,
+)
+from deepgaze2.readout.wide_features import WideFeatures
 from helpers import float64_model
 from helpers.small_models import (
     ARCHITECTURES,
@@ -74,8 +81,14 @@ def saliency_of(
     features: list[list[torch.Tensor]],
     where: Layout,
     kept: list[torch.Tensor] | None = None,
+    viewing: int | None = 0,
 ) -> torch.Tensor:
-    return network.saliency(network.operators(parameters, [where], kept), features, where)
+    operators = network.operators(parameters, [(viewing, where)], kept)
+    groups = range(len(network.deviations))
+    first = [operators[f"first{g}"] for g in groups]
+    sums = [operators[f"sum{g}"] for g in groups if network.architecture.layer_norm]
+    products = WideFeatures(network, features).products(first, sums)
+    return network.saliency(operators, products, where, viewing)
 
 
 def random_vector(network: ReadoutNetwork, seed: int = 1) -> NDArray[np.float64]:
@@ -125,6 +138,77 @@ def test_parameters_and_readouts_are_one(kind: str) -> None:
             if name.startswith(("weight", "bias")):
                 stored = (readout.weights if name[0] == "w" else readout.biases)[int(name[-1])][k]
                 np.testing.assert_array_equal(stored, part.numpy())
+
+
+VIEWINGS = ("first", "second", "third")
+
+
+@KINDS
+def test_a_data_sets_viewing_is_what_it_was_trained_with(kind: str) -> None:
+    """By name in prediction, by number in training; the readout itself is their average."""
+    architecture, size = ARCHITECTURES[kind], (50, 75)
+    network = new_network(architecture, learn_prior_weight=True, deviation=30, n_viewings=3)
+    vectors = [random_vector(network, seed).astype(np.float32) for seed in range(2)]
+    readout = readout_of(network, vectors, VIEWINGS)
+    assert tuple(readout.viewings) == VIEWINGS
+    maps, sizes = random_maps(architecture, size), group_sizes(architecture, size)
+    stored = [{tap: tensor.astype(np.float32) for tap, tensor in named.items()} for named in maps]
+    features, where = as_tensors(architecture, maps, torch.float32), layout_of(architecture, size)
+    found = {}
+    for number, name in (*enumerate(VIEWINGS), (None, "average")):
+        one = readout.viewed(readout.viewings[name]) if number is not None else readout
+        found[name] = saliency(one, stored, sizes)
+        assert not one.viewings or number is None
+        for k, vector in enumerate(vectors):
+            named = network.named(torch.from_numpy(vector))
+            expected = saliency_of(network, named, features, where, viewing=number)
+            np.testing.assert_allclose(found[name][k], expected.numpy(), rtol=1e-4, atol=2e-4)
+            weight = named["prior_weight"]
+            own = weight.mean() if number is None else weight[number]
+            assert float(one.prior_weight[k]) == pytest.approx(float(own), abs=1e-6)
+    for name in VIEWINGS:
+        assert not np.allclose(found[name], found["average"], rtol=1e-3, atol=1e-3)
+    second = readout.members([1])
+    alone = second.viewed(second.viewings["third"])
+    np.testing.assert_allclose(saliency(alone, stored, sizes)[0], found["third"][1], atol=1e-5)
+
+
+@KINDS
+def test_training_goes_on_from_the_average_of_viewings(kind: str) -> None:
+    """Whether from a stored readout or from what pretraining led to, all data sets begin alike."""
+    network = new_network(
+        ARCHITECTURES[kind], learn_prior_weight=True, deviation=None, n_viewings=3
+    )
+    one, two = (
+        new_network(ARCHITECTURES[kind], learn_prior_weight=True, deviation=None, n_viewings=n)
+        for n in (1, 2)
+    )
+    vector = random_vector(network).astype(np.float32)
+    readout = readout_of(network, [vector], VIEWINGS)
+    for other in (one, two, network):
+        begun = carried_over(network, other, vector)
+        assert begun.dtype == np.float32
+        np.testing.assert_array_equal(begun, parameters_of(other, readout, 0))
+        again = readout_of(other, [begun], VIEWINGS[: other.n_viewings])
+        for found, wanted in (
+            *zip(again.weights, readout.weights, strict=True),
+            *zip(again.biases, readout.biases, strict=True),
+            (again.sigma_px, readout.sigma_px),
+            (again.prior_weight, readout.prior_weight),
+        ):
+            np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+        for viewing in again.viewings.values():
+            np.testing.assert_array_equal(viewing.factor, 1)
+            np.testing.assert_array_equal(viewing.scale_factors, 1)
+            np.testing.assert_allclose(viewing.sigma_px, readout.sigma_px, rtol=1e-6)
+            np.testing.assert_allclose(viewing.prior_weight, readout.prior_weight, rtol=1e-6)
+    # Nothing is rounded where nothing changes.
+    plain = random_vector(one).astype(np.float32)
+    np.testing.assert_array_equal(carried_over(one, one, plain), plain)
+    from_one = two.named(torch.from_numpy(carried_over(one, two, plain)))
+    for name, part in one.named(torch.from_numpy(plain)).items():
+        wanted_part = part.expand(from_one[name].shape)
+        np.testing.assert_allclose(from_one[name], wanted_part, atol=1e-6)
 
 
 def test_what_is_not_learned_stays() -> None:
@@ -199,7 +283,7 @@ def test_layer_normalization_takes_out_mean_and_variance(scale: float) -> None:
     normalized = features / network.deviations[0][:, None, None]
     normalized = (normalized - normalized.mean(0)) / normalized.std(0)
     values = network.named(torch.zeros(network.n_parameters))
-    values["log_sigma_px"] = torch.tensor(-20.0)
+    values["log_sigma_px"] = torch.tensor([-20.0])
     tensors = [[torch.from_numpy(features).float()]]
     where = layout_of(architecture, (75, 50))
     for channel in (0, 7, 33):

@@ -4,14 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from deepgaze2.errors import DataError
-from deepgaze2.training.fit import Fit, FitSettings, fit
+from deepgaze2.training.fit import Fit, FitSettings
 from deepgaze2.training.images import TrainingImage, TrainingSet
 from helpers.small_models import PAPER16
-from helpers.training_images import divided, made_up, new_network
+from helpers.training_images import divided, fit_one, made_up, new_network
 
 SHORT = FitSettings(epochs=2, learning_rate=2e-2, images_per_batch=3, dropout=0.1)
 
@@ -26,7 +27,7 @@ def run(
     images: TrainingSet, settings: FitSettings, checkpoint: Path, start: int = 0, **options: Any
 ) -> Fit:
     network = options.pop("network", new_network())
-    return fit(network, images, network.initial(start), settings, checkpoint, **options)
+    return fit_one(network, images, network.initial(start), settings, checkpoint, **options)
 
 
 CHANGES: dict[str, tuple[dict[str, Any], str]] = {
@@ -59,21 +60,34 @@ def test_a_checkpoint_of_another_training_is_refused(
 
 
 @pytest.mark.parametrize("part", ["seen", "mirrored", "held_out"])
-@pytest.mark.parametrize("change", ["fewer", "fixations", "prior", "features"])
+@pytest.mark.parametrize("change", ["fewer", "fixations", "prior", "features", "viewing", "weight"])
 def test_a_checkpoint_of_other_images_is_refused(
     images: TrainingSet, tmp_path: Path, part: str, change: str
 ) -> None:
     checkpoint = tmp_path / "checkpoint.pt"
     run(images, SHORT, checkpoint)
-    first, *rest = getattr(images, part)
-    changed = {
+    with pytest.raises(DataError, match="with other images;"):
+        run(changed(images, part, change), SHORT, checkpoint)
+
+
+def changed(images: TrainingSet, part: str, change: str) -> TrainingSet:
+    """A training set of which one image is another; of all that are mirrored, the first."""
+    if part != "mirrored" and change == "fewer":
+        fewer = getattr(images, part).copy()
+        fewer[0, np.flatnonzero(fewer[0])[0]] = False
+        return replace(images, **{part: fewer})
+    own = list(images.mirrored if part == "mirrored" else images.images)
+    i = 0 if part == "mirrored" else int(np.flatnonzero(getattr(images, part)[0])[0])
+    first = own[i]
+    own[i : i + 1] = {
         "fewer": [],
         "fixations": [replace(first, pixels=first.pixels[::-1])],
         "prior": [replace(first, log_center_bias=first.log_center_bias + 1)],
-        "features": [replace(first, features=rest[0].features)],
+        "features": [replace(first, features=own[i + 1].features)],
+        "viewing": [replace(first, viewing=None)],
+        "weight": [replace(first, weight=2.0)],
     }[change]
-    with pytest.raises(DataError, match="with other images;"):
-        run(replace(images, **{part: [*changed, *rest]}), SHORT, checkpoint)
+    return replace(images, mirrored=own) if part == "mirrored" else replace(images, images=own)
 
 
 def moved(images: TrainingSet, old: Path, new: Path) -> TrainingSet:
@@ -86,7 +100,7 @@ def moved(images: TrainingSet, old: Path, new: Path) -> TrainingSet:
         )
         return replace(image, features=features)
 
-    return TrainingSet(*(list(map(one, part)) for part in (images.seen, (), images.held_out)))
+    return replace(images, images=list(map(one, images.images)))
 
 
 def test_features_of_another_network_are_other_images_and_those_of_a_moved_cache_are_not(

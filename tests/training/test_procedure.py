@@ -63,7 +63,9 @@ def train(
 ) -> Card:
     recipe = replace(paper_recipe(backbone), finetuning=settings, longer_side_px=96)
     training = Training(recipe, **({"n_folds": 2} | options))
-    card, _ = train_model(dataset, backbone, folder, training, name="mine", center_bias=center_bias)
+    card, _ = train_model(
+        [dataset], backbone, folder, training, name="mine", center_bias=center_bias
+    )
     return card
 
 
@@ -144,3 +146,29 @@ def test_interrupted_and_taken_up_the_model_is_the_same(
     for name in (READOUT_FILE, CENTER_BIAS_FILE):
         found = (tmp_path / "stopped" / name).read_bytes()
         assert found == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.usefixtures("in_one_process")
+def test_an_interrupted_training_goes_on_in_the_groups_that_it_began_with(
+    dataset: Dataset, backbone: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine of other cores, or when some of them are taken: the result is the same bytes."""
+    cores = 2
+    monkeypatch.setattr(procedure, "available_cores", lambda: cores)
+    train(dataset, backbone, tmp_path / "whole", n_folds=3)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CurveDrawing, "__call__", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(dataset, backbone, tmp_path / "stopped", n_folds=3)
+    cores = 1
+    train(dataset, backbone, tmp_path / "stopped", n_folds=3)
+    whole, stopped = (tmp_path / folder for folder in ("whole", "stopped"))
+    assert {path.name for path in (stopped / "checkpoints").glob("*.pt")} == {
+        "finetuning-fold1-seed1-and-1-more.pt",
+        "finetuning-fold3-seed1.pt",
+    }
+    assert (stopped / READOUT_FILE).read_bytes() == (whole / READOUT_FILE).read_bytes()

@@ -11,19 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Timer
-from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from deepgaze2.errors import DataError
 from deepgaze2.features.cache import ImageFeatures
 from deepgaze2.training import runs as module
-from deepgaze2.training.fit import Curve, DeadReadoutError, Fit, FitSettings, fit
-from deepgaze2.training.images import TrainingSet
-from deepgaze2.training.runs import Curves, Run, train_all, train_one
+from deepgaze2.training.fit import Fit, FitSettings, fit
+from deepgaze2.training.images import TrainingImage
+from deepgaze2.training.runs import Curves, DeadReadoutError, Run, train_all, train_group
 from helpers.training_images import divided, made_up, new_network, train_one_by_one
 
 SETTINGS = FitSettings(epochs=3, images_per_batch=2, dropout=0.2)
@@ -41,14 +41,30 @@ def runs(tmp_path: Path) -> list[Run]:
     images, network = made_up(tmp_path / "images", 6), new_network()
     return [
         Run(
-            f"finetuning-fold{part}",
+            (f"finetuning-fold{part}",),
             network,
             divided(images, part),
-            network.initial(part),
+            network.initial(part)[None],
             replace(SETTINGS, seed=part),
+            (part,),
         )
         for part in range(3)
     ]
+
+
+@pytest.fixture
+def together(tmp_path: Path) -> Run:
+    """Five readouts of three parts."""
+    images, network = made_up(tmp_path / "images", 6), new_network()
+    seeds = tuple(range(5))
+    return Run(
+        tuple(f"finetuning-fold{seed}" for seed in seeds),
+        network,
+        divided(images, [0, 1, 2, 0, 1]),
+        np.stack([network.initial(seed) for seed in seeds]),
+        SETTINGS,
+        seeds,
+    )
 
 
 def assert_same(found: dict[str, Fit], expected: dict[str, Fit]) -> None:
@@ -95,25 +111,90 @@ def test_they_end_as_in_one_process(
     ]
 
 
+def test_groups_end_as_in_one_process_in_bytes_and_as_alone_but_for_rounding(
+    together: Run, tmp_path: Path
+) -> None:
+    """Minibatches are those of all readouts, in whatever groups these are trained."""
+    runs = together.groups(2)
+    assert [len(run.readouts) for run in runs] == [3, 2]
+    found = train_all(runs, tmp_path / "out", description="fine-tuning")
+    assert_same(found, train_one_by_one(runs, tmp_path / "two", description=""))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "finetuning-fold0-and-2-more.pt",
+        "finetuning-fold3-and-1-more.pt",
+    ]
+    for n_groups in (1, 5):
+        other = train_one_by_one(
+            together.groups(n_groups), tmp_path / str(n_groups), description=""
+        )
+        assert list(other) == list(found)
+        for name, one in other.items():
+            np.testing.assert_allclose(one.parameters, found[name].parameters, atol=1e-5)
+            np.testing.assert_allclose(one.gains, found[name].gains, atol=1e-4)
+
+
 def test_a_readout_that_dies_is_trained_once_more_from_other_numbers(
     runs: list[Run], tmp_path: Path
 ) -> None:
     """From nothing but zeros no readout comes to life. Interrupted, it ends the same."""
-    dead = replace(runs[0], start=np.zeros_like(runs[0].start), random=True)
-    settings = replace(SETTINGS, seed=500_000)
-    start = dead.network.initial(settings.seed)
-    expected = fit(dead.network, dead.images, start, settings, tmp_path / "expected.pt")
+    dead = replace(runs[0], starts=np.zeros_like(runs[0].starts), random=True)
+    again = replace(SETTINGS, seed=runs[0].settings.seed)
+    images, start = dead.images, dead.network.initial(500_000)
+    (expected,) = fit(
+        *(dead.network, images, start[None], again, [500_000], tmp_path / "expected.pt")
+    )
 
-    def stop(curve: Curve) -> None:
+    def stop(curves: Curves) -> None:
+        (curve,) = curves.values()
         if len(curve.training) == 2 and (tmp_path / "one-again.pt").exists():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_one(dead, tmp_path / "one.pt", stop)
-    found = train_one(dead, tmp_path / "one.pt", lambda _: None)
-    assert_same({"": found}, {"": expected})
-    with pytest.raises(DeadReadoutError, match="another seed"):
-        train_one(replace(dead, random=False), tmp_path / "two.pt", lambda _: None)
+        train_group(dead, tmp_path / "one.pt", stop)
+    found = train_group(dead, tmp_path / "one.pt", lambda _: None)
+    assert_same(found, {dead.name: expected})
+    with pytest.raises(DeadReadoutError, match=r"bare center bias .*another seed") as caught:
+        train_group(replace(dead, random=False), tmp_path / "two.pt", lambda _: None)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_dead_readout_is_trained_once_more_alone(together: Run, tmp_path: Path) -> None:
+    """Those beside it are as if it had never been, and it as if they had not."""
+    starts = together.starts.copy()
+    starts[[1, 3]] = 0
+    some_dead = replace(together, starts=starts, random=True)
+    found = train_group(some_dead, tmp_path / "some.pt", lambda _: None)
+    expected = train_group(together, tmp_path / "all.pt", lambda _: None)
+    assert list(found) == list(expected)
+    for k, (name, one) in enumerate(expected.items()):
+        if k not in (1, 3):
+            assert_same({name: found[name]}, {name: one})
+    state = torch.load(tmp_path / "some-again.pt", weights_only=True)
+    assert state["best"].shape == (2, together.network.n_parameters)
+    seeds = (500_001, 500_003)
+    second = replace(
+        together.part([1, 3]),
+        starts=np.stack([together.network.initial(seed) for seed in seeds]),
+        seeds=seeds,
+    )
+    again = train_group(second, tmp_path / "second.pt", lambda _: None)
+    assert_same({name: found[name] for name in again}, again)
+    assert all(fit.gains.std() > 0 for fit in found.values())
+
+
+@pytest.mark.parametrize(("optimizer", "sizes"), [("adam", [2, 2, 1]), ("lbfgs", [1] * 5)])
+def test_optimizers_that_go_their_own_way_are_alone(
+    together: Run, optimizer: str, sizes: list[int]
+) -> None:
+    run = replace(together, settings=FitSettings(optimizer, epochs=1))
+    groups = run.groups(3)
+    assert [len(group.readouts) for group in groups] == sizes
+    assert [name for group in groups for name in group.readouts] == list(run.readouts)
+    assert [seed for group in groups for seed in group.seeds] == list(run.seeds)
+    np.testing.assert_array_equal(np.concatenate([one.starts for one in groups]), run.starts)
+    seen = np.concatenate([one.images.seen for one in groups])
+    np.testing.assert_array_equal(seen, run.images.seen)
+    assert len(run.groups(9)) == 5
 
 
 @pytest.mark.slow
@@ -148,7 +229,7 @@ def stuck(run: Run, mark: Path) -> Run:
     """A training that never ends its first epoch."""
     mark.mkdir(exist_ok=True)
 
-    def wait(images: Any) -> Any:
+    def wait(images: Sequence[TrainingImage]) -> list[TrainingImage]:
         return [
             replace(
                 i,
@@ -159,15 +240,17 @@ def stuck(run: Run, mark: Path) -> Run:
             for i in images
         ]
 
-    images = TrainingSet(wait(run.images.seen), (), run.images.held_out)
-    return replace(run, images=images, name="stuck")
+    return replace(
+        run, images=replace(run.images, images=wait(run.images.images)), readouts=("stuck",)
+    )
 
 
 def test_what_a_training_raises_is_raised_and_ends_the_others(
     runs: list[Run], tmp_path: Path
 ) -> None:
     endless = stuck(runs[0], tmp_path / "mark")
-    hopeless = replace(runs[1], images=replace(runs[1].images, seen=[]))
+    nothing = np.zeros_like(runs[1].images.seen)
+    hopeless = replace(runs[1], images=replace(runs[1].images, seen=nothing))
     began = time.monotonic()
     with pytest.raises(DataError, match="no image to train on"):
         train_all([endless, hopeless], tmp_path / "out", description="fine-tuning")
@@ -181,7 +264,7 @@ def test_an_interrupt_ends_all_at_once(
 ) -> None:
     """In the middle of an epoch, or while processes begin."""
     mark = tmp_path / "mark"
-    waiting = [replace(stuck(run, mark), name=run.name) for run in runs]
+    waiting = [replace(stuck(run, mark), readouts=run.readouts) for run in runs]
 
     def interrupt() -> None:
         if after_s is None:
@@ -214,7 +297,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     network = new_network()
     images = divided(made_up(folder / "images", 3))
-    one = runs.Run("one", network, images, network.initial(0), SETTINGS)
+    one = runs.Run(("one",), network, images, network.initial(0)[None], SETTINGS, (0,))
     runs.available_cores = lambda: 2
     runs.train_all([one, stuck(one, folder / "mark")], folder, description="training")
 """

@@ -12,13 +12,14 @@ from PIL import Image, ImageOps
 
 from deepgaze2.data.dataset import Dataset, Stimuli
 from deepgaze2.density.center_bias import load_center_bias
-from deepgaze2.training.images import fixated_pixels, load_features
+from deepgaze2.training.images import TrainingSet, fixated_pixels, load_features
 from deepgaze2.training.objective import Objective
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import Recipe
+from deepgaze2.training.sets import DataSets
 from helpers.small_datasets import fixations_at
 from helpers.small_models import ARCHITECTURES, PAPER16, group, random_backbone, write_photos
-from helpers.training_images import made_up, maps_of, new_network
+from helpers.training_images import made_up, maps_of, new_network, stacked
 
 SIZES = [(96, 64), (64, 96), (97, 61), (200, 150)]
 RECIPE = Recipe(ARCHITECTURES["two scales"], longer_side_px=80)
@@ -106,8 +107,10 @@ def test_mirrored_images_are_those_of_a_mirrored_data_set(dataset: Dataset, tmp_
     turned = [load_center_bias(density[:, ::-1]) for density in densities]
 
     backbone = random_backbone()
-    prepared = prepare_images(dataset, priors, folds, backbone, RECIPE, mirrored=True)
-    expected = prepare_images(by_hand, turned, folds, backbone, RECIPE)
+    prepared = prepare_images(
+        DataSets((dataset,)), [priors], folds, backbone, RECIPE, mirrored=True
+    )
+    expected = prepare_images(DataSets((by_hand,)), [turned], folds, backbone, RECIPE)
     assert expected.mirrored == []
     for found, other in zip(prepared.mirrored, expected.images, strict=True):
         assert found.sizes == other.sizes
@@ -129,10 +132,12 @@ def test_mirrored_images_are_those_of_a_mirrored_data_set(dataset: Dataset, tmp_
         np.testing.assert_array_equal(column + other_column, width - 1)
         np.testing.assert_array_equal(as_is.log_center_bias[:, ::-1], found.log_center_bias)
 
-    network = new_network(RECIPE.architecture, deviation=30)
-    vector = torch.from_numpy(network.initial(0))
+    network, n_fixations = new_network(RECIPE.architecture, deviation=30), len(fixations)
     values = [
-        Objective(network, images, grid_block=3).value_and_gradient(vector, range(4))[0]
+        Objective(network, images, grid_block=3).loss_and_gradient(
+            stacked(network.initial(0)), range(4)
+        )[0][0]
+        / n_fixations
         for images in (prepared.images, prepared.mirrored, expected.images)
     ]
     assert values[1] == pytest.approx(values[2], abs=1e-6)
@@ -147,25 +152,81 @@ def test_priors_are_shared_by_images_of_one_size_and_part(dataset: Dataset) -> N
         dataset.select(np.array([0, 1, 2, 3])),
         stimuli=replace(dataset.stimuli, ids=("a", "b", "c", "d")),
     )
-    images = prepare_images(doubled, priors, folds, random_backbone(), RECIPE).images
+    images = prepare_images(DataSets((doubled,)), [priors], folds, random_backbone(), RECIPE).images
     for image, fold in zip(images, folds, strict=True):
         width, height = image.sizes[0]
         np.testing.assert_array_equal(
             image.log_center_bias, priors[fold].log_density(height, width)
         )
     both = prepare_images(
-        dataset.select(np.array([0, 0])), priors, np.array([0, 0]), random_backbone(), RECIPE
+        DataSets((dataset.select(np.array([0, 0])),)),
+        [priors],
+        np.array([0, 0]),
+        random_backbone(),
+        RECIPE,
     ).images
     assert both[0].log_center_bias is both[1].log_center_bias
 
 
-def test_masks_choose_what_is_seen_and_what_is_held_out(dataset: Dataset) -> None:
-    priors = [load_center_bias("gaussian")]
+def test_a_part_has_the_images_that_its_readouts_meet_and_all_minibatches(
+    tmp_path: Path,
+) -> None:
+    images = made_up(tmp_path / "images", 5)
+    mirrored = made_up(tmp_path / "mirrored", 5, seed=1)
+    seen = np.array([[1, 0, 1, 0, 0], [0, 1, 1, 0, 0]], bool)
+    held_out = np.array([[0, 1, 0, 0, 0], [0, 0, 0, 1, 0]], bool)
+    whole = TrainingSet(images, seen, held_out, mirrored)
+    assert whole.drawn_for is seen
+    first = whole.part([0])
+    # The second image is in the minibatches; the fourth, held out, is of no use to this readout.
+    for found, expected in ((first.images, images), (first.mirrored, mirrored)):
+        assert all(one is expected[i] for one, i in zip(found, (0, 1, 2), strict=True))
+    np.testing.assert_array_equal(first.seen, seen[:1, :3])
+    np.testing.assert_array_equal(first.held_out, held_out[:1, :3])
+    np.testing.assert_array_equal(first.drawn_for, seen[:, :3])
+    both = replace(whole, mirrored=()).part([1, 0])
+    assert (len(both.images), len(both.mirrored)) == (4, 0)  # nobody meets the last
+    np.testing.assert_array_equal(both.seen, seen[[1, 0], :4])
+    np.testing.assert_array_equal(both.part([1]).drawn_for, seen[:, :3])
+
+
+@pytest.mark.parametrize("weighing", ["fixation", "image", "set"])
+def test_what_fixations_count_depends_on_what_shall_count_alike(
+    dataset: Dataset, weighing: str
+) -> None:
+    """Two data sets of 3 images and 1, with 10 to 25 fixations each."""
+    f = dataset.fixations
+    kept = np.arange(100) % 25 < np.array([10, 15, 20, 25])[f.stimulus]
+    uneven = dataset.keep(kept)
+    sets = DataSets((uneven.select(np.arange(3)), uneven.select(np.array([3]))))
+    assert sets.n_fixations.tolist() == [10, 15, 20, 25]
+    priors = [[load_center_bias("gaussian")], [load_center_bias("osie")]]
+    recipe = replace(RECIPE, weighing=weighing)
+    images = prepare_images(sets, priors, np.zeros(4, int), random_backbone(), recipe).images
+    assert [image.viewing for image in images] == [0, 0, 0, 1]
+    for image, (prior,) in zip(images, [priors[0]] * 3 + [priors[1]], strict=True):
+        width, height = image.sizes[0]
+        expected = prior.log_density(height, width)
+        np.testing.assert_array_equal(image.log_center_bias, expected)
+    masses = np.array([len(image.pixels) * image.weight for image in images])
+    assert masses.sum() == pytest.approx(70)  # so that a fixation's mean weight is one
+    np.testing.assert_allclose(masses, Objective(new_network(), images, grid_block=3).masses)
+    expected_masses: dict[str, list[float]] = {
+        "fixation": [10, 15, 20, 25],
+        "image": [17.5] * 4,
+        "set": [35 * 10 / 45, 35 * 15 / 45, 35 * 20 / 45, 35],
+    }
+    np.testing.assert_allclose(masses, expected_masses[weighing])
+
+
+def test_images_of_another_kind_are_seen_in_the_average_viewing(dataset: Dataset) -> None:
+    priors = [[load_center_bias("gaussian")]]
     prepared = prepare_images(
-        dataset, priors, np.zeros(4, int), random_backbone(), RECIPE, mirrored=True
+        *(DataSets((dataset,)), priors, np.zeros(4, int), random_backbone(), RECIPE), mirrored=True
     )
-    chosen = prepared.training_set(np.array([1, 0, 1, 0], bool), np.array([0, 1, 0, 0], bool))
-    assert list(chosen.seen) == [prepared.images[0], prepared.images[2]]
-    assert list(chosen.mirrored) == [prepared.mirrored[0], prepared.mirrored[2]]
-    assert list(chosen.held_out) == [prepared.images[1]]
-    assert list(prepared.training_set(np.ones(4, bool)).held_out) == []
+    average = prepared.by_average()
+    for before, after in ((prepared.images, average.images), (prepared.mirrored, average.mirrored)):
+        assert len(before) == len(after) == 4
+        for one, other in zip(before, after, strict=True):
+            assert (one.viewing, other.viewing) == (0, None)
+            assert replace(other, viewing=0) == one

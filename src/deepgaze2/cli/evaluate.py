@@ -14,7 +14,7 @@ from deepgaze2.cli.models import Named, models_sources_and_engine
 from deepgaze2.errors import DataError, ModelError
 from deepgaze2.metrics.table import METRICS, Metric
 from deepgaze2.rivals import RIVALS
-from deepgaze2.store import find_model, packaged_models, read_card, write_card
+from deepgaze2.store import ModelName, find_model, packaged_models, read_card, write_card
 
 if TYPE_CHECKING:
     from deepgaze2.evaluation.evaluation import Evaluation
@@ -74,11 +74,7 @@ def evaluate(
     """Score models on data sets, print tables and write what is wanted."""
     models, sources = named.models, named.sources
     if update_card:
-        if len(sources) > 1:
-            raise ModelError("--update-card: give one data set, the one whose scores to store")
-        if len(models) > 1 or models[0] in ("default", *packaged_models()):
-            raise ModelError("--update-card: give the folder of one model that you trained")
-        find_model(models[0])  # a rival or a folder of maps has no card
+        _refuse_without_one_card(named)
     if len(sources) > 1:
         _evaluate_sets(named, table, engine, output)
         return
@@ -89,8 +85,28 @@ def evaluate(
     if output:
         write_report(evaluation, output)
     if update_card:
-        folder = find_model(models[0])
-        write_card(folder, replace(read_card(folder), scores=card_scores(evaluation.report)))
+        _update_card(models[0], evaluation.report)
+
+
+def _refuse_without_one_card(named: Named) -> None:
+    """Raise a ModelError if there is no card, or no one place in it, to store scores in."""
+    models = named.models
+    if len(named.sources) > 1:
+        raise ModelError("--update-card: give one data set, the one whose scores to store")
+    if len(models) > 1 or ModelName.of(models[0]).model in ("default", *packaged_models()):
+        raise ModelError("--update-card: give the folder of one model that you trained")
+    card = read_card(find_model(models[0]))  # a rival or a folder of maps has none
+    if card.viewings and not ModelName.of(models[0]).viewing:
+        one = f"{models[0]}@{card.viewings[0].name}"
+        raise ModelError(f"--update-card: scores are by data set; give one, such as {one}")
+
+
+def _update_card(model: str, report: "Report") -> None:
+    """Store a model's scores in its card; of several data sets, where those of its viewing are."""
+    folder, viewing = find_model(model), ModelName.of(model).viewing
+    card, scores = read_card(folder), card_scores(report)
+    scores = card.scores | {viewing: scores} if viewing else scores
+    write_card(folder, replace(card, scores=scores))
 
 
 def _evaluate_sets(named: Named, table: dict[str, Any], engine: str, output: Path | None) -> None:

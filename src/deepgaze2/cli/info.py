@@ -2,13 +2,23 @@
 
 import json
 import platform
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
+from typing import Any
 
 import click
 
-from deepgaze2.store import Card, find_model, packaged_models, read_card
+from deepgaze2.store import (
+    Card,
+    ModelName,
+    ViewingFacts,
+    find_model,
+    packaged_models,
+    read_card,
+    viewing_facts,
+)
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory
 
@@ -18,23 +28,34 @@ from deepgaze2.support.files import cache_directory
     "--model",
     default="default",
     show_default=True,
-    help="A packaged model's name, or a model's folder.",
+    help="A packaged model's name, or a model's folder; MODEL@NAME shows one of the data sets alone"
+    " that it was trained on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON document.")
 def info(model: str, as_json: bool) -> None:
     """Show what a model is, how good it is, and what it would run on here."""
-    card = read_card(find_model(model))
+    folder, viewing = find_model(model), ModelName.of(model).viewing
+    card = read_card(folder)
+    shown = (viewing_facts(folder, card, viewing),) if viewing else card.viewings
     if as_json:
         click.echo(json.dumps({"model": asdict(card), "machine": _machine()}, indent=1))
         return
-    rows = _model_rows(card) | {"": ""} | _machine()
-    width = max(len(name) for name in rows)
+    about, machine = _model_rows(card) | _score_rows(card, shown), _machine()
+    width = max(map(len, about | machine))
+    _echo_rows(about, width)
+    if shown:
+        _echo_viewings(card, shown)
+    click.echo("")
+    _echo_rows(machine, width)
+
+
+def _echo_rows(rows: dict[str, str], width: int) -> None:
     for name, value in rows.items():
         click.echo(f"{name:<{width}}  {value}".rstrip())
 
 
 def _model_rows(card: Card) -> dict[str, str]:
-    training, scores = card.training, card.scores
+    training = card.training
     rows = {
         "model": f"{card.name}: {card.description}",
         "backbone": f"{card.network}, weights {card.backbone_checksum[:12]}",
@@ -48,11 +69,26 @@ def _model_rows(card: Card) -> dict[str, str]:
             f"{training['data_set']}: {training['images']} images, "
             f"{training['fixations']} fixations"
         )
-    if scores:
-        gain = f"{scores['model_bits']:.3f} bits/fixation over the center bias"
-        if "gold_bits" in scores:  # not with a single observer, whom no other predicts
-            gain += f"; gold standard {scores['gold_bits']:.3f}"
-        rows["information gain"] = gain
+    return rows
+
+
+def _score_rows(card: Card, shown: Sequence[ViewingFacts]) -> dict[str, str]:
+    """Return how good a model is, on each of the data sets if they were several."""
+    if not card.viewings:
+        return _scores(card.scores) if card.scores else {}
+    rows = {}
+    for one in shown:
+        if one.name in card.scores:  # an interrupted training has none yet
+            for what, value in _scores(card.scores[one.name]).items():
+                rows[f"{what}, {one.name}"] = value
+    return rows
+
+
+def _scores(scores: Mapping[str, Any]) -> dict[str, str]:
+    gain = f"{scores['model_bits']:.3f} bits/fixation over the center bias"
+    if "gold_bits" in scores:  # not with a single observer, whom no other predicts
+        gain += f"; gold standard {scores['gold_bits']:.3f}"
+    rows = {"information gain": gain}
     if scores.get("explained") is not None:
         low, high = scores["explained_interval"]
         rows["explained"] = (
@@ -62,6 +98,33 @@ def _model_rows(card: Card) -> dict[str, str]:
     elif "gold_bits" in scores:
         rows["explained"] = "-, the gold standard's gain cannot be told from none"
     return rows
+
+
+def _echo_viewings(card: Card, shown: Sequence[ViewingFacts]) -> None:
+    """Print a table of what data sets differ in."""
+    scales = [f"scale {scale:g}" for scale in card.architecture.scales]
+    if len(scales) == 1:  # whose weight the sharpness has
+        scales = []
+    titles = ["data set", "blur, px", "center bias", "sharpness", *scales]
+    table = [
+        [
+            one.name,
+            f"{one.blur_px:.2f}",
+            f"{one.center_bias_weight:.3f}",
+            f"{one.sharpness:.3f}",
+            *(f"{weight:.3f}" for weight in one.scale_weights[: len(scales)]),
+        ]
+        for one in shown
+    ]
+    click.echo("")
+    widths = [max(map(len, column)) for column in zip(titles, *table, strict=True)]
+    for first, *others in (titles, *table):
+        cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
+        click.echo("  ".join((f"{first:<{widths[0]}}", *cells)))
+    click.echo(
+        "blur in pixels of the network's input; the weight of the center bias; sharpness and"
+        " weights of scales relative to the average over the data sets"
+    )
 
 
 def _machine() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """`deepgaze2 train`: from data sets to a model folder and a report."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +38,18 @@ _WANTED = (
 
 @click.command()
 @click.option(
-    "--finetune", "source", required=True, metavar="SOURCE", help="Data set to train the model on."
+    "--finetune",
+    "sources",
+    required=True,
+    multiple=True,
+    metavar="SOURCE",
+    help="Data set to train the model on; repeatable: several are trained on together.",
 )
 @click.option(
     "--pretrain",
+    multiple=True,
     metavar="SOURCE",
-    help="Data set to train on first, such as mouse traces: osie-mouse-amt:FOLDER.",
+    help="Data set to train on first, such as mouse traces: osie-mouse-amt:FOLDER; repeatable.",
 )
 @click.option(
     "-o",
@@ -127,18 +133,22 @@ _WANTED = (
 )
 @table_options
 def train(
-    source: str,
+    sources: tuple[str, ...],
     output: Path,
     name: str | None,
     center_bias: str | None,
     **options: Any,  # noqa: ANN401
 ) -> None:
-    """Train a cross-validated model on a data set, package it, and say how good it is.
+    """Train a cross-validated model on data sets, package it, and say how good it is.
 
     A SOURCE is csv:FOLDER for recordings of your own (images and a table), or the name of a
     published data set and its folder, such as osie:FOLDER; `deepgaze2 data list` shows the names.
     The options --images, --column, --coordinates, --base and --time describe the table of
-    --finetune.
+    --finetune, if it is given once.
+
+    Each of several data sets keeps its own center bias and viewing: blur, weight of the center
+    bias, sharpness, and the weights of scales. All else is shared. The model predicts for the
+    average viewing; MODEL@NAME is the model in the viewing of the data set NAME.
 
     While the command runs, curves.svg in the model folder shows the scores so far. If it is
     interrupted, the same command goes on after the last complete epoch and leads to the same
@@ -152,23 +162,25 @@ def train(
     _refuse_contradictions(wanted)
     began = _start(wanted["start"], output) if wanted["start"] else None
     weights = began[2] if began else _network(wanted["backbone"] or "vgg16", wanted["taps"])
-    dataset = open_ready(source, options)
-    training = _training(wanted, weights, dataset, began)
+    if len(sources) > 1 and (given := [key for key, value in options.items() if value]):
+        raise ModelError(f"--{given[0]}: describes one table, but several data sets are given")
+    datasets = [open_ready(source, options) for source in sources]
+    training = _training(wanted, weights, datasets, began)
     with locked(output.resolve()):
         name = name or output.resolve().name
         card, trained = train_model(
-            dataset, weights, output, training, name=name, center_bias=center_bias
+            datasets, weights, output, training, name=name, center_bias=center_bias
         )
         click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
         if trained.start_gains is not None:
             _compare_with_start(trained.gains, trained.start_gains, wanted["start"])
         else:
             _warn_if_worthless(trained)
-        _report(card, output, dataset)
+        _report(card, output, datasets)
         remove_checkpoints(output)  # the report may have been interrupted, too
+    named = shlex.quote(_named(output, card))
     click.echo(
-        "score it on other images with: "
-        f"deepgaze2 evaluate {shlex.quote(_named(output, card))} {as_typed(source, options)}"
+        f"score it on other images with: deepgaze2 evaluate {named} {as_typed(sources[0], options)}"
     )
 
 
@@ -220,20 +232,21 @@ def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
 def _training(
     wanted: Mapping[str, Any],
     backbone: "Backbone",
-    dataset: "Dataset",
+    datasets: "Sequence[Dataset]",
     began: "tuple[Card, Start, Backbone] | None",
 ) -> "Training":
     """Return the training that is asked for; say what becomes of images seen before."""
     from deepgaze2.training.recipes import RECIPES, Training, continued_recipe
 
     if began:
-        _note_seen(began[1], dataset)
-        recipe = continued_recipe(began[0], len(dataset.stimuli))
+        ids = [name for dataset in datasets for name in dataset.stimuli.ids]
+        _note_seen(began[1], ids)
+        recipe = continued_recipe(began[0], len(ids))
     else:
         recipe = RECIPES[wanted["recipe"] or "plus"](backbone)
     return Training(
         _changed(recipe, wanted),
-        pretrain=open_ready(wanted["pretrain"], {}) if wanted["pretrain"] else None,
+        pretrain=tuple(open_ready(source, {}) for source in wanted["pretrain"]),
         start=began[1] if began else None,
         n_folds=wanted["folds"],
         normalize_over=wanted["normalize_over"],
@@ -258,9 +271,8 @@ def _changed(recipe: "Recipe", wanted: Mapping[str, Any]) -> "Recipe":
     return replace(recipe, finetuning=finetuning, architecture=architecture, n_seeds=n_seeds)
 
 
-def _note_seen(start: "Start", dataset: "Dataset") -> None:
+def _note_seen(start: "Start", ids: "Sequence[str]") -> None:
     """Say what becomes of images that the model to go on from was trained on."""
-    ids = dataset.stimuli.ids
     if n_seen := int((start.parts_of(ids) >= 0).sum()):
         click.echo(
             f"note: {n_seen} of {len(ids)} images have names of images that {start.name} was"
@@ -309,17 +321,24 @@ def _warn_if_worthless(trained: "Trained") -> None:
         )
 
 
-def _named(folder: Path, card: "Card") -> str:
+def _named(folder: Path, card: "Card", viewing: str = "") -> str:
     """Return the model's name for commands, with the network if that is the user's own."""
-    return f"{folder}@{card.network}" if card.network.startswith(PYTHON) else str(folder)
+    network = f"@{card.network}" if card.network.startswith(PYTHON) else ""
+    return f"{folder}{f'@{viewing}' if card.viewings and viewing else ''}{network}"
 
 
-def _report(card: "Card", folder: Path, dataset: "Dataset") -> None:
-    """Score the model's images by the readouts that have not seen them."""
+def _report(card: "Card", folder: Path, datasets: "Sequence[Dataset]") -> None:
+    """Score the model's images by the readouts that have not seen them, each in its viewing."""
     from deepgaze2.evaluation.evaluation import evaluate
+    from deepgaze2.training.sets import DataSets
 
-    # Resolved, so that a folder named like a packaged model or a rival is the folder.
-    evaluation = evaluate([_named(folder.resolve(), card)], dataset)
-    click.echo(as_text(evaluation.report))
-    write_report(evaluation, folder / "report")
-    write_card(folder, replace(card, scores=card_scores(evaluation.report)))
+    scores = {}
+    for viewing, dataset in zip(DataSets(tuple(datasets)).names, datasets, strict=True):
+        # Resolved, so that a folder named like a packaged model or a rival is the folder.
+        evaluation = evaluate([_named(folder.resolve(), card, viewing)], dataset)
+        click.echo(as_text(evaluation.report))
+        several = len(datasets) > 1
+        write_report(evaluation, folder / "report" / viewing if several else folder / "report")
+        scores[viewing] = card_scores(evaluation.report)
+    one = scores if len(scores) > 1 else next(iter(scores.values()))
+    write_card(folder, replace(card, scores=one))

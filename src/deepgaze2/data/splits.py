@@ -42,7 +42,9 @@ def image_folds(n_images: int, k: int, seed: int) -> NDArray[np.intp]:
     return np.random.default_rng(seed).permutation(np.arange(n_images) % k)
 
 
-def group_folds(groups: ArrayLike, k: int, seed: int) -> NDArray[np.intp]:
+def group_folds(
+    groups: ArrayLike, k: int, seed: int, there: ArrayLike | None = None
+) -> NDArray[np.intp]:
     """Divide images at random into `k` parts of similar size that split no group.
 
     The largest groups are dealt out first, each to the part with fewest images so far.
@@ -55,6 +57,9 @@ def group_folds(groups: ArrayLike, k: int, seed: int) -> NDArray[np.intp]:
         Number of parts, at least 2.
     seed : int
         Equal seeds give equal parts.
+    there : array_like (n, k), optional
+        Images that are in the parts already, counted in n ways, which all count the new ones too:
+        where the first is equal, the next decides. Parts may then stay empty.
 
     Returns
     -------
@@ -67,14 +72,14 @@ def group_folds(groups: ArrayLike, k: int, seed: int) -> NDArray[np.intp]:
         If there are fewer groups than parts, or fewer than two parts.
     """
     _, group, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    if not 2 <= k <= len(sizes):
+    if there is None and not 2 <= k <= len(sizes):
         raise DataError(f"cannot divide {len(sizes)} groups into {k} parts; use 2 to {len(sizes)}")
     shuffled = np.random.default_rng(seed).permutation(len(sizes))
-    n_in_part = np.zeros(k, np.intp)
+    n_in_part = np.zeros((1, k), np.intp) if there is None else np.array(there, np.intp)
     part_of_group = np.empty(len(sizes), np.intp)
     for number in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        part_of_group[number] = n_in_part.argmin()
-        n_in_part[part_of_group[number]] += sizes[number]
+        part_of_group[number] = np.lexsort(n_in_part[::-1])[0]
+        n_in_part[:, part_of_group[number]] += sizes[number]
     return part_of_group[group]
 
 

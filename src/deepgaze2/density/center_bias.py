@@ -5,6 +5,7 @@ interpolating its log density and normalizing again, so that it stays a density.
 """
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from io import BytesIO
@@ -142,6 +143,15 @@ def write_center_bias(center_bias: CenterBias, path: str | Path) -> None:
     content = safetensors.numpy.save({_KEY: center_bias.template})
     with written_atomically(path) as temporary:
         temporary.write_bytes(content)
+
+
+def mean_center_bias(each: Sequence[CenterBias]) -> CenterBias:
+    """Return the mean of densities over the same cells, each counting alike."""
+    if len(each) == 1:
+        return each[0]
+    with np.errstate(divide="ignore"):
+        mean = np.log(np.mean([np.exp(one.template, dtype=np.float64) for one in each], axis=0))
+    return CenterBias(each[0].name, mean.astype(np.float32))
 
 
 def _positions(

@@ -24,7 +24,7 @@ from deepgaze2.references.references import References
 from deepgaze2.rivals import RIVALS, Rival
 from deepgaze2.rivals.fitted.fitted_maps import FittedMaps
 from deepgaze2.rivals.fitted.map_files import open_maps
-from deepgaze2.store import CARD_FILE, Card, packaged_models, split_name
+from deepgaze2.store import Card, ModelName, is_model, packaged_models
 from deepgaze2.support.files import sha256_of
 from deepgaze2.support.identity import checksum, code_version
 from deepgaze2.support.python_objects import imported
@@ -85,7 +85,7 @@ def is_known(name: str) -> bool:
     with_file = [key for key, entry in RIVALS.items() if entry.weights]
     if name in _names() or (prefix in (*_PLACES, *with_file) and rest):
         return True
-    return (Path(split_name(name)[0]) / CARD_FILE).is_file()
+    return is_model(ModelName.of(name).model)
 
 
 def _names() -> list[str]:
@@ -165,9 +165,9 @@ def _our_model(name: str, references: References, engine: str) -> Candidate:
     model = load(name, engine=engine)
     predict = out_of_fold(model, references.dataset)
     n_seen = int(folds_of(model, references.dataset)[1].sum())
-    card = model.card
+    card, viewing = model.card, ModelName.of(name).viewing
     return Candidate(
-        card.name,
+        f"{card.name}@{viewing}" if viewing else card.name,
         lambda i: [View(predict(i))],
         checksum(model.identity, code_version(out_of_fold.__module__), card.folds, n_seen, engine),
         "; ".join(_seen_notes(card, n_seen, references.dataset)),

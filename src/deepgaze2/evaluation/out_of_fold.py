@@ -9,6 +9,7 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fold_center_biases
+from deepgaze2.store import Card
 
 _CENTER_BIAS_FOLDS = 10
 
@@ -24,10 +25,16 @@ def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[
     ids = dataset.stimuli.ids
     fold_by_id = {name: k for k, names in enumerate(model.card.folds) for name in names}
     known = np.array([fold_by_id.get(name, -1) for name in ids])
-    if model.card.training.get("data_set") != dataset.name and (known < 0).any():
+    if dataset.name not in _trained_on(model.card) and (known < 0).any():
         known[:] = -1
     split = image_folds(len(ids), min(_CENTER_BIAS_FOLDS, len(ids)), seed=0)
     return np.where(known >= 0, known, split), known >= 0
+
+
+def _trained_on(card: Card) -> set[str]:
+    """Return the names of the data sets that a model was trained on."""
+    several = card.training.get("data_sets", [])  # cards of before there could be several have none
+    return {card.training.get("data_set", ""), *(one["name"] for one in several)}
 
 
 def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.float32]]:

@@ -137,6 +137,15 @@ class Architecture:
             raise ValueError("groups of taps are missing")
 
     @property
+    def scales(self) -> tuple[float, ...]:
+        """The scales at which the image is seen, each once."""
+        return tuple(dict.fromkeys(group.scale for group in self.groups))
+
+    def scale_of(self, group: int) -> int:
+        """Return the number, in `scales`, of a group's scale."""
+        return self.scales.index(self.groups[group].scale)
+
+    @property
     def taps(self) -> tuple[str, ...]:
         """Names of all tapped layers, each once."""
         return tuple(dict.fromkeys(name for group in self.groups for name in group.names))

@@ -31,7 +31,7 @@ class Band:
     weights: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layout:
     """Interpolation matrices of one size of network input.
 

@@ -8,7 +8,7 @@ outputs are interpolated. Both orders give the same numbers.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from deepgaze2.readout.activations import ACTIVATIONS, Activation, FloatArray
 from deepgaze2.readout.architecture import Architecture, TapGroup
 from deepgaze2.readout.grid import block_size, block_stride, blur_matrix, interpolation_matrix
+from deepgaze2.readout.viewing import Viewing
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 
 LAYER_NORM_EPSILON = 1e-5  # keeps a position without any activity finite
@@ -41,6 +42,10 @@ class Readout:
     tap_deviation
         (channels,) standard deviation of each tapped channel over a reference set of images:
         divided by it, features have unit variance.
+    viewings
+        How images were viewed in each of the data sets it was trained on, by name, if they were
+        several; `sigma_px`, `prior_weight` and the weights are those of their average, which
+        the viewings' factors are relative to.
     """
 
     architecture: Architecture
@@ -49,6 +54,7 @@ class Readout:
     sigma_px: FloatArray
     prior_weight: FloatArray
     tap_deviation: FloatArray
+    viewings: Mapping[str, Viewing] = field(default_factory=dict)
 
     @property
     def n_models(self) -> int:
@@ -64,6 +70,27 @@ class Readout:
             biases=tuple(b[picked] for b in self.biases),
             sigma_px=self.sigma_px[picked],
             prior_weight=self.prior_weight[picked],
+            viewings={name: one.members(picked) for name, one in self.viewings.items()},
+        )
+
+    def viewed(self, viewing: Viewing) -> "Readout":
+        """Return the readouts for images that are viewed in a certain way, without `viewings`."""
+        first, *others = self.weights
+        scale = [
+            np.repeat(viewing.scale_factors[:, self.architecture.scale_of(g)], group.channels)
+            for g, group in enumerate(self.architecture.groups)
+        ]
+        by_channel = np.concatenate([s.reshape(self.n_models, 1, -1) for s in scale], axis=2)
+        weights, biases = [first * by_channel, *others], list(self.biases)
+        weights[-1] = weights[-1] * viewing.factor[:, None, None]
+        biases[-1] = biases[-1] * viewing.factor[:, None]
+        return replace(
+            self,
+            weights=tuple(weights),
+            biases=tuple(biases),
+            sigma_px=viewing.sigma_px,
+            prior_weight=viewing.prior_weight,
+            viewings={},
         )
 
 

@@ -1,9 +1,9 @@
 """The readout as a differentiable function of one flat vector of parameters."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor
 from deepgaze2.readout.activations import ACTIVATIONS
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.layout import Layout
-from deepgaze2.readout.numpy_readout import LAYER_NORM_EPSILON, Readout
+from deepgaze2.readout.numpy_readout import Readout
+from deepgaze2.readout.viewing import Viewing, average
 
 _FIRST_SIGMA_PX = 10.0
 
@@ -33,6 +34,10 @@ class ReadoutNetwork:
     learn_sigma, learn_prior_weight
         Whether the blur's width and the center bias's weight are parameters. Otherwise they
         stay at 10 network-input pixels and 1.
+    n_viewings
+        How many data sets it is trained on. Each has a blur, a weight of the center bias, and,
+        if there are several, a factor on saliency and one on the first layer's products at each
+        scale of its own: what laboratories differ in. All else is shared.
     """
 
     def __init__(
@@ -42,21 +47,27 @@ class ReadoutNetwork:
         *,
         learn_sigma: bool = True,
         learn_prior_weight: bool = False,
+        n_viewings: int = 1,
     ) -> None:
         self.architecture = architecture
         self.deviations = tuple(deviations)
-        first, *_ = architecture.widths
+        self.n_viewings = n_viewings
+        self.first_width, *_ = architecture.widths
         self.shapes: dict[str, tuple[int, ...]] = {
-            f"first{g}": (first, len(deviation)) for g, deviation in enumerate(deviations)
+            f"first{g}": (self.first_width, len(one)) for g, one in enumerate(deviations)
         }
-        self.shapes["bias0"] = (first,)
+        self.shapes["bias0"] = (self.first_width,)
         for layer, (inputs, outputs) in enumerate(pairwise(architecture.widths), 1):
             self.shapes[f"weight{layer}"] = (outputs, inputs)
             self.shapes[f"bias{layer}"] = (outputs,)
         if learn_sigma:
-            self.shapes["log_sigma_px"] = ()
+            self.shapes["log_sigma_px"] = (n_viewings,)
         if learn_prior_weight:
-            self.shapes["prior_weight"] = ()
+            self.shapes["prior_weight"] = (n_viewings,)
+        if n_viewings > 1:
+            self.shapes["log_factor"] = (n_viewings,)
+            if len(architecture.scales) > 1:
+                self.shapes["log_scale"] = (n_viewings, len(architecture.scales))
 
     @property
     def n_parameters(self) -> int:
@@ -97,13 +108,29 @@ class ReadoutNetwork:
             for (name, shape), part in zip(self.shapes.items(), parts, strict=True)
         }
 
+    def viewing(self, parameters: Mapping[str, Tensor], number: int | None) -> dict[str, Tensor]:
+        """Return what one data set has of its own: logarithms, but for the center bias's weight.
+
+        None returns the mean over all data sets, for images of another one.
+        """
+        found = {
+            "log_sigma_px": torch.full((), math.log(_FIRST_SIGMA_PX)),
+            "prior_weight": torch.ones(()),
+            "log_factor": torch.zeros(()),
+            "log_scale": torch.zeros(len(self.architecture.scales)),
+        }
+        for name in found.keys() & self.shapes.keys():
+            each = parameters[name]
+            found[name] = each.mean(0) if number is None else each[number]
+        return found
+
     def operators(
         self,
-        parameters: dict[str, Tensor],
-        layouts: Iterable[Layout],
+        parameters: Mapping[str, Tensor],
+        where: Iterable[tuple[int | None, Layout]],
         kept: Sequence[Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Return, by name, the matrices and biases that all images of these layouts share.
+        """Return, by name, what all images of these viewings and layouts share.
 
         Parameters
         ----------
@@ -119,29 +146,41 @@ class ReadoutNetwork:
                 weight = weight * kept[g]
             found[f"first{g}"] = weight / torch.from_numpy(deviation)
             if self.architecture.layer_norm:
-                found[f"sum{g}"] = weight.sum(1, keepdim=True)
-        sigma_px = self.sigma_px(parameters)
-        for cells, stride_px in {(n, one.stride_px) for one in layouts for n in one.shape}:
-            found[f"blur{cells}"] = blur_matrix(cells, sigma_px / stride_px)
-        found["prior_weight"] = self.prior_weight(parameters)
+                found[f"sum{g}"] = weight.sum(1)
+        for number, layout in dict.fromkeys(where):
+            own = self.viewing(parameters, number)
+            sigma_px = own["log_sigma_px"].exp()
+            for cells in layout.shape:
+                found[f"blur{cells} {number}"] = blur_matrix(cells, sigma_px / layout.stride_px)
+            found[f"prior_weight {number}"] = own["prior_weight"]
+            if self.n_viewings > 1:
+                found[f"factor {number}"] = own["log_factor"].exp()
+                found[f"scale {number}"] = own["log_scale"].exp()
         return found
 
     def saliency(
         self,
-        operators: dict[str, Tensor],
-        features: Sequence[Sequence[Tensor]],
+        operators: Mapping[str, Tensor],
+        products: Sequence[Tensor],
         layout: Layout,
+        number: int | None = 0,
     ) -> Tensor:
         """Return S, (gh, gw), nats, on the layout's grid.
 
         Parameters
         ----------
-        features
-            For each group its raw taps, (channels, h, w), float16.
+        products
+            For each group the first layer's products with its features, (16, cells); see
+            `wide_features.py`.
+        number
+            Which data set's viewing it is seen in.
         """
         x = operators["bias0"][:, None, None]
-        for g, (taps, (rows, columns)) in enumerate(zip(features, layout.groups, strict=True)):
-            x = x + rows @ (self._product(operators, g, taps) @ columns.T)
+        for g, (product, (rows, columns)) in enumerate(zip(products, layout.groups, strict=True)):
+            if self.n_viewings > 1:
+                product = product * operators[f"scale {number}"][self.architecture.scale_of(g)]
+            across = product.view(-1, columns.shape[1]) @ columns.T
+            x = x + rows @ across.view(len(product), rows.shape[1], -1)
         x = x.flatten(1)
         activation = ACTIVATIONS[self.architecture.activation].torch
         for layer in range(1, len(self.architecture.widths)):
@@ -149,67 +188,10 @@ class ReadoutNetwork:
             x = torch.addmm(operators[f"bias{layer}"][:, None], operators[f"weight{layer}"], x)
         if self.architecture.final_relu:
             x = torch.relu(x)
-        vertical, horizontal = (operators[f"blur{cells}"] for cells in layout.shape)
+        if self.n_viewings > 1:
+            x = x * operators[f"factor {number}"]
+        vertical, horizontal = (operators[f"blur{cells} {number}"] for cells in layout.shape)
         return vertical @ x.view(layout.shape) @ horizontal.T
-
-    def _product(self, operators: dict[str, Tensor], g: int, taps: Sequence[Tensor]) -> Tensor:
-        """Apply a first layer, without bias, to the normalized features: (16, h, w).
-
-        Layer normalization subtracts a position's mean and divides by its deviation, which
-        commutes with the matrix product; so the features are not touched.
-        """
-        product: Tensor = _Product.apply(operators[f"first{g}"], *taps)  # type: ignore[no-untyped-call]
-        if self.architecture.layer_norm:
-            mean, norm = _moments(taps, torch.from_numpy(self.deviations[g]))
-            product = (product - operators[f"sum{g}"] * mean) * norm
-        return product.view(-1, *taps[0].shape[1:])
-
-    def sigma_px(self, parameters: dict[str, Tensor]) -> Tensor:
-        """Return the blur's standard deviation in network-input pixels."""
-        if "log_sigma_px" in parameters:
-            return parameters["log_sigma_px"].exp()
-        return torch.tensor(_FIRST_SIGMA_PX)
-
-    def prior_weight(self, parameters: dict[str, Tensor]) -> Tensor:
-        """Return the factor of the center bias's log density."""
-        return parameters.get("prior_weight", torch.ones(()))
-
-
-class _Product(torch.autograd.Function):
-    """The product of a matrix and the channels of all taps, differentiated by the matrix.
-
-    Taps are widened one by one, so that each is near the cache when it is multiplied.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, *taps: Tensor) -> Tensor:  # noqa: ANN401
-        ctx.save_for_backward(*taps)
-        product = weight.new_zeros(len(weight), taps[0][0].numel())
-        for part, tap in zip(torch.split(weight, [len(t) for t in taps], 1), taps, strict=True):
-            product.addmm_(part, tap.flatten(1).to(weight.dtype))
-        return product
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        taps = ctx.saved_tensors
-        parts = [gradient @ tap.flatten(1).to(gradient.dtype).T for tap in taps]
-        return torch.cat(parts, 1), *(None for _ in taps)
-
-
-def _moments(taps: Sequence[Tensor], deviation: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each position's mean and inverse deviation across channels of unit variance."""
-    with torch.no_grad():
-        scale = 1 / (deviation * len(deviation))
-        mean, squares = deviation.new_zeros(2, taps[0][0].numel())
-        sizes = [len(tap) for tap in taps]
-        for tap, first, second in zip(
-            taps, torch.split(scale, sizes), torch.split(scale / deviation, sizes), strict=True
-        ):
-            x = tap.flatten(1).to(deviation.dtype)
-            mean += first @ x
-            squares += second @ x.square()
-        variance = (squares - mean.square()).clamp(min=0)
-        return mean, (variance + LAYER_NORM_EPSILON).rsqrt()
 
 
 def blur_matrix(cells: int, sigma_cells: Tensor) -> Tensor:
@@ -222,8 +204,16 @@ def blur_matrix(cells: int, sigma_cells: Tensor) -> Tensor:
     return kernel.new_zeros(cells, cells).scatter_add(1, targets, kernel.expand(targets.shape))
 
 
-def readout_of(network: ReadoutNetwork, vectors: Sequence[NDArray[np.float32]]) -> Readout:
-    """Return trained parameter vectors as one mixture for prediction."""
+def readout_of(
+    network: ReadoutNetwork, vectors: Sequence[NDArray[np.float32]], names: Sequence[str] = ()
+) -> Readout:
+    """Return trained parameter vectors as one mixture for prediction.
+
+    Parameters
+    ----------
+    names
+        Of the data sets, whose viewings are kept; the mixture itself has their mean.
+    """
     named = [network.named(torch.from_numpy(vector)) for vector in vectors]
 
     def stacked(name: str) -> NDArray[np.float32]:
@@ -232,18 +222,52 @@ def readout_of(network: ReadoutNetwork, vectors: Sequence[NDArray[np.float32]]) 
     architecture = network.architecture
     layers = range(1, len(architecture.widths))
     first = [stacked(f"first{g}") for g in range(len(architecture.groups))]
-    return Readout(
+    viewings = [_viewing(network, named, number) for number in range(network.n_viewings)]
+    readout = Readout(
         architecture=architecture,
         weights=(np.concatenate(first, axis=2), *(stacked(f"weight{n}") for n in layers)),
         biases=tuple(stacked(f"bias{n}") for n in (0, *layers)),
-        sigma_px=np.stack([network.sigma_px(p).numpy() for p in named]),
-        prior_weight=np.stack([network.prior_weight(p).numpy() for p in named]),
+        sigma_px=viewings[0].sigma_px,
+        prior_weight=viewings[0].prior_weight,
         tap_deviation=np.concatenate(network.deviations),
+    )
+    if network.n_viewings == 1:
+        return readout
+    mean = average(viewings)
+    relative = {
+        name: replace(
+            viewing,
+            factor=viewing.factor / mean.factor,
+            scale_factors=viewing.scale_factors / mean.scale_factors,
+        )
+        for name, viewing in zip(names, viewings, strict=True)
+    }
+    return replace(readout.viewed(mean), viewings=relative)
+
+
+def _viewing(
+    network: ReadoutNetwork, named: Sequence[Mapping[str, Tensor]], number: int
+) -> Viewing:
+    own = [network.viewing(parameters, number) for parameters in named]
+
+    def stacked(name: str) -> NDArray[np.float32]:
+        return np.stack([one[name].numpy() for one in own])
+
+    learned = "log_sigma_px" in network.shapes
+    constant = np.full(len(named), _FIRST_SIGMA_PX, np.float32)  # not but for rounding
+    return Viewing(
+        sigma_px=np.exp(stacked("log_sigma_px")) if learned else constant,
+        prior_weight=stacked("prior_weight"),
+        factor=np.exp(stacked("log_factor")),
+        scale_factors=np.exp(stacked("log_scale")),
     )
 
 
 def parameters_of(network: ReadoutNetwork, readout: Readout, k: int) -> NDArray[np.float32]:
-    """Return the k-th readout of a mixture as a vector to go on training from."""
+    """Return the k-th readout of a mixture as a vector to go on training from.
+
+    All data sets begin with its own viewing.
+    """
     first = np.split(
         readout.weights[0][k], np.cumsum([len(d) for d in network.deviations])[:-1], axis=1
     )
@@ -252,4 +276,19 @@ def parameters_of(network: ReadoutNetwork, readout: Readout, k: int) -> NDArray[
     values |= {f"bias{n}": b[k] for n, b in enumerate(readout.biases)}
     values["log_sigma_px"] = np.log(readout.sigma_px[k])
     values["prior_weight"] = readout.prior_weight[k]
-    return np.concatenate([np.ravel(values[name]) for name in network.shapes]).astype(np.float32)
+    values |= {name: np.zeros((), np.float32) for name in ("log_factor", "log_scale")}
+    parts = [np.broadcast_to(values[name], shape).ravel() for name, shape in network.shapes.items()]
+    return np.concatenate(parts).astype(np.float32)
+
+
+def carried_over(
+    network: ReadoutNetwork, other: ReadoutNetwork, parameters: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return parameters for a network that differs in its data sets alone.
+
+    Each of these begins with the average viewing of the others.
+    """
+    if network.n_viewings == other.n_viewings == 1:
+        return parameters
+    names = [str(number) for number in range(network.n_viewings)]
+    return parameters_of(other, readout_of(network, [parameters], names), 0)

@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 from deepgaze2.training.fit import Fit
 from deepgaze2.training.objective import Objective
-from deepgaze2.training.runs import Run
+from deepgaze2.training.stages import Stage
 from deepgaze2.training.starts import Key, Starts
 
 
 def gains_of_starts(
-    runs: Mapping[Key, Run], fits: Mapping[Key, Fit], starts: Starts
+    stage: Stage, fits: Mapping[Key, Fit], starts: Starts
 ) -> dict[Key, NDArray[np.float64]]:
     """Return the gains of the parameters that readouts started from, before any pretraining.
 
     Parameters
     ----------
-    runs, fits
+    stage, fits
         The fine-tuning.
 
     Returns
@@ -27,15 +27,19 @@ def gains_of_starts(
     dict of float64 array (n_images_of_the_part,)
         Bits per fixation over the center bias of the other parts.
     """
+    run = stage.run
+    objective = Objective(run.network, run.images.images, grid_block=run.settings.grid_block)
     gains = {}
-    for key, run in runs.items():
-        if run.start is starts[key]:
+    for row, (key, start) in enumerate(starts.items()):
+        if np.array_equal(run.starts[row], start):
             gains[key] = fits[key].start_gains
             continue
-        held_out = run.images.held_out
-        objective = Objective(run.network, held_out, grid_block=run.settings.grid_block)
-        gains[key] = objective.information_gains(
-            torch.from_numpy(starts[key]), range(len(held_out))
+        vector = torch.from_numpy(start)[None]
+        gains[key] = np.array(
+            [
+                objective.information_gains(vector, i)[0]
+                for i in np.flatnonzero(run.images.held_out[row]).tolist()
+            ]
         )
     return gains
 

@@ -28,11 +28,17 @@ class TrainingImage:
         is shared by all images of one size and part.
     pixels
         (n_fixations,) the fixations' pixels of the network input, row by row.
+    viewing
+        Number of the data set whose viewing it is seen in; None takes the mean over all.
+    weight
+        What each of its fixations counts.
     """
 
     features: tuple[ImageFeatures, ...]
     log_center_bias: NDArray[np.float32]
     pixels: NDArray[np.int32]
+    viewing: int | None = 0
+    weight: float = 1.0
 
     @property
     def sizes(self) -> tuple[tuple[int, int], ...]:
@@ -54,21 +60,46 @@ class TrainingImage:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images for one readout.
+    """Images for K readouts that are trained at once.
 
     Attributes
     ----------
+    images
+        All n images.
     seen
-        Images that it is trained on.
+        (K, n) whether a readout is trained on an image.
+    held_out
+        (K, n) whether it is scored on an image; the score may decide when its training stops.
     mirrored
         The same images, mirrored; empty if they are not wanted.
-    held_out
-        Images that it is scored on, and whose score may decide when training stops.
+    all_seen
+        (K', n) `seen` of all readouts that share minibatches, of which these may be a part; None
+        if these are all.
     """
 
-    seen: Sequence[TrainingImage]
+    images: Sequence[TrainingImage]
+    seen: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
     mirrored: Sequence[TrainingImage] = ()
-    held_out: Sequence[TrainingImage] = ()
+    all_seen: NDArray[np.bool_] | None = None
+
+    @property
+    def drawn_for(self) -> NDArray[np.bool_]:
+        """(K', n) which images each readout sees that minibatches are drawn for."""
+        return self.seen if self.all_seen is None else self.all_seen
+
+    def part(self, readouts: Sequence[int]) -> "TrainingSet":
+        """Return the images for some of the readouts, in the minibatches that all share."""
+        chosen = list(readouts)
+        held_out = self.held_out[chosen]
+        met = np.flatnonzero(self.drawn_for.any(0) | held_out.any(0)).tolist()
+        return TrainingSet(
+            [self.images[i] for i in met],
+            self.seen[chosen][:, met],
+            held_out[:, met],
+            [self.mirrored[i] for i in met] if self.mirrored else (),
+            self.drawn_for[:, met],
+        )
 
 
 def fixated_pixels(

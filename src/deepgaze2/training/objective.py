@@ -1,7 +1,13 @@
-"""What training minimizes: the mean negative log likelihood of fixations."""
+"""What training minimizes: the negative log likelihood of fixations, for several readouts at once.
+
+An image's features are read and widened once, and one matrix product applies the first layers of
+all readouts that are trained on it; what comes behind is each readout's own.
+"""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,14 +17,15 @@ from torch import Tensor
 
 from deepgaze2.readout.layout import Layout, layout
 from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.readout.wide_features import WideFeatures
 from deepgaze2.training.images import TrainingImage, load_features
 
 
 class Objective:
-    """The likelihood of the fixations on some images under a readout.
+    """The likelihood of the fixations on some images under K readouts.
 
-    Densities are normalized over the network input's pixels. Values are means over fixations,
-    in nats.
+    Densities are normalized over the network input's pixels. Values are sums over fixations, each
+    counted with its image's weight, in nats.
     """
 
     def __init__(
@@ -27,82 +34,201 @@ class Objective:
         self.network = network
         self.images = images
         self._grid_block = grid_block
-        self.n_fixations = np.array([len(image.pixels) for image in images])
+        self.masses = np.array([len(image.pixels) * image.weight for image in images], np.float64)
 
-    def value_and_gradient(
+    def loss_and_gradient(
         self,
         parameters: Tensor,
         batch: Sequence[int] | NDArray[np.integer],
-        *,
-        dropout: float = 0.0,
-        generator: torch.Generator | None = None,
-    ) -> tuple[float, Tensor]:
-        """Return the mean over the fixations on some images and its gradient."""
-        leaf = parameters.detach().float().requires_grad_()
-        layouts = {i: self._layout(i) for i in batch}
-        kept = self._kept(dropout, generator) if dropout else None
-        shared = self.network.operators(self.network.named(leaf), layouts.values(), kept)
-        # What images share is differentiated once, by what its copy's gradients add up to.
-        copies = {
-            name: one.detach().requires_grad_(one.requires_grad) for name, one in shared.items()
-        }
-        total = 0.0
+        seen: NDArray[np.bool_] | None = None,
+        kept: Sequence[Sequence[Tensor]] | None = None,
+    ) -> tuple[NDArray[np.float64], Tensor]:
+        """Return the sums over the fixations on some images of -log p, and their gradients.
+
+        Parameters
+        ----------
+        parameters
+            (K, n_parameters).
+        seen
+            (K, n_images) whether a readout is to be differentiated on an image; None takes all.
+        kept
+            For each readout and group of taps one factor for each channel, such as dropout's.
+
+        Returns
+        -------
+        array (K,), tensor (K, n_parameters)
+        """
+        mask = np.ones((len(parameters), len(self.images)), bool) if seen is None else seen
+        step = _Step(self, parameters, batch, mask, kept)
+        losses = np.zeros(len(parameters))
         for i in batch:
             # Image by image, so that an image's activations stay near the cache.
-            loss = self._loss(copies, i)
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += float(loss.detach())
-        learned = [name for name, copy in copies.items() if copy.grad is not None]
-        (gradient,) = torch.autograd.grad(
-            [shared[name] for name in learned], leaf, [copies[name].grad for name in learned]
-        )
-        n_fixations = int(self.n_fixations[batch].sum())
-        return total / n_fixations, gradient / n_fixations
+            step.add(i, losses)
+        return losses, step.gradient()
 
-    def _kept(self, dropout: float, generator: torch.Generator | None) -> list[Tensor]:
-        """Draw the channels that are dropped in this step, at all places of its images."""
+    def drawn(self, dropout: float, generator: torch.Generator) -> list[Tensor]:
+        """Draw the channels that are dropped in a step, at all places of its images."""
         return [
             (torch.rand(len(deviation), generator=generator) >= dropout).float() / (1 - dropout)
             for deviation in self.network.deviations
         ]
 
-    def _layout(self, i: int) -> Layout:
+    def layout(self, i: int) -> Layout:
+        """Return where an image's features, readout and density lie."""
         image = self.images[i]
         return layout(self.network.architecture, image.sizes, image.cells, self._grid_block)
 
-    def _saliency(self, operators: dict[str, Tensor], i: int) -> Tensor:
-        features = load_features(self.images[i], self.network.architecture)
-        return self.network.saliency(operators, features, self._layout(i))
-
-    def _loss(self, operators: dict[str, Tensor], i: int) -> Tensor:
-        """Return the sum over the fixations on one image of -log p, nats."""
-        saliency, weight = self._saliency(operators, i), operators["prior_weight"]
-        loss: Tensor = _Loss.apply(saliency, weight, self.images[i], self._layout(i))  # type: ignore[no-untyped-call]
-        return loss
-
-    def _operators(self, parameters: Tensor, batch: Sequence[int]) -> dict[str, Tensor]:
-        named = self.network.named(parameters.float())
-        return self.network.operators(named, map(self._layout, batch))
+    def features(self, i: int) -> WideFeatures:
+        """Read an image's features."""
+        return WideFeatures(self.network, load_features(self.images[i], self.network.architecture))
 
     def saliency(self, parameters: Tensor, i: int) -> Tensor:
-        """Return the saliency map of an image on the readout's grid, nats."""
+        """Return the saliency maps of an image on the readouts' grid, nats: (K, gh, gw)."""
         with torch.no_grad():
-            return self._saliency(self._operators(parameters, [i]), i)
+            return torch.stack([saliency for saliency, _ in self._each(parameters, i)])
 
-    def baseline(self) -> float:
-        """Return the mean over all fixations of -log p under the center bias alone, nats."""
-        total = sum(-_log_prior(image).sum() for image in self.images)
-        return float(total / self.n_fixations.sum())
+    def _each(self, parameters: Tensor, i: int) -> Iterator[tuple[Tensor, dict[str, Tensor]]]:
+        """Yield each readout's saliency map of an image and its operators."""
+        network, viewing, where = self.network, self.images[i].viewing, self.layout(i)
+        readouts = [
+            network.operators(network.named(vector), [(viewing, where)])
+            for vector in parameters.float()
+        ]
+        products = self.features(i).products(*_first(network, readouts))
+        width = network.first_width
+        for k, operators in enumerate(readouts):
+            own = [product[k * width : (k + 1) * width] for product in products]
+            yield network.saliency(operators, own, where, viewing), operators
 
-    def information_gains(self, parameters: Tensor, batch: Sequence[int]) -> NDArray[np.float64]:
-        """Return each image's mean gain over the center bias, bits per fixation."""
-        gains = []
+    def baseline(self, seen: NDArray[np.bool_] | slice = slice(None)) -> float:
+        """Return the mean over the fixations on some images of -log p under the center bias."""
+        return float(np.average(self._baselines[seen], weights=self.masses[seen]))
+
+    @cached_property
+    def _baselines(self) -> NDArray[np.float64]:
+        """(n_images,) means over each image's fixations, once for all readouts."""
+        return np.array([-_log_prior(image).mean() for image in self.images])
+
+    def information_gains(self, parameters: Tensor, i: int) -> NDArray[np.float64]:
+        """Return an image's mean gain over the center bias, bits per fixation: (K,)."""
+        image, where = self.images[i], self.layout(i)
         with torch.no_grad():
-            operators = self._operators(parameters, batch)
-            for i in batch:
-                baseline = _log_prior(self.images[i])
-                gains.append((-baseline.sum() - float(self._loss(operators, i))) / len(baseline))
-        return np.array(gains) / math.log(2)
+            losses = [
+                float(_loss(saliency, operators, image, where))
+                for saliency, operators in self._each(parameters, i)
+            ]
+        mean = np.array(losses) / (len(image.pixels) * image.weight)
+        return np.asarray((-_log_prior(image).mean() - mean) / math.log(2))
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What a readout's images share: `operators`, made from its parameters, and `copies` of them.
+
+    The former are differentiated once, by what the copies' gradients add up to.
+    """
+
+    leaf: Tensor
+    operators: dict[str, Tensor]
+    copies: dict[str, Tensor]
+
+    def gradient(self) -> Tensor:
+        learned = [name for name, copy in self.copies.items() if copy.grad is not None]
+        if not learned:
+            return torch.zeros_like(self.leaf)
+        (found,) = torch.autograd.grad(
+            [self.operators[name] for name in learned],
+            self.leaf,
+            [self.copies[name].grad for name in learned],
+        )
+        return found
+
+
+class _Step:
+    """One evaluation of several readouts on a few images."""
+
+    def __init__(
+        self,
+        objective: Objective,
+        parameters: Tensor,
+        batch: Sequence[int] | NDArray[np.integer],
+        seen: NDArray[np.bool_],
+        kept: Sequence[Sequence[Tensor]] | None,
+    ) -> None:
+        self._objective, self._seen = objective, seen
+        self._network = network = objective.network
+        where = [(objective.images[i].viewing, objective.layout(i)) for i in batch]
+        self._readouts = []
+        for k, vector in enumerate(parameters):
+            leaf = vector.detach().float().requires_grad_()
+            factors = kept[k] if kept is not None else None
+            operators = network.operators(network.named(leaf), where, factors)
+            copies = {
+                name: one.detach().requires_grad_(one.requires_grad)
+                for name, one in operators.items()
+            }
+            self._readouts.append(_Shared(leaf, operators, copies))
+        self._first, self._sums = _first(network, [one.copies for one in self._readouts])
+        self._by_first = [torch.zeros_like(weight) for weight in self._first]
+        self._by_sums = [torch.zeros_like(total) for total in self._sums]
+
+    def add(self, i: int, losses: NDArray[np.float64]) -> None:
+        """Add an image's losses and gradients."""
+        objective, network, width = self._objective, self._network, self._network.first_width
+        chosen = np.flatnonzero(self._seen[:, i]).tolist()
+        if not chosen:
+            return
+        image, where, features = objective.images[i], objective.layout(i), objective.features(i)
+        rows: Tensor | slice = slice(None)
+        if len(chosen) < len(self._readouts):
+            rows = (torch.tensor(chosen)[:, None] * width + torch.arange(width)).flatten()
+        products = features.products(
+            [weight[rows] for weight in self._first], [total[rows] for total in self._sums]
+        )
+        by_products = [torch.empty_like(product) for product in products]
+        for n, k in enumerate(chosen):
+            part = slice(n * width, (n + 1) * width)
+            own = [product[part].requires_grad_() for product in products]
+            operators = self._readouts[k].copies
+            saliency = network.saliency(operators, own, where, image.viewing)
+            loss = _loss(saliency, operators, image, where)
+            loss.backward()  # type: ignore[no-untyped-call]
+            losses[k] += float(loss.detach())
+            for by_product, product in zip(by_products, own, strict=True):
+                by_product[part] = product.grad  # type: ignore[assignment]
+        features.add_gradients(by_products, rows, self._by_first, self._by_sums)
+
+    def gradient(self) -> Tensor:
+        """Return the gradients of what was added, (K, n_parameters)."""
+        width = self._network.first_width
+        for k, one in enumerate(self._readouts):
+            part = slice(k * width, (k + 1) * width)
+            for g, by_first in enumerate(self._by_first):
+                one.copies[f"first{g}"].grad = by_first[part]
+            for g, by_sums in enumerate(self._by_sums):
+                one.copies[f"sum{g}"].grad = by_sums[part]
+        return torch.stack([one.gradient() for one in self._readouts])
+
+
+def _first(
+    network: ReadoutNetwork, readouts: Sequence[dict[str, Tensor]]
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the operators of the first layers, one readout below the other, for each group."""
+    groups = range(len(network.deviations))
+    with torch.no_grad():
+        first = [torch.cat([one[f"first{g}"] for one in readouts]) for g in groups]
+        if not network.architecture.layer_norm:
+            return first, []
+        return first, [torch.cat([one[f"sum{g}"] for one in readouts]) for g in groups]
+
+
+def _loss(
+    saliency: Tensor, operators: dict[str, Tensor], image: TrainingImage, where: Layout
+) -> Tensor:
+    """Return the sum over the fixations on one image of -log p, nats, times its weight."""
+    weight = operators[f"prior_weight {image.viewing}"]
+    loss: Tensor = _Loss.apply(saliency, weight, image, where)  # type: ignore[no-untyped-call]
+    return loss
 
 
 class _Loss(torch.autograd.Function):
@@ -132,8 +258,8 @@ class _Loss(torch.autograd.Function):
         expected *= len(pixels) / z
         expected.view(-1).index_add_(0, pixels, torch.full(pixels.shape, -1.0))
         ctx.save_for_backward(expected, prior)
-        ctx.where = where
-        return loss
+        ctx.where, ctx.weight = where, image.weight
+        return loss * image.weight
 
     @staticmethod
     def backward(
@@ -141,6 +267,7 @@ class _Loss(torch.autograd.Function):
         gradient: Tensor,
     ) -> tuple[Tensor, Tensor | None, None, None]:
         excess, prior = ctx.saved_tensors
+        gradient = gradient * ctx.weight
         columns = ctx.where.density_columns
         across = excess.new_zeros(ctx.where.shape[0], len(columns))
         for band in ctx.where.density_bands:

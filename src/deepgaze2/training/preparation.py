@@ -1,7 +1,7 @@
-"""From a data set to images to train on: features, priors and fixated pixels."""
+"""From data sets to images to train on: features, priors and fixated pixels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,40 +13,32 @@ from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.features.cache import View, cache_features, tap_deviations
 from deepgaze2.image.image_files import image_files
-from deepgaze2.training.images import TrainingImage, TrainingSet, fixated_pixels
+from deepgaze2.training.images import TrainingImage, fixated_pixels
 from deepgaze2.training.recipes import Recipe
+from deepgaze2.training.sets import DataSets
 from deepgaze2.training.starts import Start
+
+_MOST_IMAGES = 600  # over which a channel's variance is taken; more do not change it
 
 
 @dataclass(frozen=True)
 class PreparedImages:
-    """A data set's images, as they are and mirrored."""
+    """Data sets' images, as they are and, if wanted, mirrored."""
 
     images: list[TrainingImage]
     mirrored: list[TrainingImage]
 
-    def training_set(
-        self,
-        seen: NDArray[np.bool_],
-        held_out: NDArray[np.bool_] | None = None,
-    ) -> TrainingSet:
-        """Return images to train on and to stop by, each chosen by a mask."""
-
-        def chosen(
-            images: list[TrainingImage], mask: NDArray[np.bool_] | None
-        ) -> list[TrainingImage]:
-            return [] if mask is None else [images[i] for i in np.flatnonzero(mask)]
-
-        return TrainingSet(
-            seen=chosen(self.images, seen),
-            mirrored=chosen(self.mirrored, seen) if self.mirrored else [],
-            held_out=chosen(self.images, held_out),
+    def by_average(self) -> "PreparedImages":
+        """Return the images as those of a set that is not trained on."""
+        return PreparedImages(
+            [replace(image, viewing=None) for image in self.images],
+            [replace(image, viewing=None) for image in self.mirrored],
         )
 
 
 def prepare_images(
-    dataset: Dataset,
-    priors: Sequence[CenterBias],
+    sets: DataSets,
+    priors: Sequence[Sequence[CenterBias]],
     folds: NDArray[np.integer],
     backbone: Backbone,
     recipe: Recipe,
@@ -57,18 +49,40 @@ def prepare_images(
 
     Parameters
     ----------
-    dataset
-        Every image has fixations.
     priors
-        One for each part.
+        For each data set one for each part.
     folds
         (n_images,) the part of each image.
     mirrored
         Whether mirrored images are wanted too.
     """
-    as_is = _prepare(dataset, priors, folds, backbone, recipe, mirrored=False)
-    swapped = _prepare(dataset, priors, folds, backbone, recipe, mirrored=True) if mirrored else []
-    return PreparedImages(as_is, swapped)
+    weights = _weights(sets, recipe.weighing)
+
+    def prepared(*, mirrored: bool) -> list[TrainingImage]:
+        images = []
+        for number, dataset in enumerate(sets.each):
+            own = folds[sets.number == number]
+            images += _prepare(dataset, priors[number], own, backbone, recipe, mirrored=mirrored)
+        return [
+            replace(image, viewing=number, weight=weight)
+            for image, number, weight in zip(
+                images, sets.number.tolist(), weights.tolist(), strict=True
+            )
+        ]
+
+    return PreparedImages(prepared(mirrored=False), prepared(mirrored=True) if mirrored else [])
+
+
+def _weights(sets: DataSets, weighing: str) -> NDArray[np.float64]:
+    """Return what each fixation on each image counts; the mean over all fixations is one."""
+    counts = sets.n_fixations.astype(np.float64)
+    if weighing == "image":
+        weights = 1 / counts
+    elif weighing == "set":
+        weights = 1 / np.bincount(sets.number, counts)[sets.number]
+    else:
+        weights = np.ones_like(counts)
+    return np.asarray(weights * (counts.sum() / (weights * counts).sum()))
 
 
 def _prepare(
@@ -137,8 +151,11 @@ def feature_deviations(
         widths = [group.channels for group in groups]
         return np.split(start.readout.tap_deviation, np.cumsum(widths)[:-1])
     if normalize_over is None:
+        n = len(prepared.images)
+        some = np.linspace(0, n - 1, min(n, _MOST_IMAGES)).astype(int).tolist()
+        chosen = [prepared.images[i] for i in some]
         return [
-            tap_deviations([image.features[g] for image in prepared.images], group.names)
+            tap_deviations([image.features[g] for image in chosen], group.names)
             for g, group in enumerate(groups)
         ]
     reference = image_files(normalize_over)

@@ -1,7 +1,7 @@
 """The whole procedure: pretraining, cross-validated fine-tuning, packaging (section 2.2)."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.splits import near_duplicates
-from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.density.center_bias import CenterBias, mean_center_bias
 from deepgaze2.features.backbone import PYTHON, Backbone
-from deepgaze2.readout.torch_readout import ReadoutNetwork, readout_of
+from deepgaze2.readout.torch_readout import ReadoutNetwork, carried_over, readout_of
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias, fold_center_biases
 from deepgaze2.references.references import dataset_checksum
 from deepgaze2.store import OWN_CENTER_BIAS, Card, write_model
+from deepgaze2.support.cores import available_cores
 from deepgaze2.support.resume import kept
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import Curve, Fit
@@ -25,8 +25,9 @@ from deepgaze2.training.gains import gains_by_image, gains_of_starts
 from deepgaze2.training.preparation import PreparedImages, feature_deviations, prepare_images
 from deepgaze2.training.recipes import Recipe, Training
 from deepgaze2.training.record import training_record
-from deepgaze2.training.runs import Run, train_all
-from deepgaze2.training.stages import GroupedImages, finetuning_runs, pretraining_runs
+from deepgaze2.training.runs import train_all
+from deepgaze2.training.sets import DataSets, alike, data_sets
+from deepgaze2.training.stages import Stage, finetuning, pretraining
 from deepgaze2.training.starts import (
     Key,
     Starts,
@@ -44,6 +45,8 @@ class Trained:
 
     Attributes
     ----------
+    sets
+        What was trained on, whose images all others are numbered by.
     fits
         For each part of the cross-validation, a readout for each seed.
     gains
@@ -54,9 +57,10 @@ class Trained:
         The gains of the readouts that training started from; None if it started from random
         numbers.
     pretraining
-        Curves of the pretraining, by the name of each run.
+        Curves of the pretraining, by the name of each readout.
     """
 
+    sets: DataSets
     network: ReadoutNetwork
     fits: tuple[tuple[Fit, ...], ...]
     folds: NDArray[np.intp]
@@ -66,7 +70,7 @@ class Trained:
 
 
 def train_model(
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     backbone: Backbone,
     folder: Path,
     training: Training,
@@ -74,14 +78,15 @@ def train_model(
     name: str,
     center_bias: str | None = None,
 ) -> tuple[Card, Trained]:
-    """Train a cross-validated mixture on a data set and write its model folder.
+    """Train a cross-validated mixture on data sets and write its model folder.
 
     Each readout's images see the center bias of the *other* parts' fixations as their prior,
-    in training as in scoring. Images without fixations are left out.
+    in training as in scoring. Images without fixations are left out. Each data set has its own
+    center bias and its own viewing (see `readout.viewing`).
 
     Parameters
     ----------
-    dataset
+    datasets
         To fine-tune on: first fixations dropped and all fixations inside their images.
     folder
         Where the model goes. Checkpoints lie in it, from which the same training goes on if it was
@@ -89,7 +94,7 @@ def train_model(
         may be interrupted too.
     center_bias
         The packaged center bias that the model takes when a prediction names none; None
-        estimates it from all fixations of the data set.
+        estimates it from all fixations, the mean over the data sets.
 
     Returns
     -------
@@ -103,23 +108,23 @@ def train_model(
     DataError
         If there are fewer images with fixations than folds, or scores would be too good since
         the start has seen the images, or the folder holds another training's model or
-        checkpoints.
+        checkpoints, or two data sets have one name.
     """
     began = time.monotonic()
     refuse_finished(folder)
-    dataset = _with_fixations(dataset)
-    trained = cross_validate(dataset, backbone, folder, training)
-    seconds = time.monotonic() - began
-    record = training_record(dataset, training, trained.fits, trained.pretraining, seconds)
-    own_center_bias = _center_bias(dataset) if center_bias is None else None
-    card = _card(dataset, backbone, training, trained, record, name, center_bias)
+    trained = cross_validate(datasets, backbone, folder, training)
+    record = training_record(trained, training, time.monotonic() - began)
+    own = [_center_bias(dataset) for dataset in trained.sets.each]
+    card = _card(backbone, training, trained, record, name, center_bias)
     vectors = [fit.parameters for fits in trained.fits for fit in fits]
-    card = write_model(folder, card, readout_of(trained.network, vectors), own_center_bias)
-    return card, trained
+    readout = readout_of(trained.network, vectors, trained.sets.names)
+    viewed = dict(zip(trained.sets.names, own, strict=True)) if readout.viewings else {}
+    mean = mean_center_bias(own) if center_bias is None else None
+    return write_model(folder, card, readout, mean, viewed), trained
 
 
 def cross_validate(
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     backbone: Backbone,
     folder: Path,
     training: Training,
@@ -128,63 +133,77 @@ def cross_validate(
 ) -> Trained:
     """Train the readouts of all or the first parts, and score each on its own part."""
     recipe, start, seed = training.recipe, training.start, training.seed
-    normalize_over = training.normalize_over
-    dataset = _with_fixations(dataset)
-    pretrain = _with_fixations(training.pretrain) if training.pretrain is not None else None
-    groups, other_groups = _groups(dataset, pretrain)
-    folds, parts = divide(dataset, groups, start, training.n_folds, seed)
-    kept(
+    sets, pretrain = data_sets(datasets), data_sets(training.pretrain)
+    groups, other_groups = alike(sets, pretrain)
+    folds, parts = divide(sets, groups, start, training.n_folds, seed)
+    identity = _identity(sets, pretrain, backbone, training, folds)
+    # That another training is not taken up in its place; and it goes on in as many processes.
+    n_processes = kept(
         folder / CHECKPOINTS / "training.json",
-        {
-            "data set": dataset_checksum(dataset),
-            "pretraining data set": dataset_checksum(pretrain) if pretrain is not None else None,
-            "backbone": backbone.checksum,
-            "recipe or options": asdict(recipe),
-            "start": start.name if start else None,
-            "parts": folds.tolist(),
-            "images to normalize over": str(normalize_over) if normalize_over else None,
-            "seed": seed,
-        },
-        lambda: None,  # that another training is not taken up in its place
+        identity,
+        available_cores,
         place=folder,
         work="training",
     )
-    priors = fold_center_biases(dataset, folds)
-    n_parts = len(priors) if first_parts is None else first_parts
-    mirrored = recipe.finetuning.mirrored
-    prepared = prepare_images(dataset, priors, folds, backbone, recipe, mirrored=mirrored)
-    network = ReadoutNetwork(
-        recipe.architecture,
-        feature_deviations(recipe, backbone, prepared, normalize_over, start),
-        learn_sigma=recipe.learn_sigma,
-        learn_prior_weight=recipe.learn_prior_weight,
-    )
+    prepared = _prepared(sets, folds, backbone, recipe, mirrored=recipe.finetuning.mirrored)
+    deviations = feature_deviations(recipe, backbone, prepared, training.normalize_over, start)
+    network = _network(recipe, deviations, sets)
+    n_parts = int(folds.max()) + 1 if first_parts is None else first_parts
     starts = _starts(network, training, parts, n_parts)
-    begin, pretraining = starts, dict[str, Curve]()
-    if pretrain is not None:
-        images = GroupedImages(_to_pretrain_on(pretrain, backbone, recipe), other_groups)
-        finetuned = GroupedImages(prepared, groups)
-        runs = pretraining_runs(images, finetuned, folds, starts, network, training)
-        begin, pretraining = _pretrained(runs, folder)
-    runs = finetuning_runs(prepared, folds, begin, network, training)
-    fits = _train(runs, folder, "fine-tuning", pretraining)
+    begin, curves = starts, dict[str, Curve]()
+    if training.pretrain:
+        before = _network(recipe, deviations, pretrain)
+        images = _to_pretrain_on(pretrain, backbone, recipe)
+        stage = pretraining(
+            *(images, other_groups, prepared, groups, folds),
+            *(_starts(before, training, parts, n_parts), before, training),
+        )
+        fits = _train(stage, folder, "pretraining", n_processes)
+        curves = {stage.readouts[key]: fit.curve for key, fit in fits.items()}
+        begin = {key: carried_over(before, network, fit.parameters) for key, fit in fits.items()}
+    stage = finetuning(prepared, folds, begin, network, training)
+    fits = _train(stage, folder, "fine-tuning", n_processes, curves)
     return Trained(
+        sets=sets,
         network=network,
         fits=tuple(tuple(fits[k, s] for s in range(recipe.n_seeds)) for k in range(n_parts)),
         folds=folds,
         gains=gains_by_image({key: fit.gains for key, fit in fits.items()}, folds),
-        start_gains=gains_by_image(gains_of_starts(runs, fits, starts), folds) if start else None,
-        pretraining=pretraining,
+        start_gains=gains_by_image(gains_of_starts(stage, fits, starts), folds) if start else None,
+        pretraining=curves,
     )
 
 
-def _groups(
-    dataset: Dataset, pretrain: Dataset | None
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return equal numbers for images that are alike, of either data set."""
-    paths = _paths(dataset)
-    groups = near_duplicates(paths + (_paths(pretrain) if pretrain is not None else []))
-    return groups[: len(paths)], groups[len(paths) :]
+def _identity(
+    sets: DataSets,
+    pretrain: DataSets,
+    backbone: Backbone,
+    training: Training,
+    folds: NDArray[np.intp],
+) -> dict[str, Any]:
+    """Return what decides a training, by what users call it."""
+    return {
+        "data set": [dataset_checksum(dataset) for dataset in sets.each],
+        "pretraining data set": [dataset_checksum(dataset) for dataset in pretrain.each],
+        "backbone": backbone.checksum,
+        "recipe or options": asdict(training.recipe),
+        "start": training.start.name if training.start else None,
+        "parts": folds.tolist(),
+        "images to normalize over": str(training.normalize_over or ""),
+        "seed": training.seed,
+    }
+
+
+def _network(
+    recipe: Recipe, deviations: Sequence[NDArray[np.float32]], sets: DataSets
+) -> ReadoutNetwork:
+    return ReadoutNetwork(
+        recipe.architecture,
+        deviations,
+        learn_sigma=recipe.learn_sigma,
+        learn_prior_weight=recipe.learn_prior_weight,
+        n_viewings=len(sets.each),
+    )
 
 
 def _starts(
@@ -196,41 +215,38 @@ def _starts(
     return continued_starts(network, training.start, parts, n_parts, n_seeds)
 
 
-def _to_pretrain_on(dataset: Dataset, backbone: Backbone, recipe: Recipe) -> PreparedImages:
+def _prepared(
+    sets: DataSets, folds: NDArray[np.intp], backbone: Backbone, recipe: Recipe, *, mirrored: bool
+) -> PreparedImages:
+    priors = [
+        fold_center_biases(dataset, folds[sets.number == number])
+        for number, dataset in enumerate(sets.each)
+    ]
+    return prepare_images(sets, priors, folds, backbone, recipe, mirrored=mirrored)
+
+
+def _to_pretrain_on(sets: DataSets, backbone: Backbone, recipe: Recipe) -> PreparedImages:
     # All images' fixations make the prior, also those of images that are held out later: it is a
     # smooth template of where mice are moved on any image, and is not part of the model.
-    prior = _center_bias(dataset)
-    all_alike = np.zeros(len(dataset.stimuli), np.intp)
+    priors = [[_center_bias(dataset)] for dataset in sets.each]
+    all_alike = np.zeros(len(sets.ids), np.intp)
     mirrored = recipe.pretraining.mirrored
-    return prepare_images(dataset, [prior], all_alike, backbone, recipe, mirrored=mirrored)
-
-
-def _pretrained(runs: Mapping[Key, Run], folder: Path) -> tuple[Starts, dict[str, Curve]]:
-    fits = _train(runs, folder, "pretraining")
-    curves = {runs[key].name: fit.curve for key, fit in fits.items()}
-    return {key: fit.parameters for key, fit in fits.items()}, curves
+    return prepare_images(sets, priors, all_alike, backbone, recipe, mirrored=mirrored)
 
 
 def _train(
-    runs: Mapping[Key, Run],
+    stage: Stage,
     folder: Path,
     description: str,
+    n_processes: int,
     before: Mapping[str, Curve] | None = None,
 ) -> dict[Key, Fit]:
-    """Train readouts, those that share a training once, and draw their curves."""
+    """Train a stage's readouts and draw their curves."""
     drawing = CurveDrawing(folder, before)
-    different = list({run.name: run for run in runs.values()}.values())
-    found = train_all(different, folder / CHECKPOINTS, description=description, on_epoch=drawing)
+    runs = stage.run.groups(n_processes)
+    found = train_all(runs, folder / CHECKPOINTS, description=description, on_epoch=drawing)
     drawing({name: fit.curve for name, fit in found.items()}, last=True)
-    return {key: found[run.name] for key, run in runs.items()}
-
-
-def _with_fixations(dataset: Dataset) -> Dataset:
-    return dataset.select(np.diff(dataset.offsets) > 0)
-
-
-def _paths(dataset: Dataset) -> list[Path]:
-    return [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
+    return {key: found[name] for key, name in stage.readouts.items()}
 
 
 def _center_bias(dataset: Dataset) -> CenterBias:
@@ -244,7 +260,6 @@ def _center_bias(dataset: Dataset) -> CenterBias:
 
 
 def _card(
-    dataset: Dataset,
     backbone: Backbone,
     training: Training,
     trained: Trained,
@@ -252,7 +267,7 @@ def _card(
     name: str,
     center_bias: str | None,
 ) -> Card:
-    ids = np.array(dataset.stimuli.ids)
+    ids = np.array(trained.sets.ids)
     return Card(
         name=name,
         description=_description(backbone, training),
@@ -276,6 +291,6 @@ def _description(backbone: Backbone, training: Training) -> str:
         text += f", {len(architecture.groups)} groups of features"
     if architecture.layer_norm:
         text += ", features also normalized across channels"
-    if pretrain is not None:
-        text += f", pretrained on {pretrain.name}"
+    if pretrain:
+        text += f", pretrained on {data_sets(pretrain).name}"
     return text + (f", fine-tuned from {start.name}" if start else "")

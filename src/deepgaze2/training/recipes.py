@@ -30,6 +30,8 @@ class Recipe:
         Longer side of the network input in pixels.
     learn_sigma, learn_prior_weight
         Whether the blur's width and the center bias's weight are learned.
+    weighing
+        What counts alike: each `fixation`, each `image`, or each `set`.
     """
 
     architecture: Architecture
@@ -39,17 +41,18 @@ class Recipe:
     longer_side_px: int = 512
     learn_sigma: bool = True
     learn_prior_weight: bool = False
+    weighing: str = "fixation"
 
 
 @dataclass(frozen=True)
 class Training:
-    """All that decides a cross-validated training but the data set and the network.
+    """All that decides a cross-validated training but the data sets and the network.
 
     Attributes
     ----------
     pretrain
-        Data set to train on before: first fixations dropped and all fixations inside their
-        images. Images that are also in a part of the data set to fine-tune on, or nearly, are
+        Data sets to train on before: first fixations dropped and all fixations inside their
+        images. Images that are also in a part of the data sets to fine-tune on, or nearly, are
         not seen by the readouts that predict that part.
     start
         Go on from this model's readouts instead of from random numbers. If it was trained on some
@@ -63,7 +66,7 @@ class Training:
     """
 
     recipe: Recipe
-    pretrain: Dataset | None = None
+    pretrain: tuple[Dataset, ...] = ()
     start: Start | None = None
     n_folds: int | None = None
     normalize_over: Path | None = None

@@ -2,38 +2,37 @@
 
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.support.cores import available_cores
-from deepgaze2.training.fit import Curve, Fit
+from deepgaze2.training.fit import Curve
 from deepgaze2.training.recipes import Training
 
+if TYPE_CHECKING:
+    from deepgaze2.training.procedure import Trained
 
-def training_record(
-    dataset: Dataset,
-    training: Training,
-    fits: Sequence[Sequence[Fit]],
-    pretraining: Mapping[str, Curve],
-    seconds: float,
-) -> dict[str, Any]:
+
+def training_record(trained: "Trained", training: Training, seconds: float) -> dict[str, Any]:
     """Return data, settings, curves, time, machine and versions, as JSON values."""
-    recipe, start, pretrain = training.recipe, training.start, training.pretrain
+    recipe, start, sets = training.recipe, training.start, trained.sets
     record: dict[str, Any] = {
-        "data_set": dataset.name,
-        "images": len(dataset.stimuli),
-        "fixations": len(dataset.fixations),
+        "data_set": sets.name,
+        "data_sets": _sizes(sets.each),
+        "images": len(sets.ids),
+        "fixations": int(sets.n_fixations.sum()),
         "settings": asdict(recipe.finetuning),
         "seeds_per_fold": recipe.n_seeds,
         "seed": training.seed,
         "learn_sigma": recipe.learn_sigma,
         "learn_prior_weight": recipe.learn_prior_weight,
-        "curves": [_curve(fit.curve) for row in fits for fit in row],
+        "weighing": recipe.weighing,
+        "curves": [_curve(fit.curve) for row in trained.fits for fit in row],
         "seconds_of_last_run": round(seconds),
         "machine": f"{platform.machine()}, {available_cores()} of {os.cpu_count()} cores",
         "versions": {
@@ -44,16 +43,29 @@ def training_record(
     }
     if start is not None:
         record["from"] = start.name
-        record["seen_before"] = start.seen_besides(dataset.stimuli.ids)
-    if pretrain is not None:
+        record["seen_before"] = start.seen_besides(sets.ids)
+    if training.pretrain:
+        sizes = _sizes(training.pretrain)
         record["pretraining"] = {
-            "data_set": pretrain.name,
-            "images": len(pretrain.stimuli),
-            "fixations": len(pretrain.fixations),
+            "data_set": " + ".join(dataset.name for dataset in training.pretrain),
+            "data_sets": sizes,
+            "images": sum(one["images"] for one in sizes),
+            "fixations": sum(one["fixations"] for one in sizes),
             "settings": asdict(recipe.pretraining),
-            "curves": [_curve(curve) for curve in pretraining.values()],
+            "curves": [_curve(curve) for curve in trained.pretraining.values()],
         }
     return record
+
+
+def _sizes(datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": dataset.name,
+            "images": len(dataset.stimuli),
+            "fixations": len(dataset.fixations),
+        }
+        for dataset in datasets
+    ]
 
 
 def _curve(curve: Curve) -> dict[str, list[float]]:

@@ -1,4 +1,4 @@
-"""Several readouts trained in parallel processes, with progress."""
+"""Readouts trained in groups, each in a process of its own, with progress."""
 
 import ctypes
 import multiprocessing
@@ -22,10 +22,17 @@ from deepgaze2.errors import DataError
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.progress import Progress
-from deepgaze2.training.fit import Curve, DeadReadoutError, Fit, FitSettings, fit
+from deepgaze2.training.fit import Curve, Fit, FitSettings, fit
 from deepgaze2.training.images import TrainingSet
+from deepgaze2.training.optim.optimizers import OPTIMIZERS
 
 Curves = dict[str, Curve]
+"""What happened to each readout, by its name."""
+
+
+class DeadReadoutError(DataError):
+    """Saliency is constant after training."""
+
 
 _SECOND_SEED = 500_000  # added for a second attempt: more than any number of seeds in `seed_of`
 
@@ -34,24 +41,49 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # numbers of glibc's malloc.h
 
 @dataclass(frozen=True)
 class Run:
-    """The training of one readout, with all that a process needs for it.
+    """The training of K readouts at once, with all that a process needs for it.
 
     Attributes
     ----------
-    name
-        Name of its checkpoint and its curve.
-    start
-        Parameters to start from.
+    readouts
+        (K,) names of their curves; the first names the checkpoint.
+    starts
+        (K, n_parameters) to start from.
+    seeds
+        (K,) each readout's own seed.
     random
-        Whether these parameters are random ones, drawn by the settings' seed.
+        Whether the parameters to start from are random ones, drawn by these seeds.
     """
 
-    name: str
+    readouts: tuple[str, ...]
     network: ReadoutNetwork
     images: TrainingSet
-    start: NDArray[np.float32]
+    starts: NDArray[np.float32]
     settings: FitSettings
+    seeds: tuple[int, ...]
     random: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the checkpoint."""
+        others = f"-and-{len(self.readouts) - 1}-more" if len(self.readouts) > 1 else ""
+        return f"{self.readouts[0]}{others}"
+
+    def part(self, chosen: Sequence[int]) -> "Run":
+        """Return the training of some of the readouts."""
+        return replace(
+            self,
+            readouts=tuple(self.readouts[k] for k in chosen),
+            images=self.images.part(chosen),
+            starts=self.starts[list(chosen)],
+            seeds=tuple(self.seeds[k] for k in chosen),
+        )
+
+    def groups(self, n_groups: int) -> "list[Run]":
+        """Return it divided for so many processes; one by one where the optimizer needs that."""
+        n = len(self.readouts)
+        n_groups = n if OPTIMIZERS[self.settings.optimizer].same_batches else min(n, n_groups)
+        return [self.part(chosen.tolist()) for chosen in np.array_split(np.arange(n), n_groups)]
 
 
 def train_all(
@@ -61,14 +93,16 @@ def train_all(
     description: str,
     on_epoch: Callable[[Curves], None] = lambda _: None,
 ) -> dict[str, Fit]:
-    """Train readouts, as many at once as there are cores; return them by name.
+    """Train readouts, as many groups at once as there are cores; return them by name.
 
     The matrix products of one image are too small to divide: two processes with one thread each
-    are faster than one with two threads. After an interruption, each readout goes on after its
+    are faster than one with two threads. After an interruption, each group goes on after its
     last complete epoch.
 
     Parameters
     ----------
+    runs
+        The groups; see `Run.groups`.
     folder
         Where the checkpoints go, one for each run.
     description
@@ -83,14 +117,14 @@ def train_all(
     """
     workers = min(len(runs), available_cores())
     context = multiprocessing.get_context("spawn")  # PyTorch does not survive a fork
-    reports: SimpleQueue[tuple[str, Curve]] = context.SimpleQueue()
+    reports: SimpleQueue[Curves] = context.SimpleQueue()
     threads = max(1, available_cores() // workers)
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(workers, context, _begin, (reports, threads))
     try:
         futures = {run.name: pool.submit(_train, run, folder / f"{run.name}.pt") for run in runs}
         _watch(futures, runs, reports, description, on_epoch)
-        return {name: future.result() for name, future in futures.items()}
+        return {name: fit for future in futures.values() for name, fit in future.result().items()}
     except BrokenProcessPool as error:
         raise DataError(
             f"{description}: a process was killed (out of memory?); the same command goes on"
@@ -106,24 +140,24 @@ def train_all(
 
 
 def _watch(
-    futures: dict[str, "Future[Fit]"],
+    futures: dict[str, "Future[dict[str, Fit]]"],
     runs: Sequence[Run],
-    reports: "SimpleQueue[tuple[str, Curve]]",
+    reports: "SimpleQueue[Curves]",
     description: str,
     on_epoch: Callable[[Curves], None],
 ) -> None:
     """Show progress until all runs are over or one has failed."""
-    received: Queue[tuple[str, Curve]] = Queue()
+    received: Queue[Curves] = Queue()
     Thread(target=_forward, args=(reports, received), daemon=True).start()
     curves: Curves = {}
-    epochs = {run.name: run.settings.epochs for run in runs}
+    epochs = {name: run.settings.epochs for run in runs for name in run.readouts}
     known = all(n is not None for n in epochs.values())
     total = sum(n or 0 for n in epochs.values()) if known else None
     with Progress(description, total, "epoch") as progress:
         while True:
             done = all(future.done() for future in futures.values())
             try:
-                name, curve = received.get(timeout=0.2)
+                news = received.get(timeout=0.2)
             except Empty:
                 if done:
                     return
@@ -132,18 +166,17 @@ def _watch(
                         future.result()  # raises what the run raised
                 progress.update(0)
                 continue
-            if name not in curves:  # the epochs of a run that goes on were done before
-                progress.skip(len(curve.training))
-            new = len(curve.training) - len(curves.get(name, curve).training)
-            curves[name] = curve
-            progress.update(new, _state(name, epochs[name], curve))
-            if curve.training:
+            for name, curve in news.items():
+                if name not in curves:  # the epochs of a run that goes on were done before
+                    progress.skip(len(curve.training))
+                new = len(curve.training) - len(curves.get(name, curve).training)
+                curves[name] = curve
+                progress.update(new, _state(name, epochs[name], curve))
+            if any(curve.training for curve in news.values()):
                 on_epoch(curves)
 
 
-def _forward(
-    reports: "SimpleQueue[tuple[str, Curve]]", received: "Queue[tuple[str, Curve]]"
-) -> None:
+def _forward(reports: "SimpleQueue[Curves]", received: "Queue[Curves]") -> None:
     """Move reports to a queue that can be read with a timeout."""
     while True:
         received.put(reports.get())
@@ -160,10 +193,10 @@ def _state(name: str, epochs: int | None, curve: Curve) -> str:
     )
 
 
-_reports: "SimpleQueue[tuple[str, Curve]] | None" = None
+_reports: "SimpleQueue[Curves] | None" = None
 
 
-def _begin(reports: "SimpleQueue[tuple[str, Curve]]", threads: int) -> None:
+def _begin(reports: "SimpleQueue[Curves]", threads: int) -> None:
     """Set up a worker process."""
     global _reports  # what a process is told once, when it begins
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers
@@ -192,28 +225,47 @@ def _keep_memory() -> None:
         glibc.mallopt(_M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
-def _train(run: Run, checkpoint: Path) -> Fit:
-    def report(curve: Curve) -> None:
+def _train(run: Run, checkpoint: Path) -> dict[str, Fit]:
+    def report(curves: Curves) -> None:
         if _reports is not None:
-            _reports.put((run.name, curve))
+            _reports.put(curves)
 
-    return train_one(run, checkpoint, report)
+    return train_group(run, checkpoint, report)
 
 
-def train_one(run: Run, checkpoint: Path, report: Callable[[Curve], None]) -> Fit:
-    """Train a readout; if it dies, try once more with another seed, which is fixed beforehand.
+def train_group(run: Run, checkpoint: Path, report: Callable[[Curves], None]) -> dict[str, Fit]:
+    """Train readouts; those that die once more with other seeds, which are fixed beforehand.
 
     After an interruption it goes on to the same result, in the second attempt, too.
 
     Raises
     ------
+    DeadReadoutError
+        If one dies in the second attempt too.
     DeepGazeError
-        What `fit` raises, in the second attempt too.
+        What `fit` raises.
     """
-    try:
-        return fit(run.network, run.images, run.start, run.settings, checkpoint, report)
-    except DeadReadoutError:
-        settings = replace(run.settings, seed=run.settings.seed + _SECOND_SEED)
-        start = run.network.initial(settings.seed) if run.random else run.start
-        again = checkpoint.with_stem(f"{checkpoint.stem}-again")
-        return fit(run.network, run.images, start, settings, again, report)
+    found = _fitted(run, checkpoint, report)
+    if dead := [k for k, name in enumerate(run.readouts) if found[name].is_dead]:
+        seeds = tuple(run.seeds[k] + _SECOND_SEED for k in dead)
+        again = replace(run.part(dead), seeds=seeds)
+        if run.random:
+            again = replace(again, starts=np.stack([run.network.initial(seed) for seed in seeds]))
+        second = _fitted(again, checkpoint.with_stem(f"{checkpoint.stem}-again"), report)
+        if any(fit.is_dead for fit in second.values()):
+            raise DeadReadoutError(
+                "a readout predicts the bare center bias after training (its bottleneck died); "
+                "train again with another seed"
+            )
+        found |= second
+    return found
+
+
+def _fitted(run: Run, checkpoint: Path, report: Callable[[Curves], None]) -> dict[str, Fit]:
+    def report_all(curves: Sequence[Curve]) -> None:
+        report(dict(zip(run.readouts, curves, strict=True)))
+
+    fits = fit(
+        *(run.network, run.images, run.starts, run.settings, run.seeds), checkpoint, report_all
+    )
+    return dict(zip(run.readouts, fits, strict=True))

@@ -1,4 +1,4 @@
-"""The two stages of training (section 2.2): on another data set first, then on its own."""
+"""The two stages of training (section 2.2): on other data sets first, then on its own."""
 
 from dataclasses import dataclass, replace
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.readout.torch_readout import ReadoutNetwork
+from deepgaze2.training.images import TrainingSet
 from deepgaze2.training.preparation import PreparedImages
 from deepgaze2.training.recipes import Training
 from deepgaze2.training.runs import Run
@@ -13,73 +14,95 @@ from deepgaze2.training.starts import Key, Starts, run_name, seed_of
 
 
 @dataclass(frozen=True)
-class GroupedImages:
-    """A data set's images, and which are alike.
+class Stage:
+    """What is trained at once, and which of its readouts each part and seed takes."""
 
-    Attributes
-    ----------
-    groups
-        (n_images,) equal for images that are alike, be they of one data set or of two.
-    """
-
-    prepared: PreparedImages
-    groups: NDArray[np.intp]
+    run: Run
+    readouts: dict[Key, str]
 
 
-def pretraining_runs(
-    images: GroupedImages,
-    finetuned: GroupedImages,
+def pretraining(
+    images: PreparedImages,
+    groups: NDArray[np.intp],
+    finetuned: PreparedImages,
+    finetuned_groups: NDArray[np.intp],
     folds: NDArray[np.intp],
     starts: Starts,
     network: ReadoutNetwork,
     training: Training,
-) -> dict[Key, Run]:
-    """Return the pretraining of each readout, never on an image like those of its own part.
+) -> Stage:
+    """Return the pretraining of all readouts, none on an image like those of its own part.
 
     All parts share one pretraining where theirs would be equal: if readouts start from random
     numbers, no image is in both data sets, and no score on the second decides when to stop.
 
     Parameters
     ----------
-    images
-        To pretrain on.
-    finetuned, folds
+    images, groups
+        To pretrain on. Groups are equal for images that are alike, be they of one data set
+        or of two.
+    finetuned, finetuned_groups, folds
         To fine-tune on, and the part of each of these images.
+    network
+        The pretraining's.
     """
-    settings, random = training.recipe.pretraining, training.start is None
-    in_both = bool(np.isin(images.groups, finetuned.groups).any())
-    apart = not random or settings.epochs is None or in_both
-    runs: dict[Key, Run] = {}
-    for (k, s), begin in starts.items():
-        if k and not apart:
-            runs[k, s] = runs[0, s]
-            continue
-        own = finetuned.groups[folds == k]
-        sets = images.prepared.training_set(~np.isin(images.groups, own))
-        if settings.epochs is None:
-            # By the score on the other data set, as the paper's; never by the part itself.
-            sets = replace(sets, held_out=finetuned.prepared.training_set(folds != k).seen)
-        own_seed = replace(settings, seed=seed_of(training.seed, (k, s)))
-        runs[k, s] = Run(run_name("pretraining", (k, s)), network, sets, begin, own_seed, random)
-    return runs
+    settings = training.recipe.pretraining
+    in_both = bool(np.isin(groups, finetuned_groups).any())
+    apart = training.start is not None or settings.epochs is None or in_both
+    keys = [key for key in starts if apart or key[0] == 0]
+    n, n_others = len(images.images), 0
+    others = PreparedImages([], [])
+    if settings.epochs is None:
+        # By the score on the other data sets, as the paper's; never by the part itself.
+        others, n_others = finetuned.by_average(), len(finetuned.images)
+    seen, held_out = np.zeros((2, len(keys), n + n_others), bool)
+    for row, (part, _) in enumerate(keys):
+        seen[row, :n] = ~np.isin(groups, finetuned_groups[folds == part]) if apart else True
+        held_out[row, n:] = (folds != part)[:n_others]
+    sets = TrainingSet(
+        [*images.images, *others.images],
+        seen,
+        held_out,
+        # The others, which no readout is trained on, are not needed mirrored, and may not be there.
+        [*images.mirrored, *others.images] if images.mirrored else (),
+    )
+    taken = {key: key if apart else (0, key[1]) for key in starts}
+    run = _run("pretraining", sets, keys, starts, network, training, training.start is None)
+    return Stage(run, {key: run_name("pretraining", one) for key, one in taken.items()})
 
 
-def finetuning_runs(
+def finetuning(
     images: PreparedImages,
     folds: NDArray[np.intp],
     starts: Starts,
     network: ReadoutNetwork,
     training: Training,
-) -> dict[Key, Run]:
-    """Return the fine-tuning of each readout, on all parts but its own."""
-    return {
-        key: Run(
-            run_name("finetuning", key),
-            network,
-            images.training_set(folds != key[0], folds == key[0]),
-            begin,
-            replace(training.recipe.finetuning, seed=seed_of(training.seed, key)),
-            random=training.start is None and training.pretrain is None,
-        )
-        for key, begin in starts.items()
-    }
+) -> Stage:
+    """Return the fine-tuning of all readouts, each on all parts but its own."""
+    keys = list(starts)
+    held_out = np.array([folds == part for part, _ in keys])
+    sets = TrainingSet(images.images, ~held_out, held_out, images.mirrored)
+    random = training.start is None and not training.pretrain
+    run = _run("finetuning", sets, keys, starts, network, training, random)
+    return Stage(run, {key: run_name("finetuning", key) for key in keys})
+
+
+def _run(
+    stage: str,
+    sets: TrainingSet,
+    keys: list[Key],
+    starts: Starts,
+    network: ReadoutNetwork,
+    training: Training,
+    random: bool,
+) -> Run:
+    settings = getattr(training.recipe, stage)
+    return Run(
+        readouts=tuple(run_name(stage, key) for key in keys),
+        network=network,
+        images=sets,
+        starts=np.stack([starts[key] for key in keys]),
+        settings=replace(settings, seed=training.seed),
+        seeds=tuple(seed_of(training.seed, key) for key in keys),
+        random=random,
+    )

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.splits import group_folds
 from deepgaze2.errors import DataError
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
+from deepgaze2.training.sets import DataSets, set_folds
 
 Key = tuple[int, int]
 """Number of the part, number of the seed."""
@@ -98,7 +97,7 @@ def continued_starts(
 
 
 def divide(
-    dataset: Dataset,
+    sets: DataSets,
     groups: NDArray[np.intp],
     start: Start | None,
     n_folds: int | None,
@@ -118,27 +117,18 @@ def divide(
     DataError
         If there are too few images, or as `kept_parts` does.
     """
-    if start is None or (kept := kept_parts(start, dataset, groups, seed)) is None:
-        return _folds(dataset, groups, _FOLDS if n_folds is None else n_folds, seed), None
+    if start is None or (kept := kept_parts(start, sets, groups, seed)) is None:
+        return set_folds(sets, groups, _FOLDS if n_folds is None else n_folds, seed), None
     if n_folds is not None:
         raise DataError(
-            f"{dataset.name}: {start.name} was trained on some of these images, so its own parts"
+            f"{sets.name}: {start.name} was trained on some of these images, so its own parts"
             " are kept; leave the number of parts (--folds) out"
         )
     return kept
 
 
-def _folds(dataset: Dataset, groups: NDArray[np.intp], n_folds: int, seed: int) -> NDArray[np.intp]:
-    if (n_images := len(np.unique(groups))) < n_folds:
-        raise DataError(
-            f"{dataset.name}: {n_folds} folds, but only {n_images} different images have"
-            " fixations; use fewer folds (--folds), at least 2, or add images"
-        )
-    return group_folds(groups, n_folds, seed)
-
-
 def kept_parts(
-    start: Start, dataset: Dataset, groups: NDArray[np.intp], seed: int
+    start: Start, sets: DataSets, groups: NDArray[np.intp], seed: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
     """Keep images in the parts that they had in the training of the model to go on from.
 
@@ -165,12 +155,12 @@ def kept_parts(
         If that is impossible: images have been seen by all readouts, images that are alike are
         of several parts, or all are of one.
     """
-    _refuse_seen_by_all(start, dataset)
-    known = start.parts_of(dataset.stimuli.ids)
+    _refuse_seen_by_all(start, sets)
+    known = start.parts_of(sets.ids)
     if not (known >= 0).any():
         return None
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    part_of_group = _parts_of_known_groups(start, dataset, known, group)
+    part_of_group = _parts_of_known_groups(start, sets, known, group)
     n_in_part = np.zeros(len(start.folds), np.intp)
     np.add.at(n_in_part, part_of_group[part_of_group >= 0], sizes[part_of_group >= 0])
     new = np.random.default_rng(seed).permutation(np.flatnonzero(part_of_group < 0))
@@ -180,31 +170,31 @@ def kept_parts(
     parts, folds = np.unique(part_of_group[group], return_inverse=True)
     if len(parts) < 2:
         raise DataError(
-            f"{dataset.name}: all images are of one part of {start.name}'s training; add images"
+            f"{sets.name}: all images are of one part of {start.name}'s training; add images"
         )
     return folds, parts
 
 
-def _refuse_seen_by_all(start: Start, dataset: Dataset) -> None:
-    if before := sorted({*dataset.stimuli.ids} & {*start.seen_by_all}):
+def _refuse_seen_by_all(start: Start, sets: DataSets) -> None:
+    if before := sorted({*sets.ids} & {*start.seen_by_all}):
         raise DataError(
-            f"{dataset.name}: {_some(before)} had been seen by the model that {start.name} went on"
+            f"{sets.name}: {_some(before)} had been seen by the model that {start.name} went on"
             " from, by their names; scores would be too good: leave them out, go on from another"
             " model, or rename them if they are other images"
         )
 
 
 def _parts_of_known_groups(
-    start: Start, dataset: Dataset, known: NDArray[np.intp], group: NDArray[np.intp]
+    start: Start, sets: DataSets, known: NDArray[np.intp], group: NDArray[np.intp]
 ) -> NDArray[np.intp]:
     """Return each group's part, -1 for groups that are new to the start."""
-    ids = dataset.stimuli.ids
+    ids = sets.ids
     found = np.full(group.max() + 1, -1)
     for i in np.flatnonzero(known >= 0).tolist():
         if found[group[i]] not in (-1, known[i]):
             alike = [ids[j] for j in np.flatnonzero((group == group[i]) & (known >= 0))]
             raise DataError(
-                f"{dataset.name}: {_some(alike)} are alike, but in several parts of {start.name}'s"
+                f"{sets.name}: {_some(alike)} are alike, but in several parts of {start.name}'s"
                 " training; leave out all but one, or rename them if they are other images"
             )
         found[group[i]] = known[i]

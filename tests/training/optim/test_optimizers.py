@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deepgaze2.errors import OptimizationError
-from deepgaze2.training.fit import FitSettings, fit
+from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.images import TrainingSet
 from deepgaze2.training.objective import Objective
 from deepgaze2.training.optim.adam import one_cycle
@@ -26,7 +26,7 @@ from deepgaze2.training.optim.optimizers import (
     Plan,
     create_optimizer,
 )
-from helpers.training_images import made_up, new_network
+from helpers.training_images import fit_one, made_up, new_network
 
 EACH = pytest.mark.parametrize("name", OPTIMIZERS)
 N_BATCHES = 4
@@ -41,7 +41,13 @@ def evaluate(tmp_path_factory: pytest.TempPathFactory) -> Evaluate:
     """One image in each minibatch."""
     images = made_up(tmp_path_factory.mktemp("images"), N_BATCHES)
     objective = Objective(new_network(), images, grid_block=3)
-    return lambda parameters, i: objective.value_and_gradient(parameters, [i])
+
+    def evaluated(parameters: torch.Tensor, i: int) -> tuple[float, torch.Tensor]:
+        """As if there were one readout, its vector without an axis for several."""
+        losses, gradients = objective.loss_and_gradient(parameters[None], [i])
+        return float(losses[0] / objective.masses[i]), gradients[0] / objective.masses[i]
+
+    return evaluated
 
 
 def create(name: str, seed: int = 0) -> Optimizer:
@@ -143,6 +149,23 @@ def test_sfo_is_decided_by_its_seed(evaluate: Evaluate) -> None:
     assert not torch.equal(found[0], found[2])
 
 
+@EACH
+def test_parameters_may_have_any_shape(name: str, evaluate: Evaluate) -> None:
+    """As those of K readouts at once; a vector for a readout alone is the same in another shape."""
+
+    def in_a_row(parameters: torch.Tensor, i: int) -> tuple[float, torch.Tensor]:
+        value, gradient = evaluate(parameters[0], i)
+        return value, gradient[None]
+
+    plan = Plan(N_BATCHES, learning_rate=3e-3, epochs=6, seed=0)
+    flat, row = create(name), create_optimizer(name, start()[None], plan)
+    for _ in range(2):
+        flat.epoch(evaluate)
+        row.epoch(in_a_row)
+    assert row.parameters.shape == (1, len(start()))
+    assert torch.equal(row.parameters[0], flat.parameters)
+
+
 def quadratic(parameters: torch.Tensor, i: int) -> tuple[float, torch.Tensor]:
     """Minibatches whose sum has its minimum at 3."""
     away = parameters - (3 + (-1) ** i)
@@ -229,7 +252,9 @@ def test_an_entry_is_all_that_another_optimizer_needs(
     images = made_up(tmp_path, N_BATCHES)
     network, begin = new_network(), new_network().initial(0)
     settings = FitSettings("descent", epochs=2, learning_rate=1e-3, images_per_batch=2)
-    found = fit(network, TrainingSet(images), begin, settings, tmp_path / "checkpoint.pt")
+    seen = np.ones((1, N_BATCHES), bool)
+    chosen = TrainingSet(images, seen, ~seen)
+    found = fit_one(network, chosen, begin, settings, tmp_path / "checkpoint.pt")
     assert found.curve.passes == (1.0, 2.0)
     assert found.curve.training[1] > found.curve.training[0]
 

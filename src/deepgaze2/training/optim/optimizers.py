@@ -1,6 +1,6 @@
 """The table of optimizers: one is a file beside this one, and an entry here.
 
-Each works on one flat vector of parameters, an epoch at a time. An epoch is one evaluation of
+Each works on one tensor of parameters, an epoch at a time. An epoch is one evaluation of
 each minibatch, or as near to that as the optimizer comes; `passes` counts what it took.
 """
 
@@ -46,7 +46,7 @@ class Optimizer(Protocol):
 
     @property
     def parameters(self) -> "Tensor":
-        """Where it is: (n_parameters,), float32."""
+        """Where it is, float32, of the start's shape."""
         ...
 
     @property
@@ -77,7 +77,8 @@ class OptimizerEntry:
         Full name of the module whose `create(start, plan)` returns it, an `Optimizer`.
     same_batches
         Whether it needs the same images with the same answer under a minibatch's number in all
-        epochs. Dropout and mirroring at random are then impossible.
+        epochs. Dropout and mirroring at random are then impossible, and readouts are trained one
+        by one, since each takes its own way through the minibatches.
     """
 
     module: str

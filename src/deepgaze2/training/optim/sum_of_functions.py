@@ -19,17 +19,21 @@ class _SumOfFunctions:
     def __init__(self, start: Tensor, plan: Plan) -> None:
         self._n_batches = plan.n_batches
         self._evaluate: Evaluate = _before_an_epoch
-        x0 = start.double().numpy()
+        self._shape = start.shape
+        x0 = start.double().numpy().ravel()
         self._sfo = Sfo(self._subfunction, x0, plan.n_batches, seed=plan.seed)
         self._epochs = 0
 
     def _subfunction(self, x: NDArray[np.float64], i: int) -> tuple[float, NDArray[np.float64]]:
-        value, gradient = self._evaluate(torch.from_numpy(x.astype(np.float32)), i)
-        return value, gradient.double().numpy()
+        value, gradient = self._evaluate(self._tensor(x), i)
+        return value, gradient.double().numpy().ravel()
+
+    def _tensor(self, x: NDArray[np.float64]) -> Tensor:
+        return torch.from_numpy(x.astype(np.float32)).view(self._shape)
 
     @property
     def parameters(self) -> Tensor:
-        return torch.from_numpy(self._sfo.x.astype(np.float32))
+        return self._tensor(self._sfo.x)
 
     @property
     def passes(self) -> float:

@@ -154,7 +154,7 @@ def ablation(
     gold = _gold(dataset, folder)
     gains = {}
     for number, (network, cell) in enumerate(cells):
-        mouse = pretrain if cell.pretraining == _MOUSE else None
+        mouse = (pretrain,) if pretrain and cell.pretraining == _MOUSE else ()
         training = Training(_recipe(recipe, network, cell), mouse, n_folds=n_folds, seed=seed)
         begin = partial(on_cell, number, len(cells), cell)
         compute = partial(_cross_validated, dataset, network, training, begin)
@@ -225,7 +225,7 @@ def _cross_validated(
     `deepgaze2 evaluate` counts.
     """
     begin()
-    trained = cross_validate(dataset, network, folder, training)
+    trained = cross_validate([dataset], network, folder, training)
     given = fit_center_bias(dataset, trained.folds).log_density
     baseline = References(dataset, fit_center_bias(dataset), gold=None)
     gains = trained.gains + baseline.gain_per_image(given)

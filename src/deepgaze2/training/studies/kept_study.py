@@ -44,7 +44,7 @@ def kept_training(
     checkpoints = file.with_suffix("")
     identity = {
         "data_set": dataset_checksum(dataset),
-        "pretraining": dataset_checksum(training.pretrain) if training.pretrain else None,
+        "pretraining": [dataset_checksum(one) for one in training.pretrain],
         "network": network.checksum,
         "recipe": asdict(training.recipe),
         "folds": training.n_folds,

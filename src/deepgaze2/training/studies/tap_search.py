@@ -17,9 +17,9 @@ from deepgaze2.evaluation.report import Estimate
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.cache import View, cache_features
 from deepgaze2.support.files import write_csv, write_json
-from deepgaze2.training.fit import DeadReadoutError
 from deepgaze2.training.procedure import cross_validate
 from deepgaze2.training.recipes import Recipe, Training, paper_recipe
+from deepgaze2.training.runs import DeadReadoutError
 from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 from deepgaze2.training.studies.tap_choices import Choice, draw_choices, layers
 
@@ -160,7 +160,7 @@ def _cross_validated(
     """Return each scored image's information gain, bits/fixation, by its name."""
     begin()
     try:
-        trained = cross_validate(dataset, backbone, folder, training, first_parts=parts)
+        trained = cross_validate([dataset], backbone, folder, training, first_parts=parts)
     except DeadReadoutError:
         if training.recipe.architecture.groups == Choice(backbone.taps).groups(backbone.network):
             raise  # nothing would be left to compare with
