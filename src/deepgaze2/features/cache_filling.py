@@ -198,7 +198,7 @@ class _Filling:
                 found[store] = store.find(seen.digest, size)  # others may have been here meanwhile
                 if found[store].missing:
                     tensors = self._engines.run(store, image, found[store].missing)
-                    self._await_writes(at_most=_MOST_WRITES)
+                    self._await_writes(at_most=_MOST_WRITES - 1)
                     files = found[store].files
                     self._writes.append(self._pool.submit(_write, files, tensors, claim.pop_all()))
         return found
