@@ -35,7 +35,6 @@ from deepgaze2.image.examples import example_paths
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.support.cores import available_cores
-from helpers.small_models import conv_names
 
 LARGEST_OF = 4  # images on which every layer of blocks 2 to 5 is looked at
 TRAINING_IMAGES_PER_S = 110  # what training on two cores takes in
@@ -56,7 +55,8 @@ def inputs(paths: list[Path]) -> list[NDArray[np.float32]]:
 
 def largest_values(backbone: StoredBackbone, paths: list[Path]) -> None:
     """Print how near each block comes to the largest half float."""
-    taps = tuple(name for name in conv_names(backbone.network) if not name.startswith("conv1"))
+    names = [node.name for node in backbone.network.convolutions()]
+    taps = tuple(name for name in names if not name.startswith("conv1"))
     engine = create_engine(backbone.with_taps(taps))
     largest = np.zeros(len(taps))
     for image in inputs(paths):
