@@ -2,10 +2,10 @@
 
     python benchmarks/feature_cache.py ../shared/data/osie
 
-What half precision does to features and to the log density; filling beside the engine alone, in
-turns; verifying; and reading, from disk and from memory, beside what training takes in. Everything
-is kept in a temporary folder. Reading from disk is measured where the system can be told to forget
-a file, as on Linux.
+What half precision does to features and to the log density; verifying; and reading, from disk and
+from memory, beside what training takes in; `fill_cache.py` measures filling. Everything is kept in
+a temporary folder. Reading from disk is measured where the system can be told to forget a file, as
+on Linux.
 """
 
 import argparse
@@ -26,16 +26,16 @@ import deepgaze2
 from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.features import cache_files as feature_file
 from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
-from deepgaze2.features.cache import ImageFeatures, cache_features
+from deepgaze2.features.cache import ImageFeatures, View
 from deepgaze2.features.cache_files import read_feature_map
+from deepgaze2.features.cache_filling import cache_features
+from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.image.examples import example_paths
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.support.cores import available_cores
-from helpers.small_models import conv_names
 
-TURNS = 4
 LARGEST_OF = 4  # images on which every layer of blocks 2 to 5 is looked at
 TRAINING_IMAGES_PER_S = 110  # what training on two cores takes in
 
@@ -55,7 +55,8 @@ def inputs(paths: list[Path]) -> list[NDArray[np.float32]]:
 
 def largest_values(backbone: StoredBackbone, paths: list[Path]) -> None:
     """Print how near each block comes to the largest half float."""
-    taps = tuple(name for name in conv_names(backbone.network) if not name.startswith("conv1"))
+    names = [node.name for node in backbone.network.convolutions()]
+    taps = tuple(name for name in names if not name.startswith("conv1"))
     engine = create_engine(backbone.with_taps(taps))
     largest = np.zeros(len(taps))
     for image in inputs(paths):
@@ -95,27 +96,6 @@ def rounding() -> None:
         f" {max(d.max() for d in differences):.2e} nats,"
         f" {np.mean([d.mean() for d in differences]):.2e} on average"
     )
-
-
-def filling(backbone: StoredBackbone, paths: list[Path]) -> list[ImageFeatures]:
-    """Print how fast the cache is filled beside the engine alone; return the features."""
-    engine, taps = create_engine(backbone), backbone.network.taps
-    ready = inputs(paths)
-    alone_s = fill_s = 0.0
-    engine.stored_features(ready[0])
-    for turn in range(TURNS):
-        images, part = ready[turn::TURNS], paths[turn::TURNS]
-        alone_s += seconds(partial(list, map(engine.stored_features, images)))
-        fill_s += seconds(partial(cache_features, part, backbone, taps, engine=engine))
-    print(
-        f"filling: {len(paths) / fill_s:.2f} images/s, the engine alone"
-        f" {len(paths) / alone_s:.2f}: {alone_s / fill_s:.0%} of it"
-    )
-    began = time.perf_counter()
-    features = cache_features(paths, backbone, taps)
-    found_s = time.perf_counter() - began
-    print(f"found again and verified: {len(paths) / found_s:.0f} images/s, most of it decoding")
-    return features
 
 
 def checksums(content: bytes) -> None:
@@ -174,7 +154,9 @@ def main() -> None:
         os.environ["DEEPGAZE2_CACHE"] = folder
         largest_values(backbone, paths[:LARGEST_OF])
         rounding()
-        reading(filling(backbone, paths))
+        papers = Reading(backbone, backbone.taps, View())
+        (features,) = cache_features(paths, [papers])
+        reading(features)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 
 from deepgaze2.cli import cli
 from deepgaze2.features import cache_files as feature_file
-from deepgaze2.features.cache import View, cache_features
+from deepgaze2.features.cache import View
+from helpers.cached import cache_features
 from helpers.small_models import random_backbone, write_photos
 
 DAY_S = 86_400

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepgaze2.errors import ModelError
-from deepgaze2.features.cache import View, cache_features
+from deepgaze2.features.cache import View
 from deepgaze2.features.cache_admin import FEATURES, cached_files
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks.alexnet import ALEXNET
@@ -14,6 +14,7 @@ from deepgaze2.image.network_input import network_input
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.readout.architecture import tap_groups
 from deepgaze2.readout.grid import cell_centers_px
+from helpers.cached import cache_features
 from helpers.small_models import narrowed, random_backbone, write_photos
 
 

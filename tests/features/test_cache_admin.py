@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepgaze2.features.cache import cache_features
 from deepgaze2.features.cache_admin import (
     FEATURES,
     LEFTOVERS,
@@ -20,6 +19,7 @@ from deepgaze2.features.cache_admin import (
     to_remove,
 )
 from deepgaze2.support.files import claimed, written_atomically
+from helpers.cached import cache_features
 from helpers.small_models import random_backbone, write_photos
 
 DIGEST = "0123456789abcdef" * 2

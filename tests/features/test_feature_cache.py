@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from deepgaze2.errors import DataError, ModelError, OutputError, StimulusError
-from deepgaze2.features import cache as module
-from deepgaze2.features.backbone import StoredBackbone
-from deepgaze2.features.cache import ImageFeatures, View, cache_features, tap_deviations
+from deepgaze2.features import cache_filling as module
+from deepgaze2.features.backbone import Backbone, StoredBackbone
+from deepgaze2.features.cache import ImageFeatures, View, tap_deviations
 from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.features.network import Network
 from deepgaze2.image.network_input import network_input
 from deepgaze2.image.stimulus import read_stimulus
+from helpers.cached import cache_features
 from helpers.small_models import (
     NARROW16,
     NARROW19,
@@ -45,14 +46,17 @@ def photos(tmp_path: Path) -> list[Path]:
 
 
 class CountingEngine:
-    """An engine that stops after a number of images."""
+    """An engine that stops after a number of images, and what makes it."""
 
     name = "counting"
     device = "cpu"
 
-    def __init__(self, images: int, taps: tuple[str, ...] = TAPS) -> None:
+    def __init__(self, images: int) -> None:
         self.left = images
-        self.engine: Engine = create_engine(BACKBONE.with_taps(taps), threads=1)
+
+    def __call__(self, backbone: Backbone) -> "CountingEngine":
+        self.engine = create_engine(backbone, threads=1)
+        return self
 
     def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         if self.left == 0:
@@ -120,8 +124,8 @@ def test_sets_of_taps_share_files_and_nothing_is_computed_twice(
         cached = cache_features(photos, BACKBONE, ("relu5_1", "relu3_2"), SMALL)
         assert cache_features([], BACKBONE, TAPS) == []
     assert sorted(cached[0].files) == ["conv5_1", "relu3_2"]
-    engine = CountingEngine(3, ("relu5_1", "relu3_2", "conv4_3"))
-    cache_features(photos, BACKBONE, ("relu5_1", "relu3_2", "conv4_3"), SMALL, engine=engine)
+    engine = CountingEngine(3)
+    cache_features(photos, BACKBONE, ("relu5_1", "relu3_2", "conv4_3"), SMALL, make_engine=engine)
     assert engine.left == 0
     in_steps = contents(tmp_path / "cache")
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "at once"))
@@ -180,7 +184,7 @@ def test_files_are_the_same_exactly_if_all_ingredients_are(
         view = View(kind.longer_side_px, kind.mirrored)
         backbone = BACKBONES[kind.weights]
         (cached,) = cache_features(
-            [tmp_path / f"{i}.png"], backbone, (kind.tap,), view, engine=Zeros()
+            [tmp_path / f"{i}.png"], backbone, (kind.tap,), view, make_engine=lambda _: Zeros()
         )
         files.append(cached.files[kind.tap])
     assert (files[0] == files[1]) == (one == other)
@@ -190,7 +194,7 @@ def test_an_images_name_and_format_do_not_matter(photos: list[Path], tmp_path: P
     cache_features(photos[:1], BACKBONE, TAPS, SMALL)
     Image.open(photos[0]).save(tmp_path / "copy.bmp")
     engine = CountingEngine(0)
-    cache_features([tmp_path / "copy.bmp", photos[0]], BACKBONE, TAPS, SMALL, engine=engine)
+    cache_features([tmp_path / "copy.bmp", photos[0]], BACKBONE, TAPS, SMALL, make_engine=engine)
 
 
 def test_mirrored_features_are_those_of_the_mirrored_image(
@@ -225,9 +229,9 @@ def test_the_fastest_engine_is_pytorchs_where_it_sees_a_gpu(
 
 def test_it_goes_on_where_it_stopped(photos: list[Path]) -> None:
     with pytest.raises(KeyboardInterrupt):
-        cache_features(photos, BACKBONE, TAPS, SMALL, engine=CountingEngine(2))
-    cache_features(photos, BACKBONE, TAPS, SMALL, engine=CountingEngine(1))
-    cache_features(photos, BACKBONE, TAPS, SMALL, engine=CountingEngine(0))
+        cache_features(photos, BACKBONE, TAPS, SMALL, make_engine=CountingEngine(2))
+    cache_features(photos, BACKBONE, TAPS, SMALL, make_engine=CountingEngine(1))
+    cache_features(photos, BACKBONE, TAPS, SMALL, make_engine=CountingEngine(0))
 
 
 def test_damaged_files_are_reported_and_computed_anew(
@@ -241,7 +245,7 @@ def test_damaged_files_are_reported_and_computed_anew(
     with pytest.raises(DataError, match="damaged"):
         cached[2].tensor("relu5_1")
     assert "damaged" not in capsys.readouterr().err
-    cache_features(photos, BACKBONE, TAPS, SMALL, engine=CountingEngine(2))
+    cache_features(photos, BACKBONE, TAPS, SMALL, make_engine=CountingEngine(2))
     written = capsys.readouterr().err.splitlines()
     assert [line for line in written if line.startswith("note: ")] == [
         f"note: {path}: is damaged; it is computed anew" for path in (altered, cut_off)
@@ -249,11 +253,12 @@ def test_damaged_files_are_reported_and_computed_anew(
     assert contents(cache) == whole
 
 
-def test_images_are_read_before_anything_is_computed(photos: list[Path], tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_takes_nothing_with_it(
+    photos: list[Path], tmp_path: Path
+) -> None:
     with pytest.raises(StimulusError, match="nowhere"):
-        cache_features(
-            [*photos, tmp_path / "nowhere.png"], BACKBONE, TAPS, engine=CountingEngine(0)
-        )
+        cache_features([*photos, tmp_path / "nowhere.png"], BACKBONE, TAPS, SMALL)
+    cache_features(photos, BACKBONE, TAPS, SMALL, make_engine=CountingEngine(0))
 
 
 def test_what_half_precision_cannot_hold_is_refused(photos: list[Path], cache: Path) -> None:

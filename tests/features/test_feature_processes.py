@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deepgaze2.features.cache import View, cache_features
+from deepgaze2.features.cache import View
+from helpers.cached import cache_features
 from helpers.small_models import random_backbone, write_photos
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits of Unix")
@@ -19,7 +20,8 @@ import os, signal, sys, time
 from pathlib import Path
 from deepgaze2.features import cache_files as feature_file
 from deepgaze2.features.engines import create_engine
-from deepgaze2.features.cache import View, cache_features
+from deepgaze2.features.cache import View
+from helpers.cached import cache_features
 from helpers.small_models import random_backbone
 
 photos = sorted(Path(sys.argv[1]).glob("*.png"))
@@ -29,7 +31,9 @@ computed = 0
 
 class SlowEngine:
     name = device = "cpu"
-    engine = create_engine(backbone, threads=1)
+
+    def __init__(self, backbone):
+        self.engine = create_engine(backbone, threads=1)
 
     def stored_features(self, image):
         global computed
@@ -41,7 +45,7 @@ def before_an_image():
     pass
 """
 RUN = """
-cache_features(photos, backbone, taps, View(64), engine=SlowEngine())
+cache_features(photos, backbone, taps, View(64), make_engine=SlowEngine)
 print(computed)
 """
 KILL_AT_AN_IMAGE = """
@@ -129,7 +133,7 @@ def test_killed_and_filled_again_the_cache_is_the_same_bit_by_bit(
     fill(photos)  # the lock of a process that is dead keeps nobody out
     assert contents(cache).items() >= clean.items()
     temporary = contents(cache).keys() - clean.keys()
-    assert len(temporary) == (kill == KILL_IN_A_FILE)
+    assert temporary or kill == KILL_AT_AN_IMAGE  # beside which others may be written
     for path in temporary:
         os.utime(cache / path, (0, time.time() - 90_000))
     next(cache.rglob("*.npy")).unlink()

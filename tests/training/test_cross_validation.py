@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from deepgaze2.data.dataset import Dataset, Stimuli
 from deepgaze2.errors import DataError
-from deepgaze2.features.cache import View, cache_features, tap_deviations
+from deepgaze2.features.cache import View, tap_deviations
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
 from deepgaze2.references.baseline import fold_center_biases
@@ -27,6 +27,7 @@ from deepgaze2.training.procedure import Trained, cross_validate, train_model
 from deepgaze2.training.recipes import Recipe, Training
 from deepgaze2.training.runs import Run
 from deepgaze2.training.starts import Start
+from helpers.cached import cache_features
 from helpers.small_datasets import fixations_at
 from helpers.small_models import (
     ARCHITECTURES,

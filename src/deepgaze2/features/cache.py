@@ -7,32 +7,18 @@ image, in half precision, and its path is all that the tensor depends on:
 
 below the cache folder. <pixels> are 32 digits of the SHA-256 of the decoded image and its shape,
 <width> and <height> those of the network's input. Which engine computed a tensor is not part of
-it: on the CPU they differ by far less than half precision rounds. `feature_file` says what is in
-a file, `cache_contents` how old ones are removed.
+it: on the CPU they differ by far less than half precision rounds. `cache_filling` computes what is
+not there yet, `cache_files` says what is in a file, `cache_admin` how old ones are removed.
 """
 
-import hashlib
-import re
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.errors import DataError, ModelError
-from deepgaze2.features.backbone import Backbone, stored_taps
-from deepgaze2.features.cache_admin import remove_leftovers
-from deepgaze2.features.cache_files import read_feature_map, verify, write_feature_map
-from deepgaze2.features.engines import Engine, create_engine
-from deepgaze2.image.network_input import network_input, network_size
-from deepgaze2.image.stimulus import Stimulus, read_stimulus
-from deepgaze2.support.cores import available_cores
-from deepgaze2.support.files import cache_directory, claimed
-from deepgaze2.support.progress import Progress
+from deepgaze2.features.cache_files import read_feature_map, verify
 
 
 @dataclass(frozen=True)
@@ -104,182 +90,6 @@ def _rectified(features: NDArray[np.float16]) -> NDArray[np.float16]:
     # integers 15 times as fast.
     rectified: NDArray[np.float16] = np.maximum(features.view("<i2"), 0).view("<f2")
     return rectified
-
-
-def cache_features(
-    paths: list[Path],
-    backbone: Backbone,
-    taps: tuple[str, ...],
-    view: View = View(),
-    *,
-    engine: Engine | None = None,
-) -> list[ImageFeatures]:
-    """Compute what is not yet cached, with progress, and return every image's features.
-
-    Interrupted or killed, it goes on where it was. Several processes may fill the same cache at
-    once: each computes the images that no other is at. Damaged files are reported on stderr
-    and computed anew.
-
-    Parameters
-    ----------
-    paths
-        Image files.
-    taps
-        Names of layers. A layer and its own ReLU are stored as one tensor.
-    engine
-        Made for `backbone.with_taps(taps)`. None takes the fastest here, made only if anything
-        is missing, and for what is missing.
-
-    Raises
-    ------
-    StimulusError
-        If an image cannot be read; all are read before anything is computed.
-    ModelError
-        If there is no such tap, or a feature is too large for half precision (65504).
-    OutputError
-        If a file cannot be written, as when the disk is full.
-    OSError
-        If nothing at all may be written to the cache.
-    """
-    store = _Store(_folder(backbone, view), view, backbone, stored_taps(backbone, taps))
-    found = []
-    with ThreadPoolExecutor(available_cores()) as pool:
-        each = pool.map(lambda path: store.find(store.key(read_stimulus(path))), paths)
-        with Progress("cached features", len(paths), delay_s=2) as progress:
-            for one in each:
-                found.append(one)
-                for path in one.damaged:
-                    progress.write(f"note: {path}: is damaged; it is computed anew")
-                progress.update()
-    features = [one.features for one in found]
-    waiting = {i: paths[i] for i, one in enumerate(found) if one.missing}
-    if waiting:
-        remove_leftovers()
-        computed = store.taps
-        if engine is None:
-            missing = {tap for one in found for tap in one.missing}
-            computed = tuple(tap for tap in store.taps if tap in missing)
-            engine = _fastest_engine(backbone, computed)
-        for i, completed in _completed(waiting, store, engine, computed):
-            features[i] = completed
-    return features
-
-
-def _folder(backbone: Backbone, view: View) -> Path:
-    name = re.sub(r"[^\w.-]", "_", backbone.name)  # of a user's network there may be a colon in it
-    network = f"{name}-{backbone.checksum[:16]}"
-    seen = f"{view.longer_side_px}px{'-mirrored' if view.mirrored else ''}"
-    return cache_directory() / "features" / network / seen
-
-
-def _fastest_engine(backbone: Backbone, taps: tuple[str, ...]) -> Engine:
-    backbone = backbone.with_taps(taps)
-    if find_spec("torch"):
-        import torch
-
-        if torch.cuda.is_available():
-            return create_engine(backbone, device="cuda")
-    return create_engine(backbone)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """Where an image's tensors are or are to be, which of them are not, and damaged files."""
-
-    features: ImageFeatures
-    missing: tuple[str, ...]
-    damaged: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class _Key:
-    """What the names of an image's files are made of, and the size of the network's input."""
-
-    name: str
-    size: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Store:
-    """The files of one backbone and view, and the distinct tensors wanted."""
-
-    folder: Path
-    view: View
-    backbone: Backbone
-    taps: tuple[str, ...]
-
-    def key(self, stimulus: Stimulus) -> _Key:
-        size = network_size(
-            *(stimulus.width, stimulus.height),
-            longer_side_px=self.view.longer_side_px,
-            min_side_px=self.backbone.min_side_px,
-        )
-        digest = hashlib.sha256(str(stimulus.pixels.shape).encode())  # the bytes leave it open
-        digest.update(stimulus.pixels.tobytes())
-        return _Key(f"{digest.hexdigest()[:32]}-{size[0]}x{size[1]}", size)
-
-    def find(self, key: _Key) -> _Found:
-        files, missing, damaged = {}, [], []
-        for tap in self.taps:
-            before = self.backbone.relu_inputs.get(tap, tap)  # a ReLU can be had from either
-            for name in dict.fromkeys((before, tap)):
-                path = self.folder / name / f"{key.name}.npy"
-                if not path.exists():
-                    continue
-                try:
-                    verify(path)
-                except DataError:
-                    damaged.append(path)
-                else:
-                    files[name] = path
-                    break
-            else:
-                files[tap] = path
-                missing.append(tap)
-        return _Found(
-            ImageFeatures(files, key.size, self.backbone.relu_inputs),
-            tuple(missing),
-            tuple(damaged),
-        )
-
-    def input(self, stimulus: Stimulus, key: _Key) -> NDArray[np.float32]:
-        pixels = stimulus.pixels[:, ::-1] if self.view.mirrored else stimulus.pixels
-        return network_input(pixels, key.size)
-
-
-def _completed(
-    waiting: dict[int, Path], store: _Store, engine: Engine, computed: tuple[str, ...]
-) -> Iterator[tuple[int, ImageFeatures]]:
-    """Compute the missing features; images that another process is at are left for the end."""
-    queue = deque((i, False) for i in waiting)
-    with Progress("features", len(waiting)) as progress:
-        while queue:
-            i, insist = queue.popleft()
-            stimulus = read_stimulus(waiting[i])
-            key = store.key(stimulus)
-            with claimed(store.folder / key.name) as ours:
-                if not (ours or insist):
-                    queue.append((i, True))
-                    continue
-                found = store.find(key)  # others may have been here meanwhile
-                if found.missing:
-                    tensors = engine.stored_features(store.input(stimulus, key))
-                    for tap, tensor in zip(computed, tensors, strict=True):
-                        if tap in found.missing:
-                            write_feature_map(found.features.files[tap], _half(tensor, tap))
-            yield i, found.features
-            progress.update()
-
-
-def _half(features: NDArray[np.float32], tap: str) -> NDArray[np.float16]:
-    with np.errstate(over="ignore"):  # what overflows is infinite, which is refused next
-        half = features.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise ModelError(
-            f"{tap}: reaches {np.abs(features).max():.6g}, too much for half precision (65504);"
-            " leave this layer out"
-        )
-    return half
 
 
 def tap_deviations(images: Sequence[ImageFeatures], taps: Sequence[str]) -> NDArray[np.float32]:

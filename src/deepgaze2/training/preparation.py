@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.features.backbone import Backbone
-from deepgaze2.features.cache import View, cache_features, tap_deviations
+from deepgaze2.features.cache import View, tap_deviations
+from deepgaze2.features.cache_filling import cache_features
+from deepgaze2.features.cache_stores import Reading
 from deepgaze2.image.image_files import image_files
 from deepgaze2.training.images import TrainingImage, fixated_pixels
 from deepgaze2.training.recipes import Recipe
@@ -96,15 +98,7 @@ def _prepare(
 ) -> list[TrainingImage]:
     stimuli = dataset.stimuli
     paths = [stimuli.path(i) for i in range(len(stimuli))]
-    features = [
-        cache_features(
-            paths,
-            backbone,
-            group.names,
-            View(round(recipe.longer_side_px * group.scale), mirrored),
-        )
-        for group in recipe.architecture.groups
-    ]
+    features = cache_features(paths, _readings(backbone, recipe, mirrored=mirrored))
 
     @cache  # one array for all images of a size and part
     def prior(fold: int, width: int, height: int) -> NDArray[np.float32]:
@@ -123,6 +117,14 @@ def _prepare(
             TrainingImage(seen, prior(int(folds[i]), *seen[0].input_size), pixels.astype(np.int32))
         )
     return images
+
+
+def _readings(backbone: Backbone, recipe: Recipe, *, mirrored: bool = False) -> list[Reading]:
+    """Return what the cache is asked for, for each group of taps."""
+    return [
+        Reading(backbone, group.names, View(round(recipe.longer_side_px * group.scale), mirrored))
+        for group in recipe.architecture.groups
+    ]
 
 
 def feature_deviations(
@@ -158,10 +160,7 @@ def feature_deviations(
             tap_deviations([image.features[g] for image in chosen], group.names)
             for g, group in enumerate(groups)
         ]
-    reference = image_files(normalize_over)
-    deviations = []
-    for group in groups:
-        view = View(round(recipe.longer_side_px * group.scale))
-        features = cache_features(reference, backbone, group.names, view)
-        deviations.append(tap_deviations(features, group.names))
-    return deviations
+    features = cache_features(image_files(normalize_over), _readings(backbone, recipe))
+    return [
+        tap_deviations(images, group.names) for images, group in zip(features, groups, strict=True)
+    ]

@@ -11,9 +11,9 @@ import pytest
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
-from deepgaze2.features import cache as features
+from deepgaze2.features import cache_filling as features
 from deepgaze2.features.backbone import Backbone
-from deepgaze2.features.engines import Engine
+from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.training import procedure
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import FitSettings
@@ -104,22 +104,21 @@ def test_the_network_sees_each_image_once_for_each_scale(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[tuple[str, ...]] = []
-    original = features._fastest_engine
 
-    def counted(backbone: Backbone, taps: tuple[str, ...]) -> Engine:
-        made.append(taps)
-        return original(backbone, taps)
+    def counted(backbone: Backbone) -> Engine:
+        made.append(backbone.taps)
+        return create_engine(backbone)
 
-    monkeypatch.setattr(features, "_fastest_engine", counted)
+    monkeypatch.setattr(features, "create_engine", counted)
     begun: list[int] = []
 
     def begin(number: int, _: int, __: Choice) -> None:
         begun.append(number)
-        assert len(made) == 2
+        assert len(made) == 1  # for both scales
 
     result = run(dataset, tmp_path / "out", on_trial=begin)
     assert {scale for trial in result.trials for scale in trial.choice.scales} == {0.5, 1.0}
-    assert made == [tuple(f"conv{block}_{i}" for block in (4, 5) for i in (1, 2, 3))] * 2
+    assert made == [tuple(f"conv{block}_{i}" for block in (4, 5) for i in (1, 2, 3))]
     run(dataset, tmp_path / "out", n_trials=4, on_trial=begin)
     assert begun == [0, 1, 2, 3]
 

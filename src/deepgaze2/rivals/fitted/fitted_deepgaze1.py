@@ -1,7 +1,7 @@
 """DeepGaze I as a model to compare with: fitted to other images than it predicts."""
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
 from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
-from deepgaze2.features.cache import View, cache_features
+from deepgaze2.features.cache import View
+from deepgaze2.features.cache_filling import cache_features, fastest_engine
+from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.weights.importers import import_weights
@@ -103,10 +105,14 @@ class FittedDeepGaze1:
     @cached_property
     def _layer(self) -> Callable[[int], Layer]:
         dataset, backbone = self._dataset, self._backbone
-        engine = create_engine(backbone, self._engine) if self._engine != "auto" else None
         paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
-        view = View(_LONGER_SIDE_PX)
-        cached = cache_features(paths, backbone, backbone.taps, view, engine=engine)
+        reading = Reading(backbone, backbone.taps, View(_LONGER_SIDE_PX))
+        make_engine = (
+            fastest_engine
+            if self._engine == "auto"
+            else partial(create_engine, engine=self._engine)
+        )
+        (cached,) = cache_features(paths, [reading], make_engine=make_engine)
         (tap,) = map(backbone.tap, backbone.taps)
 
         def layer(i: int) -> Layer:

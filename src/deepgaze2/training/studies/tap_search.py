@@ -15,7 +15,9 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluation.report import Estimate
 from deepgaze2.features.backbone import StoredBackbone
-from deepgaze2.features.cache import View, cache_features
+from deepgaze2.features.cache import View
+from deepgaze2.features.cache_filling import cache_features
+from deepgaze2.features.cache_stores import Reading
 from deepgaze2.support.files import write_csv, write_json
 from deepgaze2.training.procedure import cross_validate
 from deepgaze2.training.recipes import Recipe, Training, paper_recipe
@@ -142,11 +144,12 @@ def search_taps(
 def _cache_all(
     dataset: Dataset, backbone: StoredBackbone, recipe: Recipe, choices: Sequence[Choice]
 ) -> None:
-    """Compute all layers at once: the backbone sees each image once for each scale."""
+    """Compute all layers in all scales at once."""
     paths = [dataset.stimuli.path(i) for i in range(len(dataset.stimuli))]
-    for scale in sorted({scale for choice in choices for scale in choice.scales}):
-        view = View(round(recipe.longer_side_px * scale))
-        cache_features(paths, backbone, layers(backbone.network), view)
+    scales = sorted({scale for choice in choices for scale in choice.scales})
+    views = [View(round(recipe.longer_side_px * scale)) for scale in scales]
+    taps = layers(backbone.network)
+    cache_features(paths, [Reading(backbone, taps, view) for view in views])
 
 
 def _cross_validated(
