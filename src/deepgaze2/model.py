@@ -96,9 +96,9 @@ class Model:
         """
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source)
-        sizes = self._sizes(stimulus, pixels_per_degree)
+        sizes = self.input_sizes(stimulus, pixels_per_degree)
         grid_block = self.card.architecture.grid_block
-        own = self._saliency(stimulus, sizes)
+        own = saliency(self.readout, self.features(stimulus, sizes), sizes)
         weighted = weighted_prior(own, self.readout.prior_weight, prior, sizes[0], grid_block)
         log_prior = prior.log_density(stimulus.height, stimulus.width)
         return Prediction(
@@ -109,7 +109,9 @@ class Model:
             network_input_size=sizes[0],
         )
 
-    def _sizes(self, stimulus: Stimulus, pixels_per_degree: float | None) -> list[tuple[int, int]]:
+    def input_sizes(
+        self, stimulus: Stimulus, pixels_per_degree: float | None = None
+    ) -> list[tuple[int, int]]:
         """Return the network input's width and height for each group of taps, as in training."""
         return [
             network_size(
@@ -122,7 +124,10 @@ class Model:
             for group in self.card.architecture.groups
         ]
 
-    def _saliency(self, stimulus: Stimulus, sizes: list[tuple[int, int]]) -> NDArray[np.float32]:
+    def features(
+        self, stimulus: Stimulus, sizes: list[tuple[int, int]]
+    ) -> list[dict[str, NDArray[np.float32]]]:
+        """Return what the readouts see of an image: for each group the network's maps by name."""
         found = {}
         for seen in dict.fromkeys(sizes):
             image = network_input(stimulus.pixels, seen)
@@ -130,7 +135,7 @@ class Model:
             # thread that calls an engine gets a pool of threads of its own.
             stored = self._engine_thread.submit(self.engine.stored_features, image).result()
             found[seen] = dict(zip(stored_taps(self.backbone), stored, strict=True))
-        return saliency(self.readout, [found[seen] for seen in sizes], sizes)
+        return [found[seen] for seen in sizes]
 
     def predict_many(
         self,
@@ -229,6 +234,7 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     center_bias = read_center_bias(folder, card, viewing)
     readout = read_readout(folder, card)
     if viewing:
+        card = replace(card, name=f"{card.name}@{viewing}")
         readout = readout.viewed(readout.viewings[viewing])
     return _assembled(card, network, readout, center_bias, engine, device)
 

@@ -14,6 +14,7 @@ _COMMANDS = (
     "serve",
     "info",
     "train",
+    "adapt",
     "ablation",
     "search-taps",
     "evaluate",

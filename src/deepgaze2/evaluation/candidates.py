@@ -178,6 +178,12 @@ def _seen_notes(card: Card, n_seen: int, dataset: Dataset) -> Iterator[str]:
     """Say how images were predicted that a model was trained on."""
     if n_seen:
         yield f"{n_seen} images by the readout that has not seen them"
+    adapted = {*dataset.stimuli.ids} & {*card.training.get("adapted_to", {}).get("images", ())}
+    if adapted:
+        yield (
+            f"{len(adapted)} images have names of images that its viewing was fitted to; if they"
+            " are the same, scores are a little too good"
+        )
     if n_before := len({*dataset.stimuli.ids} & {*card.training.get("seen_before", ())}):
         yield (
             f"{n_before} images have names of images that the model it went on from was trained"

@@ -6,7 +6,7 @@ mixes channels, that layer is applied on the coarse grid of the features and onl
 outputs are interpolated. Both orders give the same numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -161,9 +161,37 @@ def saliency(
         Saliency in nats: log density up to the center bias and a constant. For the paper's
         grid, conv2_1's, gh is ceil(height/2).
     """
-    grid_block = readout.architecture.grid_block
-    width, height = (block_size(px, grid_block) for px in sizes[0])
-    stride = block_stride(grid_block)
+    stride = block_stride(readout.architecture.grid_block)
+
+    def blurred(k: int, output: FloatArray) -> FloatArray:
+        return blur(output, float(readout.sigma_px[k]) / stride)
+
+    return _each(readout, features, sizes, blurred)
+
+
+def unblurred(
+    readout: Readout,
+    features: Sequence[Mapping[str, FloatArray]],
+    sizes: Sequence[tuple[int, int]],
+) -> FloatArray:
+    """Return what each readout gives before its blur, (K, gh, gw); see `saliency`."""
+    return _each(readout, features, sizes, lambda _, output: output)
+
+
+def blur(output: FloatArray, sigma_cells: float) -> FloatArray:
+    """Return a map, (gh, gw), blurred along both axes, edges replicated."""
+    height, width = output.shape
+    down: FloatArray = _blur(height, sigma_cells) @ output
+    return down @ _blur(width, sigma_cells).T
+
+
+def _each(
+    readout: Readout,
+    features: Sequence[Mapping[str, FloatArray]],
+    sizes: Sequence[tuple[int, int]],
+    finish: Callable[[int, FloatArray], FloatArray],
+) -> FloatArray:
+    width, height = (block_size(px, readout.architecture.grid_block) for px in sizes[0])
 
     def one(k: int) -> FloatArray:
         # (16, h, w) -> (16, gh, gw); the wide product comes last, on contiguous rows.
@@ -171,9 +199,7 @@ def saliency(
         for group in coarse[1:]:
             hidden += group.on_grid(k)
         output = _pointwise(readout, k, hidden.reshape(len(hidden), -1))
-        sigma_cells = float(readout.sigma_px[k]) / stride
-        blurred: FloatArray = _blur(height, sigma_cells) @ output.reshape(height, width)
-        return blurred @ _blur(width, sigma_cells).T
+        return finish(k, output.reshape(height, width))
 
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
         coarse = _coarse(readout, features, sizes, pool)

@@ -2,7 +2,8 @@
 
 A Gaussian kernel density estimate over the unit square (every image stretched to it,
 its borders reflecting), mixed with a uniform density:
-p = (1 - uniform_share) * KDE + uniform_share * uniform.
+p = (1 - uniform_share) * KDE + uniform_share * uniform; a known center bias may stand in the
+uniform density's place, for data sets that are too small to say much themselves.
 
 On an image, it is that template brought to the image's size as any `CenterBias` is; every
 likelihood is read off that density over the pixels.
@@ -34,17 +35,20 @@ class CenterBiasFit:
     bandwidth : float
         Standard deviation of the kernel, as a fraction of the image's width and height.
     uniform_share : float
-        Weight of the uniform density, 0 to 1.
+        Weight of the uniform density, 0 to 1, or of `rest` in its place.
     dataset : Dataset
         What it was fitted to.
     folds : int array (n_stimuli,)
         Each image's fold: itself, unless others were given.
+    rest : CenterBias, optional
+        What stands in the uniform density's place.
     """
 
     bandwidth: float
     uniform_share: float
     dataset: Dataset
     folds: NDArray[np.integer]
+    rest: CenterBias | None = None
 
     @cached_property
     def log_density(self) -> NDArray[np.float64]:
@@ -88,8 +92,14 @@ class CenterBiasFit:
         ranges = (np.arange(offsets[image], offsets[image + 1]) for image in images)
         own = np.concatenate([np.arange(0), *ranges])
         others = self._histogram - _histogram(rows[own], columns[own])
-        name = f"{self.dataset.name} without {fold}"
-        return _center_bias(others, self.bandwidth, self.uniform_share, name)
+        return self._of(others, f"{self.dataset.name} without {fold}")
+
+    def of_all(self, name: str) -> CenterBias:
+        """Return the center bias of all fixations, for use on other images."""
+        return self._of(self._histogram, name)
+
+    def _of(self, histogram: NDArray[np.float64], name: str) -> CenterBias:
+        return _center_bias(histogram, self.bandwidth, self.uniform_share, name, self.rest)
 
     @cached_property
     def _cells(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -104,7 +114,9 @@ class CenterBiasFit:
         return int(stimuli.height[image]), int(stimuli.width[image])
 
 
-def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) -> CenterBiasFit:
+def fit_center_bias(
+    dataset: Dataset, folds: NDArray[np.integer] | None = None, rest: CenterBias | None = None
+) -> CenterBiasFit:
     """Fit bandwidth and uniform share by maximum cross-validated likelihood.
 
     That is the likelihood of the fixations' cells in the unit square, which spares a map for
@@ -116,6 +128,8 @@ def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) 
         All fixations count: drop first fixations before, with `without_first()`.
     folds : int array (n_stimuli,), optional
         Each fold is predicted from all the others; by default each image is a fold.
+    rest : CenterBias, optional
+        A known center bias in the uniform density's place.
 
     Returns
     -------
@@ -132,14 +146,15 @@ def fit_center_bias(dataset: Dataset, folds: NDArray[np.integer] | None = None) 
     if np.unique(fold).size < 2:
         raise DataError(f"{dataset.name}: fixations on one image or fold only; need two or more")
     cells = _cells(dataset)
+    at_rest = np.log(_rest(rest)[cells] * GRID[0] * GRID[1])
 
     def components(bandwidth: float) -> NDArray[np.float64]:
         kde = _cross_validated(cells, fold, bandwidth)
         with np.errstate(divide="ignore"):
-            return np.stack([np.log(kde * GRID[0] * GRID[1]), np.zeros(len(kde))])
+            return np.stack([np.log(kde * GRID[0] * GRID[1]), at_rest])
 
     bandwidth, weights, _ = best_mixture(components, *_BANDWIDTHS)
-    return CenterBiasFit(bandwidth, float(weights[1]), dataset, folds)
+    return CenterBiasFit(bandwidth, float(weights[1]), dataset, folds, rest)
 
 
 def fold_center_biases(dataset: Dataset, folds: NDArray[np.integer]) -> list[CenterBias]:
@@ -194,12 +209,23 @@ def _histogram(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.
     return counts.reshape(GRID).astype(np.float64)
 
 
+def _rest(rest: CenterBias | None) -> NDArray[np.float64]:
+    """Return what stands beside the KDE, over the cells."""
+    if rest is None:
+        return np.full(GRID, 1 / (GRID[0] * GRID[1]))
+    return np.exp(rest.log_density(*GRID), dtype=np.float64)
+
+
 def _center_bias(
-    histogram: NDArray[np.float64], bandwidth: float, uniform_share: float, name: str
+    histogram: NDArray[np.float64],
+    bandwidth: float,
+    uniform_share: float,
+    name: str,
+    rest: CenterBias | None = None,
 ) -> CenterBias:
     by_row, by_column = _blurs(bandwidth)
     kde = by_row @ histogram @ by_column.T / histogram.sum()
-    density = (1 - uniform_share) * kde + uniform_share / kde.size
+    density = (1 - uniform_share) * kde + uniform_share * _rest(rest)
     with np.errstate(divide="ignore"):
         return CenterBias(name, np.log(density).astype(np.float32))
 

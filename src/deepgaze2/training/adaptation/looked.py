@@ -1,0 +1,216 @@
+"""The likelihood of fixations under a mixture whose viewing is changed, without the network.
+
+What is behind a readout's nonlinearities is computed anew for each change; what is before them is
+interpolated between a few weights of each scale, so that an image takes milliseconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.evaluation.out_of_fold import folds_of
+from deepgaze2.image.stimulus import read_stimulus
+from deepgaze2.model import Model
+from deepgaze2.readout.activations import FloatArray
+from deepgaze2.readout.grid import block_stride, image_in_grid, interpolation_matrix
+from deepgaze2.readout.numpy_readout import Readout, blur, unblurred
+from deepgaze2.readout.viewing import Viewing
+from deepgaze2.support.progress import Progress
+
+_STEP = 0.25  # in the logarithm of a scale's weight, between the maps that are interpolated
+_LEAST_LOG_DENSITY = -40.0  # of a center bias, nats
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a viewing differs from a model's own, in all readouts alike.
+
+    Attributes
+    ----------
+    log_sigma, log_factor
+        Logarithms of the factors on the blur's width and on saliency.
+    weight
+        What is added to the center bias's weight.
+    log_scale
+        Logarithms of the factors on the features of each scale but the first.
+    """
+
+    log_sigma: float = 0.0
+    weight: float = 0.0
+    log_factor: float = 0.0
+    log_scale: tuple[float, ...] = ()
+
+    def viewing(self, readout: Readout) -> Viewing:
+        """Return the viewing of a readout that is changed so."""
+        n = readout.n_models
+        scales = np.exp([0.0, *self.log_scale])
+        return Viewing(
+            sigma_px=readout.sigma_px * np.float32(np.exp(self.log_sigma)),
+            prior_weight=readout.prior_weight + np.float32(self.weight),
+            factor=np.full(n, np.exp(self.log_factor), np.float32),
+            scale_factors=np.tile(scales.astype(np.float32), (n, 1)),
+        )
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """All numbers as one vector."""
+        return np.array([self.log_sigma, self.weight, self.log_factor, *self.log_scale])
+
+    @classmethod
+    def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "Change":
+        """Return the change of a vector."""
+        log_sigma, weight, log_factor, *log_scale = (float(one) for one in values)
+        return cls(log_sigma, weight, log_factor, tuple(log_scale))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An image as readouts see it, and its fixations.
+
+    Attributes
+    ----------
+    outputs
+        (1 + 2 (n_scales - 1), K, gh, gw) the readouts before their blur: as they are, and with
+        the weight of each scale but the first lowered and raised by a step.
+    sigma_cells, prior_weight
+        (K,) the readouts' own.
+    rows, columns
+        (n_fixations, gh) and (n_fixations, gw): the linear interpolation to the fixations.
+    grid_rows, grid_columns
+        (gh, height) and (gw, width): from the pixels of the center bias to the grid.
+    size
+        Height and width of the network's input, at whose pixels densities are counted.
+    """
+
+    outputs: FloatArray
+    sigma_cells: FloatArray
+    prior_weight: FloatArray
+    rows: FloatArray
+    columns: FloatArray
+    grid_rows: FloatArray
+    grid_columns: FloatArray
+    size: tuple[int, int]
+
+    @cached_property
+    def n_fixations(self) -> int:
+        """How many fixations there are."""
+        return len(self.rows)
+
+    def prior(self, center_bias: CenterBias) -> FloatArray:
+        """Return a center bias on the grid, (gh, gw), nats."""
+        finite = np.maximum(center_bias.log_density(*self.size), _LEAST_LOG_DENSITY)
+        return np.asarray(self.grid_rows @ finite @ self.grid_columns.T, np.float32)
+
+    def saliency(self, change: Change) -> FloatArray:
+        """Return S of each readout under a change, (K, gh, gw), nats."""
+        output = self.outputs[0].copy()
+        for s, log_scale in enumerate(change.log_scale):
+            lower, upper = self.outputs[1 + 2 * s : 3 + 2 * s]
+            x = np.float32(log_scale / _STEP)
+            output += x / 2 * (upper - lower) + x * x / 2 * (upper + lower - 2 * self.outputs[0])
+        sigma = self.sigma_cells * np.float32(np.exp(change.log_sigma))
+        factor = np.float32(np.exp(change.log_factor))
+        return np.stack([factor * blur(o, float(s)) for o, s in zip(output, sigma, strict=True)])
+
+    def log_density(self, change: Change, prior: FloatArray) -> NDArray[np.float64]:
+        """Return the mixture's log density at each fixation, nats per pixel of the input."""
+        weight = (self.prior_weight + np.float32(change.weight))[:, None, None]
+        s = self.saliency(change) + weight * prior
+        peak = s.max(axis=(1, 2), keepdims=True)
+        z = np.exp(s - peak).sum(axis=(1, 2), dtype=np.float64)
+        pixels_per_cell = self.size[0] * self.size[1] / s[0].size
+        across = self.rows @ s  # (K, n, gw)
+        at_fixations = np.einsum("knw,nw->kn", across, self.columns) - peak[:, :, 0]
+        each = at_fixations - np.log(z * pixels_per_cell)[:, None]
+        return np.asarray(logsumexp(each, axis=0) - np.log(len(each)))
+
+
+def looked_at(model: Model, dataset: Dataset) -> list[Looked]:
+    """Return a data set's images as a model sees them, by readouts that were not trained on them.
+
+    Raises
+    ------
+    StimulusError
+        If an image cannot be read.
+    """
+    folds, seen = folds_of(model, dataset)
+    found = []
+    with Progress("saliency", len(dataset.stimuli)) as progress:
+        for i in range(len(dataset.stimuli)):
+            found.append(_looked(model.fold(int(folds[i])) if seen[i] else model, dataset, i))
+            progress.update()
+    return found
+
+
+def _looked(model: Model, dataset: Dataset, i: int) -> Looked:
+    stimulus, readout = read_stimulus(dataset.stimuli.path(i)), model.readout
+    sizes = model.input_sizes(stimulus)
+    features = model.features(stimulus, sizes)
+    changes = [Change(log_scale=scales) for scales in _steps(len(readout.architecture.scales))]
+    outputs = [
+        unblurred(readout.viewed(change.viewing(readout)), features, sizes) for change in changes
+    ]
+    fixations = dataset.fixations_on(i)
+    return looked(
+        readout,
+        np.stack(outputs),
+        sizes[0],
+        fixations.x / stimulus.width,
+        fixations.y / stimulus.height,
+    )
+
+
+def _steps(n_scales: int) -> list[tuple[float, ...]]:
+    """Return the logarithms of scales' weights at which an image is seen."""
+    none = np.zeros(n_scales - 1)
+    units = np.eye(n_scales - 1)
+    each = [none, *(sign * _STEP * unit for unit in units for sign in (-1, 1))]
+    return [tuple(float(x) for x in one) for one in each]
+
+
+def looked(
+    readout: Readout,
+    outputs: FloatArray,
+    size: tuple[int, int],
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+) -> Looked:
+    """Return an image from what readouts give.
+
+    Parameters
+    ----------
+    outputs
+        See `Looked`.
+    size
+        Width and height of the network's input.
+    x, y
+        (n_fixations,) fractions of the image's width and height.
+    """
+    block = readout.architecture.grid_block
+    height, width = outputs.shape[-2:]
+    stride = block_stride(block)
+
+    def at(fraction: NDArray[np.float64], px: int, cells: int) -> FloatArray:
+        positions = (fraction * px - 0.5 - (stride - 1) / 2) / stride
+        return interpolation_matrix(positions, cells).astype(np.float32)
+
+    def averaging(px: int, cells: int) -> FloatArray:
+        spread = interpolation_matrix(image_in_grid(px, px, block), cells)
+        return np.asarray((spread / spread.sum(axis=0)).T, np.float32)
+
+    return Looked(
+        outputs=outputs,
+        sigma_cells=readout.sigma_px / np.float32(stride),
+        prior_weight=readout.prior_weight,
+        rows=at(y, size[1], height),
+        columns=at(x, size[0], width),
+        grid_rows=averaging(size[1], height),
+        grid_columns=averaging(size[0], width),
+        size=(size[1], size[0]),
+    )
