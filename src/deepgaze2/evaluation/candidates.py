@@ -165,9 +165,9 @@ def _our_model(name: str, references: References, engine: str) -> Candidate:
     model = load(name, engine=engine)
     predict = out_of_fold(model, references.dataset)
     n_seen = int(folds_of(model, references.dataset)[1].sum())
-    card, viewing = model.card, ModelName.of(name).viewing
+    card = model.card
     return Candidate(
-        f"{card.name}@{viewing}" if viewing else card.name,
+        card.name,
         lambda i: [View(predict(i))],
         checksum(model.identity, code_version(out_of_fold.__module__), card.folds, n_seen, engine),
         "; ".join(_seen_notes(card, n_seen, references.dataset)),
