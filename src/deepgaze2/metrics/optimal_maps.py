@@ -152,10 +152,8 @@ def similarity_map(
         Fixations per image in the data: the fewer, the more of the map's mass goes to where
         the density is high. The benchmark takes 260 (MIT300), 448 (CAT2000), 154
         (COCO-FreeView).
-    n_samples : int
-        Number of sets of fixations drawn.
-    seed : int
-        Of the draws.
+    n_samples, seed : int
+        Number of sets of fixations drawn, and the seed of the draws.
 
     Returns
     -------
@@ -172,8 +170,7 @@ def similarity_map(
     if n_fixations < 1 or n_samples < 1:
         raise DataError(f"{n_samples} samples of {n_fixations} fixations: draw at least one of one")
     shares = np.random.default_rng(seed).random((n_samples, n_fixations))
-    pixels = indices_at(shares, np.cumsum(np.exp(log_p)))
-    positions = np.divmod(pixels, log_p.shape[1])
+    positions = np.divmod(indices_at(shares, np.cumsum(np.exp(log_p))), log_p.shape[1])
     axes = [_cells(n_pixels, sigma_px) for n_pixels in log_p.shape]
     # what a point spreads to a cell is what the cell would spread to it
     down, across = (

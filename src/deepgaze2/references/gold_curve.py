@@ -93,10 +93,6 @@ def gold_curve(
     n_resamples, seed : int
         Number of resamples, and the seed of the orders and of the resamples.
 
-    Returns
-    -------
-    GoldCurve
-
     Raises
     ------
     DataError

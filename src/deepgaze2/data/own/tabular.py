@@ -6,7 +6,7 @@ A folder holds the images, in it or in `images` or `stimuli` below, `fixations.c
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -86,9 +86,7 @@ def read_tabular(
     """
     path, found = _table_file(Path(source))
     table = open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
-    chosen, guessed = choose_columns(table.names, _ROLES, columns or {}, printable(path))
-    if missing := [role for role in _REQUIRED if role not in chosen]:
-        raise missing_columns(table.names, missing, printable(path))
+    chosen, guessed = _chosen_columns(table.names, columns or {}, printable(path))
     is_own = set(OWN_COLUMNS) <= set(table.names)
     if is_own:
         found, guessed, time = [], [], time or "s"
@@ -103,14 +101,22 @@ def read_tabular(
     start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
     subject, names = in_natural_order(rows.subject, rows.subject_names)
     unnamed = unnamed_note(subject, names)
-    fixations: dict[str, NDArray[Any]]
-    fixations = {"stimulus": stimulus, "subject": subject, "order": order, "x": x, "y": y}
+    fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
     dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), tuple(names))
     notes = (found, guessed, table.notes, listed, matched, assumed, ordered, unnamed, timed)
     said = [note for part in notes for note in part] + _left_aside(dataset)
     return replace(dataset, notes=tuple(said))
+
+
+def _chosen_columns(
+    names: Sequence[str], stated: Mapping[str, str], place: str
+) -> tuple[dict[str, str], list[str]]:
+    chosen, guessed = choose_columns(names, _ROLES, stated, place)
+    if missing := [role for role in _REQUIRED if role not in chosen]:
+        raise missing_columns(names, missing, place)
+    return chosen, guessed
 
 
 class _Codes(dict[str, int]):
