@@ -405,6 +405,12 @@ def test_several_data_sets_are_trained_on_and_each_is_scored_in_its_viewing(
         scored = run(f"evaluate {model} csv:b")
         assert scored.returncode == 0, scored.stderr
         assert f"{model}: 10 images by the readout that has not seen them" in scored.stdout
+    named = run(f"predict {photo} --model m --viewing a -o named")
+    assert named.returncode == 0, named.stderr
+    same = (tmp_path / name / "b7.npy" for name in ("m@a", "named", "m"))
+    viewed, by_option, average = (np.load(path) for path in same)
+    np.testing.assert_array_equal(viewed, by_option)
+    assert not np.array_equal(viewed, average)
     unknown = run(f"predict {photo} --model m@c")
     assert (unknown.returncode, unknown.stdout) == (2, "")
     assert unknown.stderr == "error: m: viewing 'c' is unknown; there are a, b\n"

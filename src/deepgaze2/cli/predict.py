@@ -55,6 +55,12 @@ class _Options:
     help="A packaged model's name, or a model's folder.",
 )
 @click.option(
+    "--viewing",
+    metavar="NAME",
+    help="Predict as for this one of the data sets that the model was trained on, short for --model"
+    " MODEL@NAME; `deepgaze2 info` lists them.  [default: the average over them]",
+)
+@click.option(
     "--engine",
     type=click.Choice(["auto", "ncnn", "torch"]),
     default="auto",
@@ -109,6 +115,7 @@ def predict(
     photos: tuple[str, ...],
     out: Path,
     model: str,
+    viewing: str | None,
     engine: str,
     center_bias: str | None,
     pixels_per_degree: float | None,
@@ -148,7 +155,7 @@ def predict(
         start = time.perf_counter()
         from deepgaze2.model import load
 
-        loaded = load(model, engine=engine)
+        loaded = load(f"{model}@{viewing}" if viewing else model, engine=engine)
         times_s["loading"] = time.perf_counter() - start
         times_s["drawing"] = _run(loaded, waiting, options)
         times_s["predicting"] = time.perf_counter() - start - sum(times_s.values())
