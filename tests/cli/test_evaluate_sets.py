@@ -32,6 +32,7 @@ def scores(folder: Path) -> Any:
     return json.loads((folder / "scores.json").read_text())
 
 
+@pytest.mark.slow
 def test_several_sets_are_the_single_runs_and_their_means(
     run: Run, two: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -351,6 +351,7 @@ def two_labs(tmp_path: Path) -> str:
     return "--finetune csv:a --finetune csv:b"
 
 
+@pytest.mark.slow
 def test_several_data_sets_are_trained_on_and_each_is_scored_in_its_viewing(
     run: Run, two_labs: str, tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_the_svg_panel_has_contours_and_numbers(
     assert set(distances.argmin(axis=1)) == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_both_variants_are_saved_side_by_side(
     shown: PageDriver, examples: dict[str, Path], model: deepgaze2.Model
 ) -> None:
