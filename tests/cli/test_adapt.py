@@ -36,6 +36,9 @@ def test_a_model_is_fitted_and_says_what_that_gains(run: Run, tmp_path: Path) ->
     if adapted["adopted"] == "all":
         shown = next(line.split() for line in lines if line.startswith("blur in pixels"))
         assert float(shown[-1]) == pytest.approx(readout.sigma_px.mean(), abs=0.01)
+    info = run("info --model out/mine")
+    assert "adapted to" in info.stdout
+    assert "lab: 6 images" in info.stdout
     score = run(lines[-1].partition("deepgaze2 ")[2])
     assert score.returncode == 0, score.stderr
     assert "6 images have names of images that its viewing was fitted to" in score.stdout

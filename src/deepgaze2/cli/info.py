@@ -64,11 +64,19 @@ def _model_rows(card: Card) -> dict[str, str]:
         "default center bias": card.center_bias,
         "license": card.license,
     }
-    if training:
+    if "data_set" in training:
         rows["trained on"] = (
             f"{training['data_set']}: {training['images']} images, "
             f"{training['fixations']} fixations"
         )
+    if adapted := training.get("adapted_to"):
+        rows["adapted to"] = (
+            f"{adapted['data_set']}: {len(adapted['images'])} images,"
+            f" {adapted['fixations']} fixations; on images left out"
+            f" {adapted['gain_bits']:+.3f} bits/fixation over {adapted['model']}"
+        )
+        if adapted["adopted"] != "all":
+            rows["adapted to"] += f"; taken over: {adapted['adopted']}"
     return rows
 
 
