@@ -27,6 +27,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, [str(a) for a in arguments], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_several_models_are_compared_in_a_table_and_files(recordings: Path, tmp_path: Path) -> None:
     models = ("spectral-residual", "center-bias", "gold-standard")
     result = run("evaluate", *models, f"csv:{recordings}", "-o", tmp_path / "out")
@@ -47,6 +48,7 @@ def test_several_models_are_compared_in_a_table_and_files(recordings: Path, tmp_
     assert f"{scores['models'][0]['metrics']['auc']['value']:.3f}" in html
 
 
+@pytest.mark.slow
 def test_figures_are_written_in_three_formats(recordings: Path, tmp_path: Path) -> None:
     result = run("figures", "center-bias", "uniform", f"csv:{recordings}", "-o", tmp_path / "out")
     assert result.exit_code == 0, result.output

@@ -25,6 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.mark.slow
 def test_it_is_trained_and_predicts_if_its_code_is_asked_for(run: Run, tmp_path: Path) -> None:
     write_recordings(tmp_path / "lab", 8)
     done = run(f"train --finetune csv:lab -o mine {TRAIN} --taps act1,conv3")
@@ -52,6 +53,7 @@ def test_it_is_trained_and_predicts_if_its_code_is_asked_for(run: Run, tmp_path:
     assert "8 images by the readout that has not seen them" in scored.stdout
 
 
+@pytest.mark.slow
 def test_other_weights_and_networks_are_refused(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

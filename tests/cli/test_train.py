@@ -429,6 +429,7 @@ def test_several_data_sets_are_trained_on_and_each_is_scored_in_its_viewing(
     assert read_card(tmp_path / "further").viewings == ()
 
 
+@pytest.mark.slow
 def test_images_of_a_known_set_are_predicted_out_of_fold_though_some_had_no_fixations(
     run: Run, two_labs: str, tmp_path: Path
 ) -> None:

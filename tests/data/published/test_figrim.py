@@ -88,6 +88,7 @@ def test_fillers_when_they_were_encoded(imitation: Path) -> None:
         read_figrim(imitation, "targets")  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_real_fillers_are_those_of_the_whole(shared_data: Path, real: Dataset) -> None:
     fillers = open_dataset(f"figrim-fillers:{shared_data / 'figrim'}", raw=True)
     assert differences(fillers, declared_dataset("figrim-fillers")) == []

@@ -222,6 +222,7 @@ def test_a_token_guards_the_api_alone(tmp_path: Path) -> None:
         assert live.client.get("/v1/models").status_code == 200
 
 
+@pytest.mark.slow
 def test_uploads_have_limits(tmp_path: Path) -> None:
     options = ("--max-bytes", "5000", "--max-pixels", "2400", "--max-transfer-seconds", "1")
     with serving(tmp_path / "stderr", *options) as live:

@@ -35,6 +35,7 @@ def widths(page: PageDriver) -> tuple[int, int]:
     return scroll, screen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("size", "device"), [(DESKTOP, "desktop"), (PHONE, "phone")])
 def test_no_state_of_the_page_has_violations(

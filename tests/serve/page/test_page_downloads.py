@@ -50,6 +50,7 @@ def test_the_json_file_has_the_regions(shown: PageDriver, prediction: deepgaze2.
     assert saved["model"] == "deepgaze2-plus"
 
 
+@pytest.mark.slow
 def test_the_png_file_is_what_is_shown(shown: PageDriver, prediction: deepgaze2.Prediction) -> None:
     saved = Image.open(io.BytesIO(shown.download("PNG")))
     assert saved.size == (1200, 900)
