@@ -27,7 +27,7 @@ from deepgaze2.store import (
     Card,
     ModelName,
     find_model,
-    read_card,
+    named_card,
     read_center_bias,
     read_readout,
 )
@@ -229,12 +229,11 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
         If the model, its backbone or the engine cannot be loaded.
     """
     viewing, folder = ModelName.of(name).viewing, find_model(name)
-    card = read_card(folder)
+    card = named_card(name)
     network = backbone_of(name, card)
     center_bias = read_center_bias(folder, card, viewing)
     readout = read_readout(folder, card)
     if viewing:
-        card = replace(card, name=f"{card.name}@{viewing}")
         readout = readout.viewed(readout.viewings[viewing])
     return _assembled(card, network, readout, center_bias, engine, device)
 

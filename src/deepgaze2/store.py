@@ -209,6 +209,22 @@ def read_card(folder: Path) -> Card:
         raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
 
 
+def named_card(name: str | Path | ModelName) -> Card:
+    """Return the card of a model under the name that it goes by: with its viewing, if one is named.
+
+    Raises
+    ------
+    ModelError
+        As `find_model`, `read_card` and `viewing_facts` do.
+    """
+    folder, viewing = find_model(name), ModelName.of(name).viewing
+    card = read_card(folder)
+    if not viewing:
+        return card
+    viewing_facts(folder, card, viewing)
+    return replace(card, name=f"{card.name}@{viewing}")
+
+
 def _card(values: dict[str, Any]) -> Card:
     """Return a card whose every value has been checked; a ValueError says which is wrong."""
     with suppress(AttributeError, KeyError, TypeError):  # which `typed` has words for

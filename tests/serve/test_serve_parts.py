@@ -150,9 +150,12 @@ def test_images_and_results_stay_out_of_messages() -> None:
 
 def test_a_card_that_is_served_names_no_image() -> None:
     card = card_of(random_readout(2), random_backbone())
-    card = replace(card, training={"images": 2, "seen_before": ["secret.png"]})
+    adapted = {"model": "base", "images": ["secret.png"]}
+    own = {"images": 2, "seen_before": ["secret.png"], "adapted_to": adapted}
+    card = replace(card, training=own)
     served = _facts(card)
-    assert served["training"] == {"images": 2}
+    expected = {"images": 2, "adapted_to": {"model": "base", "images": 1}}
+    assert served["training"] == expected
     assert "secret.png" not in str(served)
 
 

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ import deepgaze2
 from deepgaze2.density.files import summary
 from deepgaze2.density.regions import parse_region, region_shares
 from deepgaze2.image.examples import example_paths
-from helpers.live_server import LiveServer, photo
+from deepgaze2.readout.viewing import Viewing
+from deepgaze2.store import find_model, read_card, read_readout, write_model
+from helpers.live_server import LiveServer, photo, serving
 
 COFFEE = next(path for path in example_paths() if path.stem == "coffee")
 RAW = {"Content-Type": "application/octet-stream"}
@@ -186,3 +189,31 @@ def test_image_type_and_octet_stream_are_one(server: LiveServer) -> None:
     ]
     assert answers[0] == answers[1] == answers[2]
     assert (answers[0]["width"], answers[0]["height"]) == (600, 400)
+
+
+def test_viewings_of_one_model_are_served_side_by_side(tmp_path: Path) -> None:
+    packaged = find_model("deepgaze2")
+    card = read_card(packaged)
+    readout = read_readout(packaged, card)
+    n, n_scales = readout.n_models, len(readout.architecture.scales)
+    sharp = Viewing(
+        sigma_px=np.asarray(readout.sigma_px / 2, np.float32),
+        prior_weight=readout.prior_weight,
+        factor=np.full(n, 1.5, np.float32),
+        scale_factors=np.ones((n, n_scales), np.float32),
+    )
+    bias = deepgaze2.load("deepgaze2").center_bias
+    folder = tmp_path / "own"
+    card = replace(card, name="own")
+    write_model(folder, card, replace(readout, viewings={"lab": sharp}), bias, {"lab": bias})
+    models = ("--model", str(folder), "--model", f"{folder}@lab")
+    with serving(tmp_path / "stderr", *models) as server:
+        listed = server.client.get("/v1/models").json()
+        assert [one["name"] for one in listed["models"]] == ["own", "own@lab"]
+        server.wait_until_ready()
+        for name in ("own", "own@lab"):
+            found = server.predict(photo(), f"model={name}&format=npy")
+            assert found.status_code == 200, found.text
+            source = str(folder) + name.removeprefix("own")
+            expected = deepgaze2.load(source).predict(photo()).log_density
+            np.testing.assert_array_equal(np.load(io.BytesIO(found.content)), expected)

@@ -135,6 +135,9 @@ async def get_models(service: _Service) -> Response:
 
 def _facts(card: Card) -> dict[str, object]:
     """Return what a card says to people; image names of its training are left out."""
+    training = {key: value for key, value in card.training.items() if key != "seen_before"}
+    if adapted := training.get("adapted_to"):
+        training["adapted_to"] = adapted | {"images": len(adapted["images"])}
     return {
         "name": card.name,
         "description": card.description,
@@ -143,7 +146,7 @@ def _facts(card: Card) -> dict[str, object]:
         "readouts": card.n_readouts,
         "longer_side_px": card.longer_side_px,
         "center_bias": card.center_bias,
-        "training": {k: v for k, v in card.training.items() if k != "seen_before"},
+        "training": training,
         "scores": card.scores,
     }
 

@@ -21,7 +21,7 @@ from deepgaze2.serve.http.hosts import own_hosts
 from deepgaze2.serve.queue.dispatcher import Dispatcher
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.worker.process import WorkerProcess
-from deepgaze2.store import Card, find_model, read_card
+from deepgaze2.store import Card, named_card
 
 _MORE_S = 5.0  # in which a request notices that its connection ended
 
@@ -120,7 +120,7 @@ def run(
 
 
 def _cards(models: Sequence[str]) -> list[Card]:
-    cards = [read_card(find_model(name)) for name in models]
+    cards = [named_card(name) for name in models]
     names = [card.name for card in cards]
     if len(set(names)) < len(names):
         raise ServeError(f"two models are called {max(names, key=names.count)}; serve one of them")
