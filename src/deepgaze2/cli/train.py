@@ -176,7 +176,7 @@ def train(
             _compare_with_start(trained.gains, trained.start_gains, wanted["start"])
         else:
             _warn_if_worthless(trained)
-        _report(card, output, datasets)
+        _report(card, output, trained.sets.names, datasets)
         remove_checkpoints(output)  # the report may have been interrupted, too
     named = shlex.quote(_named(output, card))
     click.echo(
@@ -327,13 +327,14 @@ def _named(folder: Path, card: "Card", viewing: str = "") -> str:
     return f"{folder}{f'@{viewing}' if card.viewings and viewing else ''}{network}"
 
 
-def _report(card: "Card", folder: Path, datasets: "Sequence[Dataset]") -> None:
+def _report(
+    card: "Card", folder: Path, names: "Sequence[str]", datasets: "Sequence[Dataset]"
+) -> None:
     """Score the model's images by the readouts that have not seen them, each in its viewing."""
     from deepgaze2.evaluation.evaluation import evaluate
-    from deepgaze2.training.sets import DataSets
 
     scores = {}
-    for viewing, dataset in zip(DataSets(tuple(datasets)).names, datasets, strict=True):
+    for viewing, dataset in zip(names, datasets, strict=True):
         # Resolved, so that a folder named like a packaged model or a rival is the folder.
         evaluation = evaluate([_named(folder.resolve(), card, viewing)], dataset)
         click.echo(as_text(evaluation.report))

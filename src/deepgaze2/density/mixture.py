@@ -92,6 +92,15 @@ def weighted_prior(
     """
     if np.all(prior_weight == 1):
         return saliency
+    on_grid = prior_on_grid(center_bias, input_size, grid_block)
+    weighted: FloatArray = saliency + (prior_weight - 1)[:, None, None] * on_grid
+    return weighted
+
+
+def prior_on_grid(
+    center_bias: CenterBias, input_size: tuple[int, int], grid_block: int
+) -> FloatArray:
+    """Return a center bias's log density, finite, at the cells of the readout's grid: (gh, gw)."""
     width, height = input_size
     prior = center_bias.log_density(height, width)
     finite = np.maximum(prior, prior.max() - np.float32(_RANGE_NATS / 2))
@@ -99,10 +108,8 @@ def weighted_prior(
         interpolation_matrix(cell_centers_px(px, grid_block), px).astype(np.float32)
         for px in (height, width)
     )
-    weighted: FloatArray = saliency + (prior_weight - 1)[:, None, None] * (
-        rows @ finite @ columns.T
-    )
-    return weighted
+    found: FloatArray = rows @ finite @ columns.T
+    return found
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def test_the_likelihood_is_the_changed_models(
         predicted = changed.predict(dataset.stimuli.path(i)).log_density[fixations.pixel()]
         found = image.log_density(change, image.prior(one.center_bias))
         # A density per pixel of the network's input, whose size is the image's here.
-        assert image.size == (HEIGHT, WIDTH)
+        assert image.size == (WIDTH, HEIGHT)
         np.testing.assert_allclose(found.mean(), predicted.mean(), atol=0.02)
         np.testing.assert_allclose(found, predicted, atol=0.15)
 

@@ -8,6 +8,7 @@ laboratories were found to differ in. No network is trained, so some images suff
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -21,17 +22,16 @@ from deepgaze2.errors import DataError
 from deepgaze2.metrics.intervals import bootstrap_interval
 from deepgaze2.model import Model
 from deepgaze2.readout.activations import FloatArray
-from deepgaze2.references.baseline import CenterBiasFit, fit_center_bias
+from deepgaze2.references.baseline import fit_center_bias
 from deepgaze2.store import Card, write_model
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 from deepgaze2.training.adaptation.looked import Change, Looked
 
-_SPREAD = {"log_sigma": 0.25, "weight": 0.25, "log_factor": 0.25, "log_scale": 0.2}
-"""How much laboratories differ: standard deviations, of which shrinkage is made."""
+_SPREADS, _SCALE_SPREAD = (0.25, 0.25, 0.25), 0.2
+"""How much laboratories differ: standard deviations of a change's numbers, and of scales'."""
 _FIXATIONS_PER_IMAGE = 5.0  # that tell as much as all: fixations on one image are not independent
 _FOLDS = 5
 _LEAST_IMAGES = 2
-_WIDE = 0.1  # a bandwidth, of a density that is not used
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Adaptation:
     gains: NDArray[np.float64]
     center_bias_gains: NDArray[np.float64]
 
-    @property
+    @cached_property
     def adopted(self) -> str:
         """What of it surely helps: `all`, `center bias`, or `nothing`."""
         sure = {"all": self.gains, "center bias": self.center_bias_gains}
@@ -102,20 +102,19 @@ def adapt(
     change, fitted = _fitted(images, dataset, center_bias, np.arange(n), None)
     before, by_bias, by_all = np.zeros((3, n))
     folds = image_folds(n, min(n, n_folds), seed=0)
+    none = Change(log_scale=(0.0,) * len(change.log_scale))
     for fold in range(folds.max() + 1):
         seen, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        others_change, others = _fitted(images, dataset, center_bias, seen, change)
-        own = others.of_all(name)
+        others_change, own = _fitted(images, dataset, center_bias, seen, change)
         for i in held_out.tolist():
             image = images[i]
             prior = image.prior(own)
-            none = Change(log_scale=(0.0,) * len(change.log_scale))
             before[i] = image.log_density(none, image.prior(center_bias)).mean()
             by_bias[i] = image.log_density(none, prior).mean()
             by_all[i] = image.log_density(others_change, prior).mean()
     return Adaptation(
         change=change,
-        center_bias=fitted.of_all(name),
+        center_bias=replace(fitted, name=name),
         gains=(by_all - before) / np.log(2),
         center_bias_gains=(by_bias - before) / np.log(2),
     )
@@ -127,20 +126,21 @@ def _fitted(
     center_bias: CenterBias,
     chosen: NDArray[np.intp],
     start: Change | None,
-) -> tuple[Change, CenterBiasFit]:
+) -> tuple[Change, CenterBias]:
     """Return what is fitted to some of the images.
 
     An image's prior is the center bias of the others, so that its weight is not overrated.
     """
     some = dataset.select(np.isin(np.arange(len(images)), chosen))
-    if len(chosen) > 1:
-        fitted = fit_center_bias(some, rest=center_bias)
-        priors = [images[i].prior(fitted.without(n)) for n, i in enumerate(chosen.tolist())]
+    if len(chosen) == 1:  # which says nothing of a center bias that others have
+        own, of_others = center_bias, [center_bias]
     else:
-        # One image says nothing of a center bias that others have.
-        fitted = CenterBiasFit(_WIDE, 1.0, some, np.zeros(1, np.intp), center_bias)
-        priors = [images[i].prior(center_bias) for i in chosen.tolist()]
-    return fit_change([images[i] for i in chosen.tolist()], priors, start), fitted
+        fitted = fit_center_bias(some, rest=center_bias)
+        own = fitted.of_all(dataset.name)
+        of_others = [fitted.without(n) for n in range(len(chosen))]
+    seen = [images[i] for i in chosen.tolist()]
+    priors = [image.prior(one) for image, one in zip(seen, of_others, strict=True)]
+    return fit_change(seen, priors, start), own
 
 
 def with_fixations(dataset: Dataset) -> Dataset:
@@ -210,7 +210,7 @@ def fit_change(
     """
     n_scales = 1 + (len(images[0].outputs) - 1) // 2
     begin = start or Change(log_scale=(0.0,) * (n_scales - 1))
-    spread = np.array([*list(_SPREAD.values())[:3], *[_SPREAD["log_scale"]] * (n_scales - 1)])
+    spread = np.array([*_SPREADS, *[_SCALE_SPREAD] * (n_scales - 1)])
     counts = [min(one.n_fixations, most_per_image) for one in images]
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
 

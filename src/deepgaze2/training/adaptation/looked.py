@@ -6,7 +6,6 @@ interpolated between a few weights of each scale, so that an image takes millise
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +13,17 @@ from scipy.special import logsumexp
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.density.mixture import prior_on_grid
 from deepgaze2.evaluation.out_of_fold import folds_of
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.readout.activations import FloatArray
-from deepgaze2.readout.grid import block_stride, image_in_grid, interpolation_matrix
+from deepgaze2.readout.grid import block_stride, interpolation_matrix
 from deepgaze2.readout.numpy_readout import Readout, blur, unblurred
 from deepgaze2.readout.viewing import Viewing
 from deepgaze2.support.progress import Progress
 
 _STEP = 0.25  # in the logarithm of a scale's weight, between the maps that are interpolated
-_LEAST_LOG_DENSITY = -40.0  # of a center bias, nats
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,10 @@ class Looked:
         (K,) the readouts' own.
     rows, columns
         (n_fixations, gh) and (n_fixations, gw): the linear interpolation to the fixations.
-    grid_rows, grid_columns
-        (gh, height) and (gw, width): from the pixels of the center bias to the grid.
     size
-        Height and width of the network's input, at whose pixels densities are counted.
+        Width and height of the network's input, at whose pixels densities are counted.
+    grid_block
+        The VGG block whose grid outputs have.
     """
 
     outputs: FloatArray
@@ -93,19 +92,17 @@ class Looked:
     prior_weight: FloatArray
     rows: FloatArray
     columns: FloatArray
-    grid_rows: FloatArray
-    grid_columns: FloatArray
     size: tuple[int, int]
+    grid_block: int
 
-    @cached_property
+    @property
     def n_fixations(self) -> int:
         """How many fixations there are."""
         return len(self.rows)
 
     def prior(self, center_bias: CenterBias) -> FloatArray:
         """Return a center bias on the grid, (gh, gw), nats."""
-        finite = np.maximum(center_bias.log_density(*self.size), _LEAST_LOG_DENSITY)
-        return np.asarray(self.grid_rows @ finite @ self.grid_columns.T, np.float32)
+        return prior_on_grid(center_bias, self.size, self.grid_block)
 
     def saliency(self, change: Change) -> FloatArray:
         """Return S of each readout under a change, (K, gh, gw), nats."""
@@ -200,17 +197,12 @@ def looked(
         positions = (fraction * px - 0.5 - (stride - 1) / 2) / stride
         return interpolation_matrix(positions, cells).astype(np.float32)
 
-    def averaging(px: int, cells: int) -> FloatArray:
-        spread = interpolation_matrix(image_in_grid(px, px, block), cells)
-        return np.asarray((spread / spread.sum(axis=0)).T, np.float32)
-
     return Looked(
         outputs=outputs,
         sigma_cells=readout.sigma_px / np.float32(stride),
         prior_weight=readout.prior_weight,
         rows=at(y, size[1], height),
         columns=at(x, size[0], width),
-        grid_rows=averaging(size[1], height),
-        grid_columns=averaging(size[0], width),
-        size=(size[1], size[0]),
+        size=size,
+        grid_block=block,
     )
