@@ -1,6 +1,7 @@
 """Made-up images to train on: noise, and one conspicuous place in each at which people look."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -238,3 +239,24 @@ def train_one_by_one(
     for run in runs:
         found |= train_group(run, folder / f"{run.name}.pt", report)
     return found
+
+
+@contextmanager
+def stopped_after(n_images: int) -> Iterator[None]:
+    """Expect an interrupt when an image's features are read after so many others."""
+    left = n_images
+    load = ImageFeatures.tensors
+
+    def stop(self: ImageFeatures, taps: Sequence[str]) -> list[NDArray[np.float16]]:
+        nonlocal left
+        if left == 0:
+            raise KeyboardInterrupt
+        left -= 1
+        return load(self, taps)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ImageFeatures, "tensors", stop)
+        with pytest.raises(KeyboardInterrupt):
+            yield
+    torch.rand(7)  # what else happens to the global generators must not matter
+    np.random.rand(7)  # noqa: NPY002

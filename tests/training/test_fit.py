@@ -1,6 +1,5 @@
 """Fitting finds what can be read, never sees what is held out, and can be interrupted."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,21 @@ import torch
 from numpy.typing import NDArray
 
 from deepgaze2.errors import DataError
-from deepgaze2.features.cache import ImageFeatures
 from deepgaze2.training.fit import Curve, Fit, FitSettings
 from deepgaze2.training.images import TrainingSet
 from deepgaze2.training.objective import Objective
 from deepgaze2.training.optim.optimizers import OPTIMIZERS
 from deepgaze2.training.stopping import best_epoch, should_stop
 from helpers.small_models import ARCHITECTURES
-from helpers.training_images import divided, fit_one, gains_of, images_of, made_up, new_network
+from helpers.training_images import (
+    divided,
+    fit_one,
+    gains_of,
+    images_of,
+    made_up,
+    new_network,
+    stopped_after,
+)
 
 SETTINGS = FitSettings(epochs=6, learning_rate=2e-2, images_per_batch=3, dropout=0.1)
 SHORT = replace(SETTINGS, epochs=2)
@@ -136,7 +142,6 @@ def test_mirrored_images_are_seen_only_if_wanted(images: TrainingSet, tmp_path: 
 def test_interrupted_and_taken_up_it_ends_the_same(
     images: TrainingSet,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     optimizer: str,
     images_before_the_stop: int,
 ) -> None:
@@ -144,22 +149,8 @@ def test_interrupted_and_taken_up_it_ends_the_same(
     if not OPTIMIZERS[optimizer].same_batches:
         settings = replace(settings, dropout=0.2, mirrored=True)
     whole = run(images, settings, tmp_path / "whole.pt")
-    left = images_before_the_stop
-    load = ImageFeatures.tensors
-
-    def stop(self: ImageFeatures, taps: Sequence[str]) -> list[NDArray[np.float16]]:
-        nonlocal left
-        if left == 0:
-            raise KeyboardInterrupt
-        left -= 1
-        return load(self, taps)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ImageFeatures, "tensors", stop)
-        with pytest.raises(KeyboardInterrupt):
-            run(images, settings, tmp_path / "stopped.pt")
-    torch.rand(7)  # what else happens to the global generators must not matter
-    np.random.rand(7)  # noqa: NPY002
+    with stopped_after(images_before_the_stop):
+        run(images, settings, tmp_path / "stopped.pt")
     assert_same(run(images, settings, tmp_path / "stopped.pt"), whole)
 
 

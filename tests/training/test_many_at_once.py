@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
 from deepgaze2.features.cache import ImageFeatures
 from deepgaze2.training.fit import Curve, Fit, FitSettings, fit
 from deepgaze2.training.images import TrainingSet
 from helpers.small_models import ARCHITECTURES
-from helpers.training_images import divided, made_up, new_network
+from helpers.training_images import divided, made_up, new_network, stopped_after
 
 SETTINGS = FitSettings(epochs=3, learning_rate=1e-2, images_per_batch=3)
 DROPPING = replace(SETTINGS, dropout=0.3, mirrored=True)
@@ -132,28 +131,13 @@ def test_one_that_stopped_stays_while_others_go_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("settings", [DROPPING, BY_SCORE], ids=["epochs", "by score"])
 def test_interrupted_and_taken_up_they_end_the_same(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     settings: FitSettings,
     images_before_the_stop: int,
 ) -> None:
     images = divided(made_up(tmp_path / "images", 9), (0, 1, 2), folder=tmp_path / "mirrored")
     whole = fitted(images, settings, tmp_path / "whole.pt")
-    left = images_before_the_stop
-    load = ImageFeatures.tensors
-
-    def stop(self: ImageFeatures, taps: Sequence[str]) -> list[NDArray[np.float16]]:
-        nonlocal left
-        if left == 0:
-            raise KeyboardInterrupt
-        left -= 1
-        return load(self, taps)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ImageFeatures, "tensors", stop)
-        with pytest.raises(KeyboardInterrupt):
-            fitted(images, settings, tmp_path / "stopped.pt")
-    torch.rand(7)  # what else happens to the global generators must not matter
-    np.random.rand(7)  # noqa: NPY002
+    with stopped_after(images_before_the_stop):
+        fitted(images, settings, tmp_path / "stopped.pt")
     for found, expected in zip(
         fitted(images, settings, tmp_path / "stopped.pt"), whole, strict=True
     ):
