@@ -208,6 +208,10 @@ class Dataset:
         """Return the fixations on one stimulus, without copying."""
         return self.fixations[slice(self.offsets[stimulus], self.offsets[stimulus + 1])]
 
+    def looked_at(self) -> "Dataset":
+        """Return the stimuli that have fixations."""
+        return self.select(np.diff(self.offsets) > 0)
+
     def select(self, stimuli: ArrayLike) -> "Dataset":
         """Return the data set of these stimuli (indices or a mask), renumbered in their order."""
         index = np.arange(len(self.stimuli))[np.asarray(stimuli)]

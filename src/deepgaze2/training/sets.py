@@ -69,7 +69,7 @@ def data_sets(datasets: Sequence[Dataset]) -> DataSets:
     DataError
         If two have one name.
     """
-    found = DataSets(tuple(one.select(np.diff(one.offsets) > 0) for one in datasets))
+    found = DataSets(tuple(one.looked_at() for one in datasets))
     names = found.names
     if len(set(names)) < len(names):
         double = max(names, key=names.count)

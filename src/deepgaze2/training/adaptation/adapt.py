@@ -151,13 +151,13 @@ def with_fixations(dataset: Dataset) -> Dataset:
     DataError
         If they are too few to fit to and to judge by.
     """
-    seen = np.diff(dataset.offsets) > 0
-    if (n := int(seen.sum())) < _LEAST_IMAGES:
+    seen = dataset.looked_at()
+    if (n := len(seen.stimuli)) < _LEAST_IMAGES:
         raise DataError(
             f"{dataset.name}: {n} image{'s' * (n != 1)} with fixations; what a fit gains is judged"
             f" by images left out, so give {_LEAST_IMAGES} or more"
         )
-    return dataset.select(seen)
+    return seen
 
 
 def write_adapted(

@@ -149,7 +149,7 @@ def ablation(
     DataError
         If the folder holds results of other data or settings, or what `cross_validate` raises.
     """
-    dataset = dataset.select(np.diff(dataset.offsets) > 0)
+    dataset = dataset.looked_at()
     cells = list(_cells(networks, pretrained=pretrain is not None))
     gold = _gold(dataset, folder)
     gains = {}

@@ -124,7 +124,7 @@ def search_taps(
     """
     if parts > n_folds:
         raise DataError(f"{parts} parts of {n_folds} folds; train for {n_folds} parts at most")
-    dataset = dataset.select(np.diff(dataset.offsets) > 0)
+    dataset = dataset.looked_at()
     recipe = recipe or paper_recipe(backbone)
     choices = draw_choices(backbone.network, n_trials, seed)
     files = [folder / "trials" / f"{number:03}.json" for number in range(n_trials)]
