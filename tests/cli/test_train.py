@@ -176,7 +176,9 @@ def test_the_warning_depends_on_what_is_gained_for_sure(
 ) -> None:
     start_gains = np.random.default_rng(0).normal(1, 1, 40)
     gains = start_gains + gain + np.random.default_rng(1).normal(0, 0.2, 40)
-    trained = SimpleNamespace(fits=[[None]], gains=gains, start_gains=start_gains)
+    trained = SimpleNamespace(
+        fits=[[None]], gains=gains, start_gains=start_gains, sets=SimpleNamespace(names=["my_lab"])
+    )
     card = read_card(model)
     monkeypatch.setattr(procedure, "train_model", lambda *_, **__: (card, trained))
     monkeypatch.setattr("deepgaze2.cli.train._report", lambda *_: None)
