@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from deepgaze2.cli import cli
 from deepgaze2.errors import DeepGazeError
@@ -94,3 +95,20 @@ def test_export_and_check(tmp_path: Path) -> None:
     found = run("export", "check", tmp_path / "out", images)
     assert found.exit_code == 1
     assert "coffee.jpg: is missing" in found.stdout
+
+
+def test_images_of_one_size_alone_are_scored(recordings: Path) -> None:
+    images = sorted((recordings / "images").iterdir())
+    with Image.open(images[0]) as image:
+        width, height = image.size
+    for path in images[4:]:
+        with Image.open(path) as image:
+            image.resize((height, width)).save(path)
+    size = f"{width}x{height}"
+    result = run("evaluate", "uniform", f"csv:{recordings}", "--image-size", size)
+    assert result.stdout.startswith(f"mine, {size} px: 4 images, 3 subjects, ")
+    with pytest.raises(DeepGazeError, match="mine: no image has 7x7 pixels"):
+        run("evaluate", "uniform", f"csv:{recordings}", "--image-size", "7x7")
+    with pytest.raises(DeepGazeError, match="--image-size: is for one data set"):
+        run("evaluate", "uniform", f"csv:{recordings}", "csv:other", "--image-size", size)
+    assert run("evaluate", "uniform", f"csv:{recordings}", "--image-size", "big").exit_code == 2

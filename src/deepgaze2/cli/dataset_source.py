@@ -1,7 +1,9 @@
 """What a command's SOURCE is: a data set's name and place, and how to read a user's own table."""
 
+import re
 import shlex
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import click
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import is_source, open_dataset
+from deepgaze2.errors import DataError
 
 
 def _roles(
@@ -55,6 +58,44 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def _size(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> tuple[int, int] | None:
+    """Parse `1024x768`."""
+    if value is None:
+        return None
+    if not (match := re.fullmatch(r"(\d+)[x\N{MULTIPLICATION SIGN}](\d+)", value)):
+        raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT, such as 1024x768")
+    return int(match[1]), int(match[2])
+
+
+image_size_option = click.option(
+    "--image-size",
+    metavar="WIDTHxHEIGHT",
+    callback=_size,
+    help="Score the images of this size alone, as the paper does: 1024x768 of MIT1003.",
+)
+
+
+def of_size(dataset: Dataset, size: tuple[int, int] | None) -> Dataset:
+    """Return the images of one width and height in pixels, with their fixations.
+
+    Raises
+    ------
+    DataError
+        If there is none.
+    """
+    if size is None:
+        return dataset
+    width, height = size
+    chosen = (dataset.stimuli.width == width) & (dataset.stimuli.height == height)
+    if not chosen.any():
+        raise DataError(f"{dataset.name}: no image has {width}x{height} pixels")
+    return replace(dataset.select(chosen), name=f"{dataset.name}, {width}x{height} px")
 
 
 def open_raw(source: str, table: dict[str, Any]) -> Dataset:

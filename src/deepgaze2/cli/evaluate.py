@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.dataset_source import image_size_option, of_size, open_ready, table_options
 from deepgaze2.cli.models import Named, models_sources_and_engine
 from deepgaze2.errors import DataError, ModelError
 from deepgaze2.metrics.table import METRICS, Metric
@@ -63,12 +63,14 @@ goes on where it was, and what was scored before is not scored again.
     is_flag=True,
     help="Store the scores in the card of MODEL, the folder of one trained model.",
 )
+@image_size_option
 @table_options
 def evaluate(
     named: Named,
     output: Path | None,
     update_card: bool,
     engine: str,
+    image_size: tuple[int, int] | None,
     **table: Any,  # noqa: ANN401
 ) -> None:
     """Score models on data sets, print tables and write what is wanted."""
@@ -76,11 +78,14 @@ def evaluate(
     if update_card:
         _refuse_without_one_card(named)
     if len(sources) > 1:
+        if image_size:
+            raise DataError("--image-size: is for one data set; give one")
         _evaluate_sets(named, table, engine, output)
         return
     from deepgaze2.evaluation.evaluation import evaluate as evaluate_all
 
-    evaluation = evaluate_all(models, open_ready(sources[0], table), engine=engine)
+    dataset = of_size(open_ready(sources[0], table), image_size)
+    evaluation = evaluate_all(models, dataset, engine=engine)
     click.echo(as_text(evaluation.report))
     if output:
         write_report(evaluation, output)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from deepgaze2.cli.dataset_source import open_ready, table_options
+from deepgaze2.cli.dataset_source import image_size_option, of_size, open_ready, table_options
 from deepgaze2.cli.models import models_and_engine
 
 
@@ -19,12 +19,14 @@ from deepgaze2.cli.models import models_and_engine
     required=True,
     help="Folder for the figures, each as .pdf, .svg and .png.",
 )
+@image_size_option
 @table_options
 def figures(
     models: tuple[str, ...],
     source: str,
     output: Path,
     engine: str,
+    image_size: tuple[int, int] | None,
     **table: Any,  # noqa: ANN401
 ) -> None:
     """Draw the paper's figures of models on a data set; MODEL and SOURCE are as in `evaluate`.
@@ -43,7 +45,7 @@ def figures(
     from deepgaze2.reporting.figures.all_figures import draw_all
     from deepgaze2.reporting.figures.style import save_figure
 
-    evaluation = evaluate(models, open_ready(source, table), engine=engine)
+    evaluation = evaluate(models, of_size(open_ready(source, table), image_size), engine=engine)
     for name, figure in draw_all(evaluation).items():
         for path in save_figure(figure, output, name):
             click.echo(path)
