@@ -81,10 +81,11 @@ def paper_recipe(layers: Layers) -> Recipe:
 def plus_recipe(backbone: Backbone) -> Recipe:
     """Return the configuration that explained most on OSIE: `deepgaze2-plus`.
 
-    Its layers are read at two scales; of a network that is described, the last convolution of
-    half their stride is read, too.
+    Its layers are read at three scales; of a network that is described, the last convolution of
+    half their stride is read, too. It learns on that convolution's grid, where it is as good and
+    faster, and predicts on one twice as fine.
     """
-    groups = tap_groups(backbone, backbone.taps, (1.0, 0.5))
+    groups = tap_groups(backbone, backbone.taps, (1.0, 0.5, 0.25))
     if isinstance(backbone, StoredBackbone):
         finer_px = groups[0].stride_px / 2
         names = [node.name for node in backbone.network.convolutions()]
@@ -93,7 +94,8 @@ def plus_recipe(backbone: Backbone) -> Recipe:
         groups += tap_groups(backbone, (*finer, *relus))
     return Recipe(
         Architecture(groups, layer_norm=True, grid_block=3),
-        finetuning=FINETUNING,
+        pretraining=FitSettings(grid_block=4),
+        finetuning=replace(FINETUNING, grid_block=4),
         n_seeds=2,
         learn_prior_weight=True,
     )
