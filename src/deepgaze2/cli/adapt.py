@@ -50,13 +50,19 @@ def adapt(
     With some hundred images or more, `deepgaze2 train --from` goes on from the new model.
     """
     from deepgaze2.model import load
+    from deepgaze2.training.adaptation.adapt import MOST_IMAGES, with_fixations, write_adapted
     from deepgaze2.training.adaptation.adapt import adapt as fitted
-    from deepgaze2.training.adaptation.adapt import with_fixations, write_adapted
     from deepgaze2.training.adaptation.looked import looked_at
     from deepgaze2.training.folder import refuse_finished
 
     refuse_finished(output)
-    dataset = with_fixations(open_ready(source, options))
+    recordings = open_ready(source, options)
+    dataset = with_fixations(recordings)
+    if (n := len(recordings.looked_at().stimuli)) > MOST_IMAGES:
+        click.echo(
+            f"note: {MOST_IMAGES} of {n} images are fitted to; `deepgaze2 train --from` takes all",
+            err=True,
+        )
     before = load(model)
     name = name or output.resolve().name
     with locked(output.resolve()):

@@ -14,6 +14,7 @@ from deepgaze2.model import Model
 from deepgaze2.references.baseline import fit_center_bias
 from deepgaze2.store import read_card, read_center_bias, read_readout
 from deepgaze2.training.adaptation.adapt import (
+    MOST_IMAGES,
     Adaptation,
     adapt,
     fit_change,
@@ -164,6 +165,16 @@ def test_one_image_is_too_few(elsewhere: tuple[Model, Dataset, list[Looked]]) ->
     _, dataset, _ = elsewhere
     with pytest.raises(DataError, match=r"lab: 1 image with fixations; .* give 2 or more"):
         with_fixations(dataset.select(np.arange(N) == 0))
+
+
+def test_of_many_images_some_are_taken() -> None:
+    many = MOST_IMAGES + 50
+    stimulus = np.arange(1, many)  # nobody looked at the first
+    dataset = Dataset("lab", stimuli_of(many), fixations_at(stimulus, stimulus * 0, stimulus * 0))
+    taken = with_fixations(dataset).stimuli.ids
+    assert len(set(taken)) == MOST_IMAGES
+    assert set(taken) < set(dataset.stimuli.ids[1:])
+    assert any(int(name[:-4]) > MOST_IMAGES for name in taken), "they are the first"
 
 
 def test_a_known_center_bias_may_stand_in_the_uniform_ones_place(
