@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 @study_options
 @click.option(
     "--pretrain",
+    multiple=True,
     metavar="SOURCE",
-    help="Data set to pretrain on, such as mouse traces: osie-mouse-amt:FOLDER; without it, nothing"
-    " is pretrained.",
+    help="Data set to pretrain on, such as mouse traces: osie-mouse-amt:FOLDER; repeatable. Without"
+    " it, nothing is pretrained.",
 )
 @click.option(
     "--alexnet",
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 @table_options
 def ablation(
     source: str,
-    pretrain: str | None,
+    pretrain: tuple[str, ...],
     output: Path,
     alexnet: Path | None,
     vgg19: str | None,
@@ -69,7 +70,7 @@ def ablation(
             open_ready(source, table),
             networks,
             output,
-            pretrain=open_ready(pretrain, {}) if pretrain else None,
+            pretrain=[open_ready(one, {}) for one in pretrain],
             n_folds=n_folds,
             seed=seed,
             on_cell=lambda number, total, cell: announce(number, total, cell_label(cell)),

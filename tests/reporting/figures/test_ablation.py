@@ -58,7 +58,7 @@ def write_dataset(folder: Path, seed: int) -> Dataset:
     return open_dataset(f"csv:{folder}")
 
 
-def run(dataset: Dataset, folder: Path, pretrain: Dataset | None = None) -> Ablation:
+def run(dataset: Dataset, folder: Path, *pretrain: Dataset) -> Ablation:
     return ablation(dataset, [NETWORK], folder, pretrain=pretrain, recipe=RECIPE, n_folds=2)
 
 
@@ -67,16 +67,20 @@ def test_cells_are_all_combinations_and_steps_change_one_thing(
 ) -> None:
     mouse = write_dataset(tmp_path / "mouse", 1)
     networks: list[Backbone] = [random_backbone(ALEXNET), NETWORK]
-    result = ablation(dataset, networks, tmp_path / "out", pretrain=mouse, recipe=RECIPE, n_folds=2)
+    pretrain = [mouse, write_dataset(tmp_path / "other", 2)]
+    result = ablation(
+        dataset, networks, tmp_path / "out", pretrain=pretrain, recipe=RECIPE, n_folds=2
+    )
     cells = [score.cell for score in result.cells]
     assert cells[:4] == [
         Cell("alexnet", "linear", "none"),
-        Cell("alexnet", "linear", "mouse"),
+        Cell("alexnet", "linear", "pretrained"),
         Cell("alexnet", "network", "none"),
-        Cell("alexnet", "network", "mouse"),
+        Cell("alexnet", "network", "pretrained"),
     ]
     assert [cell.features for cell in cells[4:]] == ["narrow-vgg16"] * 4
     assert len(set(cells)) == 8
+    assert result.pretraining_data == "mouse + other"
     assert len(result.steps) == 12
     gains = {score.cell: score.information_gain.value for score in result.cells}
     assert len(set(gains.values())) == 8

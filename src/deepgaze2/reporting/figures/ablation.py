@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _FEATURES = {"alexnet": "AlexNet", "vgg16": "VGG-16", "vgg19": "VGG-19"}
 _READOUTS = {"linear": "linear", "network": "readout network"}
-_PRETRAINING = {"none": "", "mouse": ", pretrained"}
+_PRETRAINING = {"none": "", "pretrained": ", pretrained"}
 
 
 def cell_label(cell: "Cell") -> str:

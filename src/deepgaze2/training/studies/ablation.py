@@ -1,8 +1,8 @@
 """What each step from DeepGaze I to DeepGaze II adds: the ablation of figure 7.
 
 A cell of the ablation is a network whose features are read, a readout (linear as in DeepGaze I,
-or the paper's) and whether it was pretrained on mouse traces. Each is cross-validated over images
-in the same parts.
+or the paper's) and whether it was pretrained on other data sets. Each is cross-validated over
+images in the same parts.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -24,13 +24,14 @@ from deepgaze2.support.files import write_csv, write_json
 from deepgaze2.support.resume import kept
 from deepgaze2.training.procedure import cross_validate
 from deepgaze2.training.recipes import FINETUNING, Recipe, Training
+from deepgaze2.training.sets import data_sets
 from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 
 READOUTS = {"linear": (1,), "network": Architecture.widths}
 """Output channels of each layer, by the readout's name."""
 
 _BASELINE = "each image from all others"
-_NO, _MOUSE = "none", "mouse"
+_NO, _YES = "none", "pretrained"
 _COLUMNS = (
     "features",
     "readout",
@@ -55,7 +56,7 @@ class Cell:
     readout
         `linear` or `network`.
     pretraining
-        `none` or `mouse`.
+        `none` or `pretrained`.
     """
 
     features: str
@@ -121,7 +122,7 @@ def ablation(
     networks: Sequence[Backbone],
     folder: Path,
     *,
-    pretrain: Dataset | None = None,
+    pretrain: Sequence[Dataset] = (),
     recipe: Recipe | None = None,
     n_folds: int = 10,
     seed: int = 0,
@@ -132,7 +133,7 @@ def ablation(
     Parameters
     ----------
     dataset, pretrain
-        As in `train_model`. Without the second no cell is pretrained.
+        As in `Training`. Without the second no cell is pretrained.
     networks
         Whose features are read, the simplest first.
     folder
@@ -150,12 +151,12 @@ def ablation(
         If the folder holds results of other data or settings, or what `cross_validate` raises.
     """
     dataset = dataset.looked_at()
-    cells = list(_cells(networks, pretrained=pretrain is not None))
+    cells = list(_cells(networks, pretrained=bool(pretrain)))
     gold = _gold(dataset, folder)
     gains = {}
     for number, (network, cell) in enumerate(cells):
-        mouse = (pretrain,) if pretrain and cell.pretraining == _MOUSE else ()
-        training = Training(_recipe(recipe, network, cell), mouse, n_folds=n_folds, seed=seed)
+        before = tuple(pretrain) if cell.pretraining == _YES else ()
+        training = Training(_recipe(recipe, network, cell), before, n_folds=n_folds, seed=seed)
         begin = partial(on_cell, number, len(cells), cell)
         compute = partial(_cross_validated, dataset, network, training, begin)
         file = folder / "cells" / f"{cell.name}.json"
@@ -166,14 +167,14 @@ def ablation(
 
 def _compared(
     dataset: Dataset,
-    pretrain: Dataset | None,
+    pretrain: Sequence[Dataset],
     gains: dict[Cell, NDArray[np.float64]],
     gold: NDArray[np.float64] | None,
 ) -> Ablation:
     counts = np.diff(dataset.offsets).astype(np.float64)
     return Ablation(
         data_set=dataset.name,
-        pretraining_data=pretrain.name if pretrain else None,
+        pretraining_data=data_sets(pretrain).name if pretrain else None,
         images=len(dataset.stimuli),
         fixations=len(dataset.fixations),
         gold=None if gold is None else mean_bits(gold, counts),
@@ -187,7 +188,7 @@ def _compared(
 def _cells(networks: Sequence[Backbone], *, pretrained: bool) -> Iterator[tuple[Backbone, Cell]]:
     for network in networks:
         for readout in READOUTS:
-            for pretraining in (_NO, _MOUSE) if pretrained else (_NO,):
+            for pretraining in (_NO, _YES) if pretrained else (_NO,):
                 yield network, Cell(network.name, readout, pretraining)
 
 
