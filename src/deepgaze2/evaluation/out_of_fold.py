@@ -6,12 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.image_names import parts_by_name
 from deepgaze2.data.splits import image_folds
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fold_center_biases
 from deepgaze2.store import Card
 
 _CENTER_BIAS_FOLDS = 10
+_SAME_SET = 0.5  # of the images, with names that the model's card has
 
 
 def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -19,13 +21,12 @@ def folds_of(model: Model, dataset: Dataset) -> tuple[NDArray[np.intp], NDArray[
 
     Images that the model's card names have the card's fold. All others are split anew, for
     the center bias alone. A data set of another name counts as the training set too if the card
-    names all of its images: a copy under a new name would else be scored too well, whereas
+    names half of its images: a copy under a new name would else be scored too well, whereas
     taking one readout for another set's images costs little.
     """
     ids = dataset.stimuli.ids
-    fold_by_id = {name: k for k, names in enumerate(model.card.folds) for name in names}
-    known = np.array([fold_by_id.get(name, -1) for name in ids])
-    if dataset.name not in _trained_on(model.card) and (known < 0).any():
+    known = parts_by_name(model.card.folds, ids)
+    if dataset.name not in _trained_on(model.card) and (known >= 0).mean() < _SAME_SET:
         known[:] = -1
     split = image_folds(len(ids), min(_CENTER_BIAS_FOLDS, len(ids)), seed=0)
     return np.where(known >= 0, known, split), known >= 0

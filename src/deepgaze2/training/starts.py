@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.image_names import parts_by_name
 from deepgaze2.errors import DataError
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
@@ -43,8 +44,7 @@ class Start:
 
     def parts_of(self, ids: Sequence[str]) -> NDArray[np.intp]:
         """Return the part that each image belongs to by its name; -1 if it was not trained on."""
-        part_by_id = {name: k for k, names in enumerate(self.folds) for name in names}
-        return np.array([part_by_id.get(name, -1) for name in ids], np.intp)
+        return parts_by_name(self.folds, ids)
 
     def seen_besides(self, ids: Sequence[str]) -> list[str]:
         """Return the names of the images other than these that any of its readouts has seen."""
