@@ -69,6 +69,10 @@ def _model_rows(card: Card) -> dict[str, str]:
             f"{training['data_set']}: {training['images']} images, "
             f"{training['fixations']} fixations"
         )
+    before = training.get("pretraining", {})
+    for one in (*training.get("data_sets", ()), *before.get("data_sets", ())):
+        if "citation" in one:
+            rows[f"data, {one['name']}"] = one["citation"]
     if adapted := training.get("adapted_to"):
         rows["adapted to"] = (
             f"{adapted['data_set']}: {len(adapted['images'])} images,"
