@@ -16,7 +16,7 @@ from deepgaze2.store import READOUT_FILE, read_card, read_readout, write_card, w
 from deepgaze2.support.files import locked
 from deepgaze2.training import procedure
 from deepgaze2.training.fit import FitSettings
-from deepgaze2.training.recipes import CONTINUED, FINETUNING, RECIPES, Recipe
+from deepgaze2.training.recipes import CONTINUED, RECIPES, REGULARIZED, Recipe
 from helpers.command_line import Run
 from helpers.small_datasets import HEIGHT, WIDTH, write_recordings
 from helpers.small_models import (
@@ -195,10 +195,10 @@ PAPER, PLUS = RECIPES["paper"](random_backbone()), RECIPES["plus"](random_backbo
     [
         ("", PLUS.finetuning),
         ("--recipe paper", PAPER.finetuning),
-        ("--recipe paper --epochs 7", replace(FINETUNING, epochs=7)),
-        ("--recipe paper --stop-as-paper", replace(FINETUNING, epochs=None)),
-        ("--recipe paper --optimizer sfo", FitSettings("sfo")),
-        ("--optimizer lbfgs", FitSettings("lbfgs", epochs=PLUS.finetuning.epochs)),
+        ("--recipe paper --epochs 7", replace(REGULARIZED, epochs=7)),
+        ("--recipe paper --stop-as-paper", replace(REGULARIZED, epochs=None)),
+        ("--recipe paper --optimizer sfo", replace(REGULARIZED, optimizer="sfo", dropout=0.0)),
+        ("--optimizer lbfgs", replace(REGULARIZED, optimizer="lbfgs", dropout=0.0)),
         ("--from base", CONTINUED),
     ],
 )

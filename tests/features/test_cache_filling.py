@@ -25,7 +25,13 @@ from helpers.small_datasets import patches
 from helpers.small_models import narrowed, random_backbone, write_photos
 
 BACKBONE = random_backbone()
-RECIPE = replace(plus_recipe(BACKBONE), longer_side_px=64)
+THREE_SCALES = plus_recipe(BACKBONE)
+GROUPS = tuple(group for group in THREE_SCALES.architecture.groups if group.scale >= 0.5)
+RECIPE = replace(
+    THREE_SCALES,
+    architecture=replace(THREE_SCALES.architecture, groups=GROUPS),
+    longer_side_px=64,
+)
 PLUS = [
     Reading(BACKBONE, group.names, View(round(64 * group.scale)))
     for group in RECIPE.architecture.groups

@@ -23,7 +23,7 @@ from deepgaze2.references.references import References, dataset_checksum, fit_re
 from deepgaze2.support.files import write_csv, write_json
 from deepgaze2.support.resume import kept
 from deepgaze2.training.procedure import cross_validate
-from deepgaze2.training.recipes import FINETUNING, Recipe, Training
+from deepgaze2.training.recipes import REGULARIZED, Recipe, Training
 from deepgaze2.training.sets import data_sets
 from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 
@@ -208,7 +208,7 @@ def _recipe(recipe: Recipe | None, network: Backbone, cell: Cell) -> Recipe:
     return (
         replace(recipe, architecture=architecture)
         if recipe
-        else Recipe(architecture, finetuning=FINETUNING)
+        else Recipe(architecture, pretraining=REGULARIZED, finetuning=REGULARIZED)
     )
 
 
