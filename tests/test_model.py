@@ -319,7 +319,7 @@ def test_a_viewing_is_loaded_with_its_center_bias(tmp_path: Path, photos: list[P
     again = deepgaze2.load(f"{odd}@mit1003").predict(photos[0])
     np.testing.assert_array_equal(again.log_density, found.log_density)
     with pytest.raises(ModelError, match="viewing 'osie' is unknown; it has one alone"):
-        deepgaze2.load("default@osie")
+        deepgaze2.load("deepgaze2@osie")
 
 
 @pytest.fixture(scope="module")
@@ -351,7 +351,9 @@ def test_the_packaged_card_is_complete(packaged: Model) -> None:
     assert packaged.readout.n_models % 10 == 0
     names = [name for fold in card.folds for name in fold]
     assert len(names) == len(set(names)) == card.training["images"]
-    assert card.scores["explained"] == pytest.approx(
-        card.scores["model_bits"] / card.scores["gold_bits"]
-    )
+    each = [card.scores[one.name] for one in card.viewings] or [card.scores]
+    for scores in each:
+        assert scores["explained"] == pytest.approx(scores["model_bits"] / scores["gold_bits"])
+    assert sum(scores["images"] for scores in each) == len(names)
+    assert all(one["citation"] for one in card.training["data_sets"])
     assert read_card(Path(deepgaze2.__file__).parent / "assets" / "models" / card.name) == card
