@@ -51,8 +51,8 @@ def test_a_port_that_is_taken_is_named() -> None:
 
 def test_a_damaged_model_ends_the_server(tmp_path: Path) -> None:
     packaged = Path(sys.modules["deepgaze2"].__path__[0]) / "assets" / "models" / "deepgaze2"
-    for name in ("card.json", "readout.safetensors"):
-        (tmp_path / name).write_bytes((packaged / name).read_bytes())
+    for path in packaged.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
     with (tmp_path / "readout.safetensors").open("ab") as stream:
         stream.write(b"x")
     result = run(*OFFLINE, "--model", str(tmp_path))

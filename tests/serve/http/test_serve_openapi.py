@@ -111,8 +111,8 @@ def test_the_example_of_a_model_is_the_packaged_one(server: LiveServer) -> None:
     [card] = [card for card in found["models"] if card["name"] == example["name"]]
     assert {**card, "training": {}, "scores": {}} == {**example, "training": {}, "scores": {}}
     assert example["training"].items() <= card["training"].items()
-    explained = card["scores"]["explained"]
-    assert example["scores"]["explained"] == pytest.approx(explained, abs=0.0005)
+    explained = card["scores"]["mit1003"]["explained"]
+    assert example["scores"]["mit1003"]["explained"] == pytest.approx(explained, abs=0.0005)
     assert {**found, "models": []} == {**EXAMPLES["Models"], "models": []}
 
 

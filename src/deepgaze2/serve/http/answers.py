@@ -63,7 +63,7 @@ class Prediction(_Answer):
     width: _Count = _as(1024)
     height: _Count = _as(768)
     model: str = _as("deepgaze2-plus")
-    center_bias: str = _as("osie")
+    center_bias: str = _as("own")
     network_input_width: _Count = _as(512)
     network_input_height: _Count = _as(384)
     unit: str = _as("nats; the exponential sums to one over the pixels")
@@ -93,7 +93,7 @@ class Layers(_Answer):
     grid_height: _Count = _as(1)
     log_saliency: str = _as("AACAPwAAgL8=", json_schema_extra=_BASE64)
     log_center_bias: str = _as("GHIxvxhyMb8=", json_schema_extra=_BASE64)
-    center_bias: str = _as("osie")
+    center_bias: str = _as("own")
     network_input_size: Annotated[list[_Count], _Two] = _as([512, 256])
 
 
@@ -122,15 +122,15 @@ class ServerLimits(_Answer):
 
 _CARD = {
     "name": "deepgaze2-plus",
-    "description": "DeepGaze II on vgg16, 3 groups of features, "
+    "description": "DeepGaze II on vgg16, 4 groups of features, "
     "features also normalized across channels",
     "license": "MIT",
     "network": "vgg16",
     "readouts": 20,
     "longer_side_px": 512,
-    "center_bias": "osie",
-    "training": {"data_set": "OSIE", "images": 600},
-    "scores": {"explained": 0.878},
+    "center_bias": "own",
+    "training": {"data_set": "mit1003 + OSIE + eyecrowd + figrim", "images": 3011},
+    "scores": {"mit1003": {"explained": 0.824}},
 }
 
 
