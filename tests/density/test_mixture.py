@@ -200,7 +200,10 @@ def weighted(
 def test_a_weighted_prior_is_its_power(
     size: tuple[int, int], image: tuple[int, int], name: str, grid_block: int
 ) -> None:
-    """Interpolated from the grid: exact but for the half cell at the image's border."""
+    """Interpolated from the grid: exact but for the half cell at the image's border.
+
+    There the prior is steep, and a fixation all but impossible.
+    """
     weights = np.array([0.7, 1.3, 1], np.float32)
     saliency, bias = maps(3, size, 0.5, grid_block=grid_block), load_center_bias(name)
     found = weighted(saliency, weights, bias, size, image, grid_block)
@@ -209,7 +212,8 @@ def test_a_weighted_prior_is_its_power(
         saliency.astype(np.float64), log_prior, size, grid_block, weights
     )
     difference = np.abs(found - expected)
-    assert difference.max() < 0.02
+    assert difference.max() < 0.05
+    assert (np.exp(expected) * difference).sum() < 2e-4  # nats a fixation loses on average
     assert difference.mean() < 5e-4
     assert mass(found) == pytest.approx(1, abs=1e-5)
 
