@@ -50,14 +50,14 @@ def adapt(
     With some hundred images or more, `deepgaze2 train --from` goes on from the new model.
     """
     from deepgaze2.model import load
-    from deepgaze2.training.adaptation.adapt import MOST_IMAGES, with_fixations, write_adapted
+    from deepgaze2.training.adaptation.adapt import MOST_IMAGES, images_to_fit, write_adapted
     from deepgaze2.training.adaptation.adapt import adapt as fitted
     from deepgaze2.training.adaptation.looked import looked_at
     from deepgaze2.training.folder import refuse_finished
 
     refuse_finished(output)
     recordings = open_ready(source, options)
-    dataset = with_fixations(recordings)
+    dataset = images_to_fit(recordings)
     if (n := len(recordings.looked_at().stimuli)) > MOST_IMAGES:
         click.echo(
             f"note: {MOST_IMAGES} of {n} images are fitted to; `deepgaze2 train --from` takes all",

@@ -1,7 +1,7 @@
 """Recipes: a readout's architecture and how it is trained; and all that is said of a training."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepgaze2.data.dataset import Dataset
@@ -12,7 +12,7 @@ from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.starts import Start
 
 REGULARIZED = FitSettings(dropout=0.3, grid_block=4)
-"""How both recipes train, in both stages: some hundred images are few, and block 4's grid is as
+"""How recipes train, in both stages: some hundred images are few, and block 4's grid is as
 good as a finer one, and faster."""
 
 
@@ -37,8 +37,8 @@ class Recipe:
     """
 
     architecture: Architecture
-    pretraining: FitSettings = field(default_factory=FitSettings)
-    finetuning: FitSettings = field(default_factory=FitSettings)
+    pretraining: FitSettings = REGULARIZED
+    finetuning: FitSettings = REGULARIZED
     n_seeds: int = 1
     longer_side_px: int = 512
     learn_sigma: bool = True
@@ -77,7 +77,7 @@ class Training:
 
 def paper_recipe(layers: Layers) -> Recipe:
     """Return the paper's configuration (section 2): `deepgaze2`."""
-    return Recipe(paper_architecture(layers), pretraining=REGULARIZED, finetuning=REGULARIZED)
+    return Recipe(paper_architecture(layers))
 
 
 def plus_recipe(backbone: Backbone) -> Recipe:
@@ -95,8 +95,6 @@ def plus_recipe(backbone: Backbone) -> Recipe:
         groups += tap_groups(backbone, (*finer, *relus))
     return Recipe(
         Architecture(groups, layer_norm=True, grid_block=3),
-        pretraining=REGULARIZED,
-        finetuning=REGULARIZED,
         n_seeds=2,
         learn_prior_weight=True,
     )
@@ -111,6 +109,7 @@ def continued_recipe(card: Card, n_images: int) -> Recipe:
     many = n_images >= _MANY_IMAGES
     return Recipe(
         card.architecture,
+        pretraining=FitSettings(),
         finetuning=replace(CONTINUED, learning_rate=1e-3) if many else CONTINUED,
         longer_side_px=card.longer_side_px,
         learn_prior_weight=True,

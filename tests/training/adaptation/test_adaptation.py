@@ -18,7 +18,7 @@ from deepgaze2.training.adaptation.adapt import (
     Adaptation,
     adapt,
     fit_change,
-    with_fixations,
+    images_to_fit,
     write_adapted,
 )
 from deepgaze2.training.adaptation.looked import Change, Looked, looked_at
@@ -164,14 +164,14 @@ def test_the_better_of_two_is_adopted() -> None:
 def test_one_image_is_too_few(elsewhere: tuple[Model, Dataset, list[Looked]]) -> None:
     _, dataset, _ = elsewhere
     with pytest.raises(DataError, match=r"lab: 1 image with fixations; .* give 2 or more"):
-        with_fixations(dataset.select(np.arange(N) == 0))
+        images_to_fit(dataset.select(np.arange(N) == 0))
 
 
 def test_of_many_images_some_are_taken() -> None:
     many = MOST_IMAGES + 50
     stimulus = np.arange(1, many)  # nobody looked at the first
     dataset = Dataset("lab", stimuli_of(many), fixations_at(stimulus, stimulus * 0, stimulus * 0))
-    taken = with_fixations(dataset).stimuli.ids
+    taken = images_to_fit(dataset).stimuli.ids
     assert len(set(taken)) == MOST_IMAGES
     assert set(taken) < set(dataset.stimuli.ids[1:])
     assert any(int(name[:-4]) > MOST_IMAGES for name in taken), "they are the first"

@@ -72,9 +72,9 @@ class Prediction(_Answer):
     bits_above_center_bias: float = _as(1.22)
     contours: list[Contour] = _as(
         [
-            {"share_of_fixations": 0.25, "share_of_area": 0.01, "log_density": -10.5},
-            {"share_of_fixations": 0.5, "share_of_area": 0.024, "log_density": -11.05},
-            {"share_of_fixations": 0.75, "share_of_area": 0.077, "log_density": -12.9},
+            {"share_of_fixations": 0.25, "share_of_area": 0.011, "log_density": -10.56},
+            {"share_of_fixations": 0.5, "share_of_area": 0.027, "log_density": -11.23},
+            {"share_of_fixations": 0.75, "share_of_area": 0.087, "log_density": -12.99},
         ]
     )
     regions: list[Region] = _as(

@@ -145,7 +145,7 @@ def _fitted(
     return fit_change(seen, priors, start), own
 
 
-def with_fixations(dataset: Dataset) -> Dataset:
+def images_to_fit(dataset: Dataset) -> Dataset:
     """Return a data set's images that somebody looked at, `MOST_IMAGES` of them at random.
 
     Raises

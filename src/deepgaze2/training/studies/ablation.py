@@ -23,7 +23,7 @@ from deepgaze2.references.references import References, dataset_checksum, fit_re
 from deepgaze2.support.files import write_csv, write_json
 from deepgaze2.support.resume import kept
 from deepgaze2.training.procedure import cross_validate
-from deepgaze2.training.recipes import REGULARIZED, Recipe, Training
+from deepgaze2.training.recipes import Recipe, Training
 from deepgaze2.training.sets import data_sets
 from deepgaze2.training.studies.kept_study import kept_training, mean_bits
 
@@ -205,11 +205,7 @@ def _neighbors(cells: Sequence[Cell]) -> Iterator[tuple[Cell, Cell]]:
 def _recipe(recipe: Recipe | None, network: Backbone, cell: Cell) -> Recipe:
     groups = tap_groups(network, network.taps)
     architecture = Architecture(groups, widths=READOUTS[cell.readout])
-    return (
-        replace(recipe, architecture=architecture)
-        if recipe
-        else Recipe(architecture, pretraining=REGULARIZED, finetuning=REGULARIZED)
-    )
+    return replace(recipe, architecture=architecture) if recipe else Recipe(architecture)
 
 
 def _cross_validated(
