@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deepgaze2.card import CARD_FILE, read_card
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.store import CARD_FILE, read_card, read_center_bias, read_readout, write_model
+from deepgaze2.store import read_center_bias, read_readout, write_model
 from helpers.small_models import ARCHITECTURES, card_of, random_backbone, random_readout
 
 READOUT = random_readout(2, ARCHITECTURES["three groups"])

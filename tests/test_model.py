@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import deepgaze2
+from deepgaze2.card import read_card, write_card
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, StimulusError
@@ -24,7 +25,7 @@ from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import ImageSource, Model
 from deepgaze2.readout.architecture import paper_architecture
 from deepgaze2.readout.viewing import Viewing
-from deepgaze2.store import packaged_models, read_card, write_card, write_model
+from deepgaze2.store import packaged_models, write_model
 from helpers import float64_model
 from helpers.small_models import (
     ARCHITECTURES,

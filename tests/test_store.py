@@ -10,23 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepgaze2 import store as module
+from deepgaze2.card import CARD_FILE, Card, read_card, write_card
 from deepgaze2.density.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
 from deepgaze2.readout.viewing import Viewing
 from deepgaze2.store import (
-    CARD_FILE,
     CENTER_BIAS_FILE,
     DEFAULT_MODEL,
     READOUT_FILE,
-    Card,
     ModelName,
     find_model,
     packaged_models,
-    read_card,
     read_center_bias,
     read_readout,
     viewing_facts,
-    write_card,
     write_model,
 )
 from helpers.small_models import ARCHITECTURES, card_of, random_backbone, random_readout

@@ -1,7 +1,7 @@
 """The model: an image in, a probability density over its pixels out."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,24 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from deepgaze2.branch import Branch, Size
+from deepgaze2.card import BranchFacts, Card
 from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone, stored_taps
-from deepgaze2.features.engines import Engine, create_engine
+from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
+from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks import NETWORKS
-from deepgaze2.image.network_input import network_input, network_size
+from deepgaze2.image.network_input import network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
-from deepgaze2.readout.numpy_readout import Readout, saliency
-from deepgaze2.store import (
-    Card,
-    ModelName,
-    find_model,
-    named_card,
-    read_center_bias,
-    read_readout,
-)
+from deepgaze2.readout.numpy_readout import Readout
+from deepgaze2.store import ModelName, find_model, named_card, read_center_bias, read_readouts
 from deepgaze2.support.identity import checksum, code_version
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
@@ -49,23 +44,25 @@ class Model:
     ----------
     card
         What the model is and how good it is.
-    readout
-        The parameters of its K readouts.
+    branches
+        Its networks, each with K readouts.
     center_bias
         The prior used when a prediction names none.
     """
 
     card: Card
-    backbone: Backbone
-    readout: Readout
+    branches: tuple[Branch, ...]
     center_bias: CenterBias
-    engine: Engine
-    _engine_thread: ThreadPoolExecutor
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle what the model is; whoever loads it makes an engine of its own."""
-        parts = self.card, self.backbone, self.readout, self.center_bias
-        return _assembled, (*parts, self.engine.name, self.engine.device)
+        """Pickle what the model is; whoever loads it makes engines of its own."""
+        networks = [branch.backbone for branch in self.branches]
+        readouts = [branch.readout for branch in self.branches]
+        engine = self.branches[0].engine
+        return _assembled, (
+            *(self.card, networks, readouts, self.center_bias),
+            *(engine.name, engine.device),
+        )
 
     def predict(
         self,
@@ -96,46 +93,50 @@ class Model:
         """
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source)
-        sizes = self.input_sizes(stimulus, pixels_per_degree)
-        grid_block = self.card.architecture.grid_block
-        own = saliency(self.readout, self.features(stimulus, sizes), sizes)
-        weighted = weighted_prior(own, self.readout.prior_weight, prior, sizes[0], grid_block)
+        sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
+        saliency = np.concatenate(
+            [b.saliency(stimulus, own) for b, own in zip(self.branches, sizes, strict=True)]
+        )
+        prior_weight = np.concatenate([branch.readout.prior_weight for branch in self.branches])
+        input_size = sizes[0][0]
+        grid_block = self.card.branches[0].architecture.grid_block
+        weighted = weighted_prior(saliency, prior_weight, prior, input_size, grid_block)
         log_prior = prior.log_density(stimulus.height, stimulus.width)
         return Prediction(
-            log_density=mixture_log_density(weighted, log_prior, sizes[0], grid_block),
+            log_density=mixture_log_density(
+                weighted, log_prior, input_size, grid_block, shares=self.shares
+            ),
             stimulus=stimulus,
             center_bias=prior,
             model=self.card.name,
-            network_input_size=sizes[0],
+            network_input_size=input_size,
         )
 
+    @cached_property
+    def shares(self) -> NDArray[np.float64]:
+        """What each readout counts in the mixture, (n_readouts,); their sum is one."""
+        each = [
+            np.full(branch.readout.n_models, branch.share / branch.readout.n_models)
+            for branch in self.branches
+        ]
+        shares = np.concatenate(each)
+        return np.asarray(shares / shares.sum())
+
     def input_sizes(
-        self, stimulus: Stimulus, pixels_per_degree: float | None = None
-    ) -> list[tuple[int, int]]:
-        """Return the network input's width and height for each group of taps, as in training."""
+        self, branch: Branch, stimulus: Stimulus, pixels_per_degree: float | None = None
+    ) -> list[Size]:
+        """Return a network input's width and height for each group of taps, as in training."""
+        min_side_px = max(branch.backbone.min_side_px for branch in self.branches)
         return [
             network_size(
                 stimulus.width,
                 stimulus.height,
                 pixels_per_degree=pixels_per_degree and pixels_per_degree / group.scale,
                 longer_side_px=round(self.card.longer_side_px * group.scale),
-                min_side_px=self.backbone.min_side_px,
+                min_side_px=min_side_px,
             )
-            for group in self.card.architecture.groups
+            for group in branch.readout.architecture.groups
         ]
-
-    def features(
-        self, stimulus: Stimulus, sizes: list[tuple[int, int]]
-    ) -> list[dict[str, NDArray[np.float32]]]:
-        """Return what the readouts see of an image: for each group the network's maps by name."""
-        found = {}
-        for seen in dict.fromkeys(sizes):
-            image = network_input(stimulus.pixels, seen)
-            # One image at a time, on one thread: two would only share the same cores, and each
-            # thread that calls an engine gets a pool of threads of its own.
-            stored = self._engine_thread.submit(self.engine.stored_features, image).result()
-            found[seen] = dict(zip(stored_taps(self.backbone), stored, strict=True))
-        return [found[seen] for seen in sizes]
 
     def predict_many(
         self,
@@ -163,7 +164,7 @@ class Model:
 
         pending: deque[tuple[ImageSource, Future[Prediction]]] = deque()
         remaining = iter(sources)
-        workers = 1 if self.engine.device == "cpu" else _WORKERS_BESIDE_GPU
+        workers = 1 if self.branches[0].engine.device == "cpu" else _WORKERS_BESIDE_GPU
         with ThreadPoolExecutor(workers) as pool:
             while True:
                 for source in islice(remaining, workers + 1 - len(pending)):
@@ -183,23 +184,30 @@ class Model:
     def fold(self, k: int) -> "Model":
         """Return a model of those readouts alone that have not seen part k of the training set.
 
-        It shares this model's engine.
+        It shares this model's engines.
         """
-        per_fold = self.readout.n_models // len(self.card.folds)
-        return replace(self, readout=self.readout.members(range(k * per_fold, (k + 1) * per_fold)))
+        per_fold = self.card.readouts_per_branch // len(self.card.folds)
+        chosen = range(k * per_fold, (k + 1) * per_fold)
+        return replace(self, branches=tuple(branch.members(chosen) for branch in self.branches))
+
+    def alone(self, number: int) -> "Model":
+        """Return a model of one branch, which shares this model's engine."""
+        branch = self.card.branches[number]
+        name = f"{self.card.name} on {branch.network} alone"
+        card = replace(self.card, name=name, branches=(branch,), viewings=())
+        return replace(self, card=card, branches=(self.branches[number],))
 
     @cached_property
     def identity(self) -> str:
         """What decides the model's predictions, as 64 hexadecimal digits.
 
-        Readouts, architecture, network, size of the network's input, prior and code count; the
-        model's name and folder do not, nor does the engine: all compute the same, but for
+        Readouts, architectures, networks, size of the network's input, prior and code count; the
+        model's name and folder do not, nor do the engines: all compute the same, but for
         rounding.
         """
         return checksum(
-            self.readout,
-            self.card.architecture,
-            self.card.backbone_checksum,
+            [branch.readout for branch in self.branches],
+            [(b.architecture, b.backbone_checksum, b.share) for b in self.card.branches],
             self.card.longer_side_px,
             self.center_bias.template,
             code_version(__name__),
@@ -230,34 +238,32 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     """
     viewing, folder = ModelName.of(name).viewing, find_model(name)
     card = named_card(name)
-    network = backbone_of(name, card)
+    networks = backbones_of(name, card)
     center_bias = read_center_bias(folder, card, viewing)
-    readout = read_readout(folder, card)
+    readouts = read_readouts(folder, card)
     if viewing:
-        readout = readout.viewed(readout.viewings[viewing])
-    return _assembled(card, network, readout, center_bias, engine, device)
+        readouts = tuple(readout.viewed(readout.viewings[viewing]) for readout in readouts)
+    return _assembled(card, networks, readouts, center_bias, engine, device)
 
 
 def _assembled(
     card: Card,
-    backbone: Backbone,
-    readout: Readout,
+    networks: Sequence[Backbone],
+    readouts: Sequence[Readout],
     center_bias: CenterBias,
     engine: str,
     device: str | None,
 ) -> Model:
-    return Model(
-        card=card,
-        backbone=backbone,
-        readout=readout,
-        center_bias=center_bias,
-        engine=create_engine(backbone, engine, device=device),
-        _engine_thread=ThreadPoolExecutor(1, "deepgaze2-engine"),
-    )
+    thread = ThreadPoolExecutor(1, "deepgaze2-engine")
+    branches = [
+        Branch(network, readout, create_engine(network, engine, device=device), facts.share, thread)
+        for facts, network, readout in zip(card.branches, networks, readouts, strict=True)
+    ]
+    return Model(card, tuple(branches), center_bias)
 
 
-def backbone_of(name: str | Path | ModelName, card: Card) -> Backbone:
-    """Return the network that a model was trained with, read at the model's layers.
+def backbones_of(name: str | Path | ModelName, card: Card) -> tuple[Backbone, ...]:
+    """Return the networks that a model was trained with, read at the model's layers.
 
     Parameters
     ----------
@@ -267,29 +273,35 @@ def backbone_of(name: str | Path | ModelName, card: Card) -> Backbone:
     Raises
     ------
     ModelError, WeightsError
-        If it cannot be loaded, or has other weights than the model was trained with.
+        If one cannot be loaded, or has other weights than the model was trained with.
     """
     folder, named = ModelName.of(name).model, ModelName.of(name).network
-    if named not in ("", card.network):
-        raise ModelError(f"{folder}: trained on {card.network}, not on {named}")
-    if card.network.startswith(PYTHON) and not named:
+    networks = [branch.network for branch in card.branches]
+    if named not in ("", *networks):
+        raise ModelError(f"{folder}: trained on {card.networks}, not on {named}")
+    return tuple(_backbone_of(folder, named, branch) for branch in card.branches)
+
+
+def _backbone_of(folder: str, named: str, branch: BranchFacts) -> Backbone:
+    is_named = branch.network == named
+    if branch.network.startswith(PYTHON) and not is_named:
         raise ModelError(
             f"{folder}: trained on a network of somebody's own, whose code is not run unasked; if"
-            f" it is yours, say so: {folder}@{card.network}"
+            f" it is yours, say so: {folder}@{branch.network}"
         )
-    if card.network not in NETWORKS and not named:
-        raise ModelError(f"{folder}: network {card.network!r} is unknown; update deepgaze2")
-    backbone = find_backbone(card.network).with_taps(card.architecture.taps)
-    if backbone.checksum != card.backbone_checksum:
+    if branch.network not in NETWORKS and not is_named:
+        raise ModelError(f"{folder}: network {branch.network!r} is unknown; update deepgaze2")
+    backbone = find_backbone(branch.network).with_taps(branch.architecture.taps)
+    if backbone.checksum != branch.backbone_checksum:
         raise ModelError(
-            f"{folder}: trained with other {card.network} weights than those found here "
-            f"(checksum {card.backbone_checksum[:12]}, found {backbone.checksum[:12]}); "
+            f"{folder}: trained with other {branch.network} weights than those found here "
+            f"(checksum {branch.backbone_checksum[:12]}, found {backbone.checksum[:12]}); "
             f"import the weights it was trained with"
         )
-    for tap in (tap for group in card.architecture.groups for tap in group.taps):
+    for tap in (tap for group in branch.architecture.groups for tap in group.taps):
         if backbone.tap(tap.name) != tap:
             raise ModelError(
-                f"{folder}: {tap.name} of {card.network} is another layer here than where the"
+                f"{folder}: {tap.name} of {branch.network} is another layer here than where the"
                 " model was trained; use the same version of the network"
             )
     return backbone

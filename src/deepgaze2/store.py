@@ -1,66 +1,38 @@
 """The model folder: `card.json`, which says what a model is, its parameters and center bias."""
 
 import difflib
-import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from deepgaze2.card import (
+    CARD_FILE,
+    OWN_CENTER_BIAS,
+    BranchFacts,
+    Card,
+    ViewingFacts,
+    read_card,
+    write_card,
+)
 from deepgaze2.density.center_bias import CenterBias, load_center_bias, write_center_bias
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import PYTHON
-from deepgaze2.features.networks import NETWORKS
-from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.viewing import Viewing
 from deepgaze2.support.files import ASSETS, sha256_of, written_atomically
-from deepgaze2.support.typed_json import typed
 
-CARD_FILE = "card.json"
 READOUT_FILE = "readout.safetensors"
 CENTER_BIAS_FILE = "center_bias.safetensors"
-OWN_CENTER_BIAS = "own"
 DEFAULT_MODEL = "deepgaze2-plus"
-_FORMAT = 2
 _PACKAGED = ASSETS / "models"
-
-
-@dataclass(frozen=True)
-class ViewingFacts:
-    """How one of the data sets that a model was trained on was viewed: the mean of its readouts.
-
-    Attributes
-    ----------
-    name
-        As `load` takes it.
-    blur_px
-        Standard deviation of the final blur, in pixels of the network's input.
-    center_bias_weight
-        Factor of the center bias's log density.
-    sharpness
-        Factor on saliency, relative to the average over the data sets: above one, people agreed
-        more.
-    scale_weights
-        Factor on the features of each scale, relative to the average.
-    center_bias_sha256
-        Checksum of its center bias's file.
-    """
-
-    name: str
-    blur_px: float
-    center_bias_weight: float
-    sharpness: float
-    scale_weights: tuple[float, ...]
-    center_bias_sha256: str
 
 
 @dataclass(frozen=True)
@@ -94,58 +66,6 @@ class ModelName:
         if sign and not is_model(model) and (is_model(before) or not os.path.lexists(model)):
             model, viewing = before, after
         return cls(model, viewing, network)
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a model is, how it was made and how good it is.
-
-    Attributes
-    ----------
-    name, description, license
-        For people.
-    network, backbone_checksum
-        The backbone, as `find_backbone` takes it, and the checksum of the weights it was trained
-        with.
-    architecture
-        The features that its readouts see and their layers.
-    longer_side_px
-        The network input's longer side when nothing is known of the viewing geometry.
-    center_bias
-        The default prior: the name of a packaged center bias, or `own`, which lies beside the
-        card.
-    folds
-        For each part of the cross-validation, the names of its images. The K readouts are in
-        the parts' order, equally many for each, and have *not* seen their part: its images are
-        predicted by them alone, any other image by the whole mixture.
-    training, scores
-        What it was trained on and with, and its scores, as JSON values.
-    viewings
-        Of the data sets it was trained on, if they were several.
-    readout_sha256, center_bias_sha256
-        Checksums of the files beside the card; of the second, empty if there is none.
-    """
-
-    name: str
-    description: str
-    license: str
-    network: str
-    backbone_checksum: str
-    architecture: Architecture
-    longer_side_px: int
-    center_bias: str
-    folds: tuple[tuple[str, ...], ...]
-    training: dict[str, Any] = field(default_factory=dict)
-    scores: dict[str, Any] = field(default_factory=dict)
-    viewings: tuple[ViewingFacts, ...] = ()
-    readout_sha256: str = ""
-    center_bias_sha256: str = ""
-    format: int = _FORMAT
-
-    @property
-    def n_readouts(self) -> int:
-        """How many readouts are averaged."""
-        return len(self.folds) * int(self.training.get("seeds_per_fold", 1))
 
 
 def packaged_models() -> list[str]:
@@ -184,31 +104,6 @@ def find_model(name: str | Path | ModelName) -> Path:
     raise ModelError(f"model {name!r} is neither a packaged model nor a folder; {hint}")
 
 
-def read_card(folder: Path) -> Card:
-    """Read a model folder's card.
-
-    Raises
-    ------
-    ModelError
-        If it is damaged, or was written by a newer version of this package.
-    """
-    path = folder / CARD_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        found = int(values["format"])  # first: what else a newer card holds is not known here
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
-    if found > _FORMAT:
-        raise ModelError(
-            f"{path}: written by a newer deepgaze2 (format {found}, this one reads {_FORMAT});"
-            " run: pip install --upgrade deepgaze2"
-        )
-    try:
-        return _card(values)
-    except (ValueError, ModelError) as error:
-        raise ModelError(f"{path}: not a model card ({error}); get the model again") from error
-
-
 def named_card(name: str | Path | ModelName) -> Card:
     """Return the card of a model under the name that it goes by: with its viewing, if one is named.
 
@@ -225,46 +120,40 @@ def named_card(name: str | Path | ModelName) -> Card:
     return replace(card, name=f"{card.name}@{viewing}")
 
 
-def _card(values: dict[str, Any]) -> Card:
-    """Return a card whose every value has been checked; a ValueError says which is wrong."""
-    with suppress(AttributeError, KeyError, TypeError):  # which `typed` has words for
-        network = NETWORKS[values["network"]]
-        for group in values["architecture"]["groups"]:
-            # Cards had layers' names alone, before networks other than the known ones were read.
-            taps = group["taps"]
-            group["taps"] = [asdict(network.tap(t)) if isinstance(t, str) else t for t in taps]
-    card: Card = typed(Card, values, "the card")
-    if not card.folds or card.longer_side_px < 1:
-        raise ValueError("the card has no folds, or its longer_side_px is not positive")
-    seeds = typed(int, card.training.get("seeds_per_fold", 1), "training.seeds_per_fold")
-    if seeds < 1:
-        raise ValueError(f"training.seeds_per_fold is {seeds}, not positive")
-    return card
-
-
-def read_readout(folder: Path, card: Card) -> Readout:
-    """Read a model folder's parameters.
+def read_readouts(folder: Path, card: Card) -> tuple[Readout, ...]:
+    """Read a model folder's parameters, those on each network by themselves.
 
     Raises
     ------
     ModelError
-        If the file is missing or its checksum is not the card's.
+        If a file is missing or its checksum is not the card's.
     """
-    path = folder / READOUT_FILE
+    return tuple(_read_readout(folder, card, number) for number in range(len(card.branches)))
+
+
+def _read_readout(folder: Path, card: Card, number: int) -> Readout:
+    path, branch = _readout_file(folder, number), card.branches[number]
     try:
-        _check(path, card.readout_sha256)
+        _check(path, branch.readout_sha256)
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); get the model again") from error
-    readout = _readout(tensors, card)
+    readout = _readout(tensors, card, branch)
     if readout is None:
         raise ModelError(f"{path}: its parameters are not those of the card; get the model again")
     return readout
 
 
-def _readout(tensors: dict[str, NDArray[np.float32]], card: Card) -> Readout | None:
+def _readout_file(folder: Path, number: int) -> Path:
+    path = folder / READOUT_FILE
+    return path.with_stem(f"{path.stem}-{number + 1}") if number else path
+
+
+def _readout(
+    tensors: dict[str, NDArray[np.float32]], card: Card, branch: BranchFacts
+) -> Readout | None:
     """Return the parameters, or None if there are other ones than the architecture has."""
-    architecture, n = card.architecture, card.n_readouts
+    architecture, n = branch.architecture, card.readouts_per_branch
     channels = sum(group.channels for group in architecture.groups)
     shapes: dict[str, tuple[int, ...]] = {"tap_deviation": (channels,)}
     shapes |= {"sigma_px": (n,), "prior_weight": (n,)}
@@ -347,7 +236,7 @@ def _check(path: Path, sha256: str) -> None:
 def write_model(
     folder: Path,
     card: Card,
-    readout: Readout,
+    readouts: Sequence[Readout],
     center_bias: CenterBias | None = None,
     viewed: Mapping[str, CenterBias] | None = None,
 ) -> Card:
@@ -355,25 +244,23 @@ def write_model(
 
     Parameters
     ----------
+    readouts
+        For each of the card's branches.
     center_bias
         The model's own default prior; without one it is the packaged one that the card names.
     viewed
-        The center bias of each of the readout's viewings.
+        The center bias of each of the readouts' viewings.
 
     Returns
     -------
     Card
         The card as written, with the files' checksums.
     """
-    tensors = {f"weight{i}": w for i, w in enumerate(readout.weights)}
-    tensors |= {f"bias{i}": b for i, b in enumerate(readout.biases)}
-    tensors |= {"sigma_px": readout.sigma_px, "prior_weight": readout.prior_weight}
-    tensors |= {"tap_deviation": readout.tap_deviation}
-    for name, viewing in readout.viewings.items():
-        tensors |= {f"{name} {part.name}": getattr(viewing, part.name) for part in fields(viewing)}
-    with written_atomically(folder / READOUT_FILE) as temporary:
-        save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, temporary)
-    card = replace(card, readout_sha256=sha256_of(folder / READOUT_FILE))
+    branches = [
+        replace(branch, readout_sha256=_write_readout(readout, _readout_file(folder, number)))
+        for number, (branch, readout) in enumerate(zip(card.branches, readouts, strict=True))
+    ]
+    card = replace(card, branches=tuple(branches))
     if center_bias is not None:
         write_center_bias(center_bias, folder / CENTER_BIAS_FILE)
         sha256 = sha256_of(folder / CENTER_BIAS_FILE)
@@ -383,25 +270,36 @@ def write_model(
     viewings = []
     for name, one in (viewed or {}).items():
         write_center_bias(one, path := _center_bias_file(folder, name))
-        viewings.append(_facts(name, readout.viewings[name], sha256_of(path)))
+        each = [readout.viewings[name] for readout in readouts]
+        viewings.append(_facts(name, each, sha256_of(path)))
     card = replace(card, viewings=tuple(viewings))
     write_card(folder, card)
     return card
 
 
-def _facts(name: str, viewing: Viewing, sha256: str) -> ViewingFacts:
+def _write_readout(readout: Readout, path: Path) -> str:
+    """Write the parameters on one network; return the file's checksum."""
+    tensors = {f"weight{i}": w for i, w in enumerate(readout.weights)}
+    tensors |= {f"bias{i}": b for i, b in enumerate(readout.biases)}
+    tensors |= {"sigma_px": readout.sigma_px, "prior_weight": readout.prior_weight}
+    tensors |= {"tap_deviation": readout.tap_deviation}
+    for name, viewing in readout.viewings.items():
+        tensors |= {f"{name} {part.name}": getattr(viewing, part.name) for part in fields(viewing)}
+    with written_atomically(path) as temporary:
+        save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, temporary)
+    return sha256_of(path)
+
+
+def _facts(name: str, viewings: Sequence[Viewing], sha256: str) -> ViewingFacts:
+    def mean(part: str) -> float:
+        return float(np.concatenate([getattr(one, part) for one in viewings]).mean())
+
+    scales = np.concatenate([one.scale_factors.mean(axis=0) for one in viewings])
     return ViewingFacts(
         name=name,
-        blur_px=round(float(viewing.sigma_px.mean()), 2),
-        center_bias_weight=round(float(viewing.prior_weight.mean()), 3),
-        sharpness=round(float(viewing.factor.mean()), 3),
-        scale_weights=tuple(round(float(one), 3) for one in viewing.scale_factors.mean(axis=0)),
+        blur_px=round(mean("sigma_px"), 2),
+        center_bias_weight=round(mean("prior_weight"), 3),
+        sharpness=round(mean("factor"), 3),
+        scale_weights=tuple(round(float(one), 3) for one in scales),
         center_bias_sha256=sha256,
     )
-
-
-def write_card(folder: Path, card: Card) -> None:
-    """Write a model folder's card alone, for example with new scores."""
-    with written_atomically(folder / CARD_FILE) as temporary:
-        text = json.dumps(asdict(card), indent=1, ensure_ascii=False, sort_keys=True)
-        temporary.write_text(text + "\n", encoding="utf-8")

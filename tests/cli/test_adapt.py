@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from deepgaze2.card import read_card
 from deepgaze2.features.backbone import find_stored_backbone
-from deepgaze2.store import read_card, read_readout, write_model
+from deepgaze2.store import read_readout, write_model
 from helpers.command_line import Run
 from helpers.small_datasets import write_recordings
 from helpers.small_models import ARCHITECTURES, card_of, random_readout

@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
+from deepgaze2.card import read_card
 from deepgaze2.cli import cli
 from deepgaze2.errors import DeepGazeError
 from deepgaze2.image.examples import example_paths
-from deepgaze2.store import find_model, read_card
+from deepgaze2.store import find_model
 from helpers.small_datasets import write_recordings
 
 

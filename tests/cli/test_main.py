@@ -11,8 +11,9 @@ import pytest
 from click import Context
 from click.testing import CliRunner
 
+from deepgaze2.card import read_card, write_card
 from deepgaze2.cli import cli
-from deepgaze2.store import read_card, write_card, write_model
+from deepgaze2.store import write_model
 from helpers.command_line import Outcome, Run
 from helpers.small_models import card_of, random_backbone, random_readout
 

@@ -10,9 +10,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from deepgaze2.card import read_card, write_card
 from deepgaze2.cli.train import _warn_if_worthless
 from deepgaze2.features.backbone import find_stored_backbone
-from deepgaze2.store import READOUT_FILE, read_card, read_readout, write_card, write_model
+from deepgaze2.store import READOUT_FILE, read_readout, write_model
 from deepgaze2.support.files import locked
 from deepgaze2.training import procedure
 from deepgaze2.training.fit import FitSettings

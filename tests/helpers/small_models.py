@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.card import Card
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.features.backbone import StoredBackbone, assemble_backbone
 from deepgaze2.features.cache import ImageFeatures
@@ -18,7 +19,6 @@ from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.model import Model
 from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture, tap_groups
 from deepgaze2.readout.numpy_readout import Readout
-from deepgaze2.store import Card
 
 
 def conv_names(network: Network) -> list[str]:

@@ -11,13 +11,14 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from deepgaze2.card import Card, read_card
 from deepgaze2.data.dataset import Dataset, Stimuli
 from deepgaze2.errors import DataError
 from deepgaze2.features.cache import View, tap_deviations
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
 from deepgaze2.references.baseline import fold_center_biases
-from deepgaze2.store import Card, read_card, read_readout
+from deepgaze2.store import read_readout
 from deepgaze2.training import curves as curves_module
 from deepgaze2.training import procedure
 from deepgaze2.training.fit import Curve, Fit, FitSettings

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from deepgaze2.card import Card, read_card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
 from deepgaze2.features.backbone import Backbone
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias
-from deepgaze2.store import CENTER_BIAS_FILE, READOUT_FILE, Card, read_card, read_center_bias
+from deepgaze2.store import CENTER_BIAS_FILE, READOUT_FILE, read_center_bias
 from deepgaze2.training import procedure
 from deepgaze2.training.curves import CurveDrawing
 from deepgaze2.training.fit import Curve, FitSettings

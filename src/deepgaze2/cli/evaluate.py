@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deepgaze2.card import read_card, write_card
 from deepgaze2.cli.dataset_source import image_size_option, of_size, open_ready, table_options
 from deepgaze2.cli.models import Named, models_sources_and_engine
 from deepgaze2.errors import DataError, ModelError
 from deepgaze2.metrics.table import METRICS, Metric
 from deepgaze2.rivals import RIVALS
-from deepgaze2.store import ModelName, find_model, packaged_models, read_card, write_card
+from deepgaze2.store import ModelName, find_model, packaged_models
 
 if TYPE_CHECKING:
     from deepgaze2.evaluation.evaluation import Evaluation

@@ -10,15 +10,8 @@ from typing import Any
 
 import click
 
-from deepgaze2.store import (
-    Card,
-    ModelName,
-    ViewingFacts,
-    find_model,
-    packaged_models,
-    read_card,
-    viewing_facts,
-)
+from deepgaze2.card import Card, ViewingFacts, read_card
+from deepgaze2.store import ModelName, find_model, packaged_models, viewing_facts
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory
 
@@ -58,8 +51,10 @@ def _model_rows(card: Card) -> dict[str, str]:
     training = card.training
     rows = {
         "model": f"{card.name}: {card.description}",
-        "backbone": f"{card.network}, weights {card.backbone_checksum[:12]}",
-        "readouts": f"{card.n_readouts}, averaged as probabilities",
+        "backbone": "; ".join(
+            f"{branch.network}, weights {branch.backbone_checksum[:12]}" for branch in card.branches
+        ),
+        "readouts": f"{card.n_readouts}, averaged as probabilities{_shares(card)}",
         "network input": f"longer side {card.longer_side_px} px, or 17.5 px/degree if known",
         "default center bias": card.center_bias,
         "license": card.license,
@@ -82,6 +77,13 @@ def _model_rows(card: Card) -> dict[str, str]:
         if adapted["adopted"] != "all":
             rows["adapted to"] += f"; taken over: {adapted['adopted']}"
     return rows
+
+
+def _shares(card: Card) -> str:
+    """Return what each network's readouts count together, if there are several."""
+    total = sum(branch.share for branch in card.branches)
+    shares = [f"{branch.share / total:.0%} on {branch.network}" for branch in card.branches]
+    return f": {', '.join(shares)}" if len(shares) > 1 else ""
 
 
 def _score_rows(card: Card, shown: Sequence[ViewingFacts]) -> dict[str, str]:
@@ -114,7 +116,9 @@ def _scores(scores: Mapping[str, Any]) -> dict[str, str]:
 
 def _echo_viewings(card: Card, shown: Sequence[ViewingFacts]) -> None:
     """Print a table of what data sets differ in."""
-    scales = [f"scale {scale:g}" for scale in card.architecture.scales]
+    each = [(branch.network, branch.architecture.scales) for branch in card.branches]
+    several = len(each) > 1
+    scales = [f"{f'{network} ' * several}scale {scale:g}" for network, own in each for scale in own]
     if len(scales) == 1:  # whose weight the sharpness has
         scales = []
     titles = ["data set", "blur, px", "center bias", "sharpness", *scales]

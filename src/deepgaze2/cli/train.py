@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from deepgaze2.card import read_card, write_card
 from deepgaze2.cli.dataset_source import as_typed, open_ready, table_options
 from deepgaze2.cli.evaluate import as_text, card_scores, write_report
 from deepgaze2.density.center_bias import PACKAGED
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import PYTHON, find_backbone
-from deepgaze2.store import find_model, read_card, read_readout, write_card
+from deepgaze2.store import find_model, read_readouts
 from deepgaze2.support.files import locked
 from deepgaze2.training.optim.optimizers import OPTIMIZERS
 
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from deepgaze2.card import Card
     from deepgaze2.data.dataset import Dataset
     from deepgaze2.features.backbone import Backbone
-    from deepgaze2.store import Card
     from deepgaze2.training.procedure import Trained
     from deepgaze2.training.recipes import Recipe, Training
     from deepgaze2.training.starts import Start
 
 _RECIPES = ("plus", "paper")
 _WANTED = (
-    *("pretrain", "start", "recipe", "backbone", "taps", "folds", "seeds", "epochs"),
+    *("pretrain", "start", "recipe", "backbones", "taps", "folds", "seeds", "epochs"),
     *("stop_as_paper", "optimizer", "final_relu", "normalize_over", "seed"),
 )
 """Options that decide the training."""
@@ -73,8 +74,11 @@ _WANTED = (
 @click.option("--name", help="Name of the model.  [default: the folder's name]")
 @click.option(
     "--backbone",
-    help="Network to read: vgg16, vgg19, a file of weights, or a network of your own,"
-    " python:MODULE.FUNCTION, which returns a torch.nn.Module.  [default: vgg16]",
+    "backbones",
+    multiple=True,
+    help="Network to read: vgg16, resnet50, vgg19, a file of weights, or a network of your own,"
+    " python:MODULE.FUNCTION, which returns a torch.nn.Module; repeatable: readouts on several are"
+    " averaged.  [default: vgg16]",
 )
 @click.option(
     "--taps",
@@ -160,23 +164,29 @@ def train(
 
     wanted = {key: options.pop(key) for key in _WANTED}
     _refuse_contradictions(wanted)
-    began = _start(wanted["start"], output) if wanted["start"] else None
-    weights = began[2] if began else _network(wanted["backbone"] or "vgg16", wanted["taps"])
+    began = _start(wanted["start"], output) if wanted["start"] else []
+    names = wanted["backbones"] or ("vgg16",)
+    networks = [one[2] for one in began] or [_network(name, wanted["taps"]) for name in names]
     if len(sources) > 1 and (given := [key for key, value in options.items() if value]):
         raise ModelError(f"--{given[0]}: describes one table, but several data sets are given")
     datasets = [open_ready(source, options) for source in sources]
-    training = _training(wanted, weights, datasets, began)
+    trainings = _trainings(wanted, networks, datasets, began)
     with locked(output.resolve()):
         name = name or output.resolve().name
         card, trained = train_model(
-            datasets, weights, output, training, name=name, center_bias=center_bias
+            datasets,
+            list(zip(networks, trainings, strict=True)),
+            output,
+            name=name,
+            center_bias=center_bias,
         )
-        click.echo(f"{card.name}: {len(trained.fits) * len(trained.fits[0])} readouts in {output}")
-        if trained.start_gains is not None:
-            _compare_with_start(trained.gains, trained.start_gains, wanted["start"])
-        else:
-            _warn_if_worthless(trained)
-        _report(card, output, trained.sets.names, datasets)
+        click.echo(f"{card.name}: {card.n_readouts} readouts in {output}")
+        for one in trained:
+            if one.start_gains is not None:
+                _compare_with_start(one.gains, one.start_gains, wanted["start"])
+            else:
+                _warn_if_worthless(one)
+        _report(card, output, trained[0].sets.names, datasets)
         remove_checkpoints(output)  # the report may have been interrupted, too
     named = shlex.quote(_named(output, card))
     click.echo(
@@ -207,17 +217,27 @@ def _network(name: str, taps: str | None) -> "Backbone":
 def _refuse_contradictions(wanted: Mapping[str, Any]) -> None:
     if wanted["stop_as_paper"] and wanted["epochs"]:
         raise ModelError("--stop-as-paper: decides the number of epochs; leave --epochs out")
-    for key in ("recipe", "backbone", "taps", "normalize_over"):
-        if wanted["start"] and wanted[key] is not None:
+    if len(wanted["backbones"]) > 1 and wanted["taps"]:
+        raise ModelError("--taps: several networks have no layers in common; leave it out")
+    if sum(name.startswith(PYTHON) for name in wanted["backbones"]) > 1:
+        raise ModelError(
+            f"--backbone: only one may be a network of your own ({PYTHON}...), since a model's name"
+            " says which; train a model on each"
+        )
+    if twice := [name for name in wanted["backbones"] if wanted["backbones"].count(name) > 1]:
+        raise ModelError(f"--backbone {twice[0]}: given twice; --seeds adds readouts")
+    fixed = {"recipe": "recipe", "backbones": "backbone", "taps": "taps"}
+    for key, option in {**fixed, "normalize_over": "normalize-over"}.items():
+        if wanted["start"] and wanted[key]:
             raise ModelError(
-                f"--{key.replace('_', '-')}: a model that goes on from another keeps its network,"
+                f"--{option}: a model that goes on from another keeps its network,"
                 " configuration and normalization; leave this out, or --from"
             )
 
 
-def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
-    """Return a model to go on from: its card, its readouts and its network."""
-    from deepgaze2.model import backbone_of
+def _start(model: str, output: Path) -> "list[tuple[Card, Start, Backbone]]":
+    """Return a model to go on from: for each of its networks the readouts on it."""
+    from deepgaze2.model import backbones_of
     from deepgaze2.training.starts import Start
 
     folder = find_model(model)
@@ -225,33 +245,44 @@ def _start(model: str, output: Path) -> "tuple[Card, Start, Backbone]":
         raise ModelError(f"{output}: cannot both go on from it and replace it; give -o another")
     card = read_card(folder)
     before = tuple(card.training.get("seen_before", ()))
-    start = Start(read_readout(folder, card), card.name, card.folds, before)
-    return card, start, backbone_of(model, card)
+    return [
+        (card, Start(readout, card.name, card.folds, before), backbone)
+        for readout, backbone in zip(
+            read_readouts(folder, card), backbones_of(model, card), strict=True
+        )
+    ]
 
 
-def _training(
+def _trainings(
     wanted: Mapping[str, Any],
-    backbone: "Backbone",
+    networks: "Sequence[Backbone]",
     datasets: "Sequence[Dataset]",
-    began: "tuple[Card, Start, Backbone] | None",
-) -> "Training":
-    """Return the training that is asked for; say what becomes of images seen before."""
+    began: "Sequence[tuple[Card, Start, Backbone]]",
+) -> "list[Training]":
+    """Return each network's training; say what becomes of images seen before."""
     from deepgaze2.training.recipes import RECIPES, Training, continued_recipe
 
+    ids = [name for dataset in datasets for name in dataset.stimuli.ids]
     if began:
-        ids = [name for dataset in datasets for name in dataset.stimuli.ids]
-        _note_seen(began[1], ids)
-        recipe = continued_recipe(began[0], len(ids))
+        _note_seen(began[0][1], ids)
+        card = began[0][0]
+        recipes = [continued_recipe(card, branch, len(ids)) for branch in card.branches]
     else:
-        recipe = RECIPES[wanted["recipe"] or "plus"](backbone)
-    return Training(
-        _changed(recipe, wanted),
-        pretrain=tuple(open_ready(source, {}) for source in wanted["pretrain"]),
-        start=began[1] if began else None,
-        n_folds=wanted["folds"],
-        normalize_over=wanted["normalize_over"],
-        seed=wanted["seed"],
-    )
+        recipes = [RECIPES[wanted["recipe"] or "plus"](backbone) for backbone in networks]
+    starts: list[Start | None] = [start for _, start, _ in began]
+    starts = starts or [None] * len(networks)
+    pretrain = tuple(open_ready(source, {}) for source in wanted["pretrain"])
+    return [
+        Training(
+            _changed(recipe, wanted),
+            pretrain=pretrain,
+            start=start,
+            n_folds=wanted["folds"],
+            normalize_over=wanted["normalize_over"],
+            seed=wanted["seed"],
+        )
+        for recipe, start in zip(recipes, starts, strict=True)
+    ]
 
 
 def _changed(recipe: "Recipe", wanted: Mapping[str, Any]) -> "Recipe":
@@ -323,7 +354,8 @@ def _warn_if_worthless(trained: "Trained") -> None:
 
 def _named(folder: Path, card: "Card", viewing: str = "") -> str:
     """Return the model's name for commands, with the network if that is the user's own."""
-    network = f"@{card.network}" if card.network.startswith(PYTHON) else ""
+    own = [branch.network for branch in card.branches if branch.network.startswith(PYTHON)]
+    network = f"@{own[0]}" if own else ""
     return f"{folder}{f'@{viewing}' if card.viewings and viewing else ''}{network}"
 
 

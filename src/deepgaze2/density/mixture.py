@@ -28,6 +28,8 @@ def mixture_log_density(
     log_center_bias: FloatArray,
     input_size: tuple[int, int],
     grid_block: int = 2,
+    *,
+    shares: NDArray[np.float64] | None = None,
 ) -> FloatArray:
     """Return the log density of a mixture of K models at the image's size.
 
@@ -44,6 +46,8 @@ def mixture_log_density(
         Width and height of the network input in pixels.
     grid_block
         The VGG block whose grid saliency has.
+    shares
+        (K,) what each model counts in the average; their sum is one. None: all alike.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def mixture_log_density(
 
     def mix(block: _Exponentials) -> None:
         for y, exponentials in block.rows():
-            row = np.log((shares @ exponentials)[:, 0])
+            row = np.log((scaled @ exponentials)[:, 0])
             row += log_center_bias[y]
             row -= peak
             mixed[y] = row
@@ -72,7 +76,7 @@ def mixture_log_density(
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
         blocks = list(pool.map(upsampler.exponentials, upsampler.blocks()))
         z = sum(pool.map(partition_functions, blocks), np.zeros(len(saliency)))
-        shares = (1 / (z * len(saliency))).astype(np.float32)[None]
+        scaled = (1 / (z * len(z)) if shares is None else shares / z).astype(np.float32)[None]
         for _ in pool.map(mix, blocks):
             pass
     return mixed

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from deepgaze2.card import Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
@@ -24,7 +25,7 @@ from deepgaze2.references.references import References
 from deepgaze2.rivals import RIVALS, Rival
 from deepgaze2.rivals.fitted.fitted_maps import FittedMaps
 from deepgaze2.rivals.fitted.map_files import open_maps
-from deepgaze2.store import Card, ModelName, is_model, packaged_models
+from deepgaze2.store import ModelName, is_model, packaged_models
 from deepgaze2.support.files import sha256_of
 from deepgaze2.support.identity import checksum, code_version
 from deepgaze2.support.python_objects import imported

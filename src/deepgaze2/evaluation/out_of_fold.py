@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.card import Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.image_names import parts_by_name
 from deepgaze2.data.splits import image_folds
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fold_center_biases
-from deepgaze2.store import Card
 
 _CENTER_BIAS_FOLDS = 10
 _SAME_SET = 0.5  # of the images, with names that the model's card has

@@ -7,23 +7,27 @@ from pathlib import Path
 from deepgaze2.support.files import written_atomically
 from deepgaze2.training.fit import Curve
 
-CURVES_FILE = "curves.svg"
 _LEAST_SECONDS = 10.0  # between two drawings: drawing takes time from training
 
 
+def curves_file(folder: Path, label: str = "") -> Path:
+    """Return where a training's curves are drawn."""
+    return folder / f"curves{'-' * bool(label)}{label}.svg"
+
+
 class CurveDrawing:
-    """Draws the curves of several trainings into a folder, now and then and at the end.
+    """Draws the curves of several trainings into a file, now and then and at the end.
 
     Parameters
     ----------
-    folder
-        Where `curves.svg` goes.
+    path
+        The SVG file.
     before
         Curves of trainings that are over, drawn with the others.
     """
 
-    def __init__(self, folder: Path, before: Mapping[str, Curve] | None = None) -> None:
-        self._path = folder / CURVES_FILE
+    def __init__(self, path: Path, before: Mapping[str, Curve] | None = None) -> None:
+        self._path = path
         self._before = dict(before or {})
         self._drawn = -_LEAST_SECONDS
 

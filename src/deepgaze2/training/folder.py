@@ -4,8 +4,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from deepgaze2.card import CARD_FILE
 from deepgaze2.errors import DataError
-from deepgaze2.store import CARD_FILE
 
 CHECKPOINTS = "checkpoints"
 

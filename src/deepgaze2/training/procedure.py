@@ -1,24 +1,28 @@
 """The whole procedure: pretraining, cross-validated fine-tuning, packaging (section 2.2)."""
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.card import OWN_CENTER_BIAS, BranchFacts, Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias, mean_center_bias
 from deepgaze2.features.backbone import PYTHON, Backbone
+from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.torch_readout import ReadoutNetwork, carried_over, readout_of
 from deepgaze2.references.baseline import center_bias_of, fit_center_bias, fold_center_biases
 from deepgaze2.references.references import dataset_checksum
-from deepgaze2.store import OWN_CENTER_BIAS, Card, write_model
+from deepgaze2.store import write_model
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.resume import kept
-from deepgaze2.training.curves import CurveDrawing
+from deepgaze2.training.curves import CurveDrawing, curves_file
 from deepgaze2.training.fit import Curve, Fit
 from deepgaze2.training.folder import CHECKPOINTS, refuse_finished
 from deepgaze2.training.gains import gains_by_image, gains_of_starts
@@ -71,23 +75,25 @@ class Trained:
 
 def train_model(
     datasets: Sequence[Dataset],
-    backbone: Backbone,
+    networks: Sequence[tuple[Backbone, Training]],
     folder: Path,
-    training: Training,
     *,
     name: str,
     center_bias: str | None = None,
-) -> tuple[Card, Trained]:
+) -> tuple[Card, tuple[Trained, ...]]:
     """Train a cross-validated mixture on data sets and write its model folder.
 
     Each readout's images see the center bias of the *other* parts' fixations as their prior,
     in training as in scoring. Images without fixations are left out. Each data set has its own
-    center bias and its own viewing (see `readout.viewing`).
+    center bias and its own viewing (see `readout.viewing`). Readouts on several networks are
+    trained network by network, with the same parts, and all count alike.
 
     Parameters
     ----------
     datasets
         To fine-tune on: first fixations dropped and all fixations inside their images.
+    networks
+        Each with the training of the readouts on it, which differ in recipes and starts alone.
     folder
         Where the model goes. Checkpoints lie in it, from which the same training goes on if it was
         interrupted, until `remove_checkpoints`: what is done with the model, such as scoring it,
@@ -100,8 +106,8 @@ def train_model(
     -------
     Card
         The model's card, without scores.
-    Trained
-        The readouts and their gains.
+    tuple of Trained
+        For each network the readouts and their gains.
 
     Raises
     ------
@@ -112,15 +118,29 @@ def train_model(
     """
     began = time.monotonic()
     refuse_finished(folder)
-    trained = cross_validate(datasets, backbone, folder, training)
-    record = training_record(trained, training, time.monotonic() - began)
-    own = [_center_bias(dataset) for dataset in trained.sets.each]
-    card = _card(backbone, training, trained, record, name, center_bias)
-    vectors = [fit.parameters for fits in trained.fits for fit in fits]
-    readout = readout_of(trained.network, vectors, trained.sets.names)
-    viewed = dict(zip(trained.sets.names, own, strict=True)) if readout.viewings else {}
+    trained = tuple(
+        cross_validate(datasets, backbone, folder, training, label=label)
+        for (backbone, training), label in zip(networks, _labels(networks), strict=True)
+    )
+    first, sets = trained[0], trained[0].sets
+    record = training_record(trained, networks[0][1], time.monotonic() - began)
+    own = [_center_bias(dataset) for dataset in sets.each]
+    card = _card(networks, first, record, name, center_bias)
+    readouts = [_readout(one) for one in trained]
+    viewed = dict(zip(sets.names, own, strict=True)) if readouts[0].viewings else {}
     mean = mean_center_bias(own) if center_bias is None else None
-    return write_model(folder, card, readout, mean, viewed), trained
+    return write_model(folder, card, readouts, mean, viewed), trained
+
+
+def _labels(networks: Sequence[tuple[Backbone, Training]]) -> list[str]:
+    """Return what files of each network's training are called by; nothing if it is one."""
+    names = [re.sub(r"[^\w.]+", "-", backbone.name) for backbone, _ in networks]
+    return names if len(names) > 1 else [""]
+
+
+def _readout(trained: Trained) -> Readout:
+    vectors = [fit.parameters for fits in trained.fits for fit in fits]
+    return readout_of(trained.network, vectors, trained.sets.names)
 
 
 def cross_validate(
@@ -130,16 +150,22 @@ def cross_validate(
     training: Training,
     *,
     first_parts: int | None = None,
+    label: str = "",
 ) -> Trained:
-    """Train the readouts of all or the first parts, and score each on its own part."""
+    """Train the readouts of all or the first parts, and score each on its own part.
+
+    A label tells the files of this training in the folder from others' there.
+    """
     recipe, start, seed = training.recipe, training.start, training.seed
     sets, pretrain = data_sets(datasets), data_sets(training.pretrain)
     groups, other_groups = alike(sets, pretrain)
     folds, parts = divide(sets, groups, start, training.n_folds, seed)
     identity = _identity(sets, pretrain, backbone, training, folds)
     # That another training is not taken up in its place; and it goes on in as many processes.
+    place = folder / CHECKPOINTS / label
+    drawing = partial(CurveDrawing, curves_file(folder, label))
     n_processes = kept(
-        folder / CHECKPOINTS / "training.json",
+        place / "training.json",
         identity,
         available_cores,
         place=folder,
@@ -158,11 +184,11 @@ def cross_validate(
             *(images, other_groups, prepared, groups, folds),
             *(_starts(before, training, parts, n_parts), before, training),
         )
-        fits = _train(stage, folder, "pretraining", n_processes)
+        fits = _train(stage, place, drawing(), "pretraining", n_processes)
         curves = {stage.readouts[key]: fit.curve for key, fit in fits.items()}
         begin = {key: carried_over(before, network, fit.parameters) for key, fit in fits.items()}
     stage = finetuning(prepared, folds, begin, network, training)
-    fits = _train(stage, folder, "fine-tuning", n_processes, curves)
+    fits = _train(stage, place, drawing(curves), "fine-tuning", n_processes)
     return Trained(
         sets=sets,
         network=network,
@@ -236,15 +262,14 @@ def _to_pretrain_on(sets: DataSets, backbone: Backbone, recipe: Recipe) -> Prepa
 
 def _train(
     stage: Stage,
-    folder: Path,
+    checkpoints: Path,
+    drawing: CurveDrawing,
     description: str,
     n_processes: int,
-    before: Mapping[str, Curve] | None = None,
 ) -> dict[Key, Fit]:
     """Train a stage's readouts and draw their curves."""
-    drawing = CurveDrawing(folder, before)
     runs = stage.run.groups(n_processes)
-    found = train_all(runs, folder / CHECKPOINTS, description=description, on_epoch=drawing)
+    found = train_all(runs, checkpoints, description=description, on_epoch=drawing)
     drawing({name: fit.curve for name, fit in found.items()}, last=True)
     return {key: found[name] for key, name in stage.readouts.items()}
 
@@ -260,8 +285,7 @@ def _center_bias(dataset: Dataset) -> CenterBias:
 
 
 def _card(
-    backbone: Backbone,
-    training: Training,
+    networks: Sequence[tuple[Backbone, Training]],
     trained: Trained,
     record: dict[str, Any],
     name: str,
@@ -270,27 +294,29 @@ def _card(
     ids = np.array(trained.sets.ids)
     return Card(
         name=name,
-        description=_description(backbone, training),
+        description=_description(networks),
         license="MIT",
-        network=backbone.name,
-        backbone_checksum=backbone.checksum,
-        architecture=training.recipe.architecture,
-        longer_side_px=training.recipe.longer_side_px,
+        branches=tuple(
+            BranchFacts(backbone.name, backbone.checksum, training.recipe.architecture)
+            for backbone, training in networks
+        ),
+        longer_side_px=networks[0][1].recipe.longer_side_px,
         center_bias=center_bias or OWN_CENTER_BIAS,
         folds=tuple(tuple(ids[trained.folds == k].tolist()) for k in range(len(trained.fits))),
         training=record,
     )
 
 
-def _description(backbone: Backbone, training: Training) -> str:
-    architecture, pretrain, start = training.recipe.architecture, training.pretrain, training.start
-    text = f"DeepGaze II on {backbone.name}"
-    if backbone.name.startswith(PYTHON):
+def _description(networks: Sequence[tuple[Backbone, Training]]) -> str:
+    training, names = networks[0][1], [backbone.name for backbone, _ in networks]
+    text = f"DeepGaze II on {' and '.join(names)}"
+    if any(name.startswith(PYTHON) for name in names):
         text += ", a network whose weights are the user's own"
-    if len(architecture.groups) > 1:
-        text += f", {len(architecture.groups)} groups of features"
-    if architecture.layer_norm:
+    architectures = [training.recipe.architecture for _, training in networks]
+    if (n_groups := sum(len(one.groups) for one in architectures)) > len(networks):
+        text += f", {n_groups} groups of features"
+    if architectures[0].layer_norm:
         text += ", features also normalized across channels"
-    if pretrain:
-        text += f", pretrained on {data_sets(pretrain).name}"
-    return text + (f", fine-tuned from {start.name}" if start else "")
+    if training.pretrain:
+        text += f", pretrained on {data_sets(training.pretrain).name}"
+    return text + (f", fine-tuned from {training.start.name}" if training.start else "")

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from deepgaze2.card import BranchFacts, Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.features.backbone import Backbone, StoredBackbone
 from deepgaze2.readout.architecture import Architecture, Layers, paper_architecture, tap_groups
-from deepgaze2.store import Card
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.starts import Start
 
@@ -104,11 +104,11 @@ CONTINUED = replace(REGULARIZED, epochs=4, learning_rate=1e-4)
 _MANY_IMAGES = 200  # teach more than small steps take up (benchmarks/data_size.py)
 
 
-def continued_recipe(card: Card, n_images: int) -> Recipe:
+def continued_recipe(card: Card, branch: BranchFacts, n_images: int) -> Recipe:
     """Return how to go on from a trained model: few epochs, and small steps if images are few."""
     many = n_images >= _MANY_IMAGES
     return Recipe(
-        card.architecture,
+        branch.architecture,
         pretraining=FitSettings(),
         finetuning=replace(CONTINUED, learning_rate=1e-3) if many else CONTINUED,
         longer_side_px=card.longer_side_px,

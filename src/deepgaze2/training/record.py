@@ -18,9 +18,19 @@ if TYPE_CHECKING:
     from deepgaze2.training.procedure import Trained
 
 
-def training_record(trained: "Trained", training: Training, seconds: float) -> dict[str, Any]:
-    """Return data, settings, curves, time, machine and versions, as JSON values."""
-    recipe, start, sets = training.recipe, training.start, trained.sets
+def training_record(
+    trained: Sequence["Trained"], training: Training, seconds: float
+) -> dict[str, Any]:
+    """Return data, settings, curves, time, machine and versions, as JSON values.
+
+    Parameters
+    ----------
+    trained
+        For each network; their curves follow one another.
+    training
+        That of the first; what is recorded of it is common to all.
+    """
+    recipe, start, sets = training.recipe, training.start, trained[0].sets
     record: dict[str, Any] = {
         "data_set": sets.name,
         "data_sets": _sizes(sets.each),
@@ -32,7 +42,7 @@ def training_record(trained: "Trained", training: Training, seconds: float) -> d
         "learn_sigma": recipe.learn_sigma,
         "learn_prior_weight": recipe.learn_prior_weight,
         "weighing": recipe.weighing,
-        "curves": [_curve(fit.curve) for row in trained.fits for fit in row],
+        "curves": [_curve(fit.curve) for one in trained for row in one.fits for fit in row],
         "seconds_of_last_run": round(seconds),
         "machine": f"{platform.machine()}, {available_cores()} of {os.cpu_count()} cores",
         "versions": {
@@ -52,7 +62,7 @@ def training_record(trained: "Trained", training: Training, seconds: float) -> d
             "images": sum(one["images"] for one in sizes),
             "fixations": sum(one["fixations"] for one in sizes),
             "settings": asdict(recipe.pretraining),
-            "curves": [_curve(curve) for curve in trained.pretraining.values()],
+            "curves": [_curve(curve) for one in trained for curve in one.pretraining.values()],
         }
     return record
 

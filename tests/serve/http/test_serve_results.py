@@ -11,11 +11,12 @@ import pytest
 from scipy.special import log_softmax
 
 import deepgaze2
+from deepgaze2.card import read_card
 from deepgaze2.density.files import summary
 from deepgaze2.density.regions import parse_region, region_shares
 from deepgaze2.image.examples import example_paths
 from deepgaze2.readout.viewing import Viewing
-from deepgaze2.store import find_model, read_card, read_readout, write_model
+from deepgaze2.store import find_model, read_readout, write_model
 from helpers.live_server import LiveServer, photo, serving
 
 COFFEE = next(path for path in example_paths() if path.stem == "coffee")

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepgaze2.card import read_card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fit_center_bias
-from deepgaze2.store import read_card, read_center_bias, read_readout
+from deepgaze2.store import read_center_bias, read_readout
 from deepgaze2.training.adaptation.adapt import (
     MOST_IMAGES,
     Adaptation,

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
+from deepgaze2.card import Card
 from deepgaze2.image.examples import example_paths
 from deepgaze2.serve.http.guard import Guard
 from deepgaze2.serve.http.hosts import Hosts
@@ -24,7 +25,6 @@ from deepgaze2.serve.http.routes import ROUTES, Service
 from deepgaze2.serve.queue.dispatcher import Dispatcher
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.queue.predictions import Predictions, UnderWay
-from deepgaze2.store import Card
 
 
 def create_app(

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 
+from deepgaze2.card import Card
 from deepgaze2.density.center_bias import PACKAGED
 from deepgaze2.serve.http import answers
 from deepgaze2.serve.http.metrics import MEDIA_TYPE, Metrics
@@ -17,7 +18,6 @@ from deepgaze2.serve.http.problems import PROBLEMS, ProblemError, busy, describe
 from deepgaze2.serve.queue.jobs import FORMATS
 from deepgaze2.serve.queue.limits import MAX_REGIONS, MAX_SAMPLES
 from deepgaze2.serve.queue.predictions import Predictions
-from deepgaze2.store import Card
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _facts(card: Card) -> dict[str, object]:
         "name": card.name,
         "description": card.description,
         "license": card.license,
-        "network": card.network,
+        "network": card.networks,
         "readouts": card.n_readouts,
         "longer_side_px": card.longer_side_px,
         "center_bias": card.center_bias,

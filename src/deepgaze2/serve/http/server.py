@@ -14,6 +14,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
+from deepgaze2.card import Card
 from deepgaze2.errors import ServeError
 from deepgaze2.serve.http.app import create_app
 from deepgaze2.serve.http.connection import Connection
@@ -21,7 +22,7 @@ from deepgaze2.serve.http.hosts import own_hosts
 from deepgaze2.serve.queue.dispatcher import Dispatcher
 from deepgaze2.serve.queue.limits import Limits
 from deepgaze2.serve.worker.process import WorkerProcess
-from deepgaze2.store import Card, named_card
+from deepgaze2.store import named_card
 
 _MORE_S = 5.0  # in which a request notices that its connection ended
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from deepgaze2.card import Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.splits import image_folds
 from deepgaze2.density.center_bias import CenterBias
@@ -23,7 +24,7 @@ from deepgaze2.metrics.intervals import bootstrap_interval
 from deepgaze2.model import Model
 from deepgaze2.readout.activations import FloatArray
 from deepgaze2.references.baseline import fit_center_bias
-from deepgaze2.store import Card, write_model
+from deepgaze2.store import write_model
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 from deepgaze2.training.adaptation.looked import Change, Looked
 
@@ -67,17 +68,20 @@ class Adaptation:
 
     def table(self, model: Model) -> list[tuple[str, float, float]]:
         """Return what a viewing consists of, before and after: the mean of the readouts."""
-        readout, change = model.readout, self.change
-        sigma, weight = float(readout.sigma_px.mean()), float(readout.prior_weight.mean())
+        change, readouts = self.change, [branch.readout for branch in model.branches]
+        sigma = float(np.concatenate([one.sigma_px for one in readouts]).mean())
+        weight = float(np.concatenate([one.prior_weight for one in readouts]).mean())
         rows = [
             ("blur in pixels", sigma, sigma * float(np.exp(change.log_sigma))),
             ("center bias's weight", weight, weight + change.weight),
             ("sharpness", 1.0, float(np.exp(change.log_factor))),
         ]
-        scales = readout.architecture.scales[1:]
-        for scale, log_scale in zip(scales, change.log_scale, strict=True):
-            px = round(model.card.longer_side_px * scale)
-            rows.append((f"weight of {px} px", 1.0, float(np.exp(log_scale))))
+        for branch, own in zip(model.branches, change.log_scale, strict=True):
+            network = f", {branch.backbone.name}" if len(readouts) > 1 else ""
+            scales = branch.readout.architecture.scales[1:]
+            for scale, log_scale in zip(scales, own, strict=True):
+                px = round(model.card.longer_side_px * scale)
+                rows.append((f"weight of {px} px{network}", 1.0, float(np.exp(log_scale))))
         return rows
 
 
@@ -104,7 +108,7 @@ def adapt(
     change, fitted = _fitted(images, dataset, center_bias, np.arange(n), None)
     before, by_bias, by_all = np.zeros((3, n))
     folds = image_folds(n, min(n, n_folds), seed=0)
-    none = Change(log_scale=(0.0,) * len(change.log_scale))
+    none = images[0].no_change
     for fold in range(folds.max() + 1):
         seen, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
         others_change, own = _fitted(images, dataset, center_bias, seen, change)
@@ -167,11 +171,13 @@ def write_adapted(
 ) -> Card:
     """Write a model's folder with what of an adaptation surely helps."""
     adopted, before = adaptation.adopted, model.card
-    readout, center_bias = replace(model.readout, viewings={}), model.center_bias
+    readouts = [replace(branch.readout, viewings={}) for branch in model.branches]
+    center_bias = model.center_bias
     if adopted != "nothing":
         center_bias = adaptation.center_bias
     if adopted == "all":
-        readout = readout.viewed(adaptation.change.viewing(readout))
+        change = adaptation.change
+        readouts = [one.viewed(change.viewing(one, number)) for number, one in enumerate(readouts)]
     record = {
         "model": before.name,
         "data_set": dataset.name,
@@ -189,7 +195,7 @@ def write_adapted(
         scores={},
         viewings=(),
     )
-    return write_model(folder, card, readout, center_bias)
+    return write_model(folder, card, readouts, center_bias)
 
 
 def fit_change(
@@ -210,14 +216,14 @@ def fit_change(
     most_per_image
         How many independent fixations those on an image tell as much as, at most.
     """
-    n_scales = 1 + (len(images[0].outputs) - 1) // 2
-    begin = start or Change(log_scale=(0.0,) * (n_scales - 1))
-    spread = np.array([*_SPREADS, *[_SCALE_SPREAD] * (n_scales - 1)])
+    begin = start or images[0].no_change
+    spread = np.full(len(begin.values), _SCALE_SPREAD)
+    spread[: len(_SPREADS)] = _SPREADS
     counts = [min(one.n_fixations, most_per_image) for one in images]
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
 
         def loss(values: NDArray[np.float64]) -> float:
-            change = Change.of(values * spread)
+            change = begin.of(values * spread)
 
             def one(i: int) -> float:
                 return -counts[i] * float(images[i].log_density(change, priors[i]).mean())
@@ -231,4 +237,4 @@ def fit_change(
             bounds=[(-6, 6)] * len(spread),
             options={"eps": 1e-2, "ftol": 1e-6, "maxiter": 40},
         )
-    return Change.of(found.x * spread)
+    return begin.of(found.x * spread)

@@ -6,6 +6,7 @@ interpolated between a few weights of each scale, so that an image takes millise
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,18 +38,18 @@ class Change:
     weight
         What is added to the center bias's weight.
     log_scale
-        Logarithms of the factors on the features of each scale but the first.
+        For each network, logarithms of the factors on the features of each scale but the first.
     """
 
     log_sigma: float = 0.0
     weight: float = 0.0
     log_factor: float = 0.0
-    log_scale: tuple[float, ...] = ()
+    log_scale: tuple[tuple[float, ...], ...] = ((),)
 
-    def viewing(self, readout: Readout) -> Viewing:
-        """Return the viewing of a readout that is changed so."""
+    def viewing(self, readout: Readout, network: int = 0) -> Viewing:
+        """Return the viewing of the readouts on a network, given by number, that is changed so."""
         n = readout.n_models
-        scales = np.exp([0.0, *self.log_scale])
+        scales = np.exp([0.0, *self.log_scale[network]])
         return Viewing(
             sigma_px=readout.sigma_px * np.float32(np.exp(self.log_sigma)),
             prior_weight=readout.prior_weight + np.float32(self.weight),
@@ -59,13 +60,14 @@ class Change:
     @property
     def values(self) -> NDArray[np.float64]:
         """All numbers as one vector."""
-        return np.array([self.log_sigma, self.weight, self.log_factor, *self.log_scale])
+        return np.array([self.log_sigma, self.weight, self.log_factor, *chain(*self.log_scale)])
 
-    @classmethod
-    def of(cls, values: Sequence[float] | NDArray[np.float64]) -> "Change":
-        """Return the change of a vector."""
-        log_sigma, weight, log_factor, *log_scale = (float(one) for one in values)
-        return cls(log_sigma, weight, log_factor, tuple(log_scale))
+    def of(self, values: Sequence[float] | NDArray[np.float64]) -> "Change":
+        """Return the change of a vector, for the same networks."""
+        log_sigma, weight, log_factor, *scales = (float(one) for one in values)
+        each = iter(scales)
+        log_scale = tuple(tuple(islice(each, len(own))) for own in self.log_scale)
+        return Change(log_sigma, weight, log_factor, log_scale)
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,10 @@ class Looked:
     Attributes
     ----------
     outputs
-        (1 + 2 (n_scales - 1), K, gh, gw) the readouts before their blur: as they are, and with
-        the weight of each scale but the first lowered and raised by a step.
-    sigma_cells, prior_weight
-        (K,) the readouts' own.
+        For each network, (1 + 2 (n_scales - 1), K, gh, gw): the readouts before their blur, as they
+        are, and with the weight of each scale but the first lowered and raised by a step.
+    sigma_cells, prior_weight, shares
+        (K of all networks,) the readouts' own, and what each counts in the mixture.
     rows, columns
         (n_fixations, gh) and (n_fixations, gw): the linear interpolation to the fixations.
     size
@@ -87,9 +89,10 @@ class Looked:
         The VGG block whose grid outputs have.
     """
 
-    outputs: FloatArray
+    outputs: tuple[FloatArray, ...]
     sigma_cells: FloatArray
     prior_weight: FloatArray
+    shares: NDArray[np.float64]
     rows: FloatArray
     columns: FloatArray
     size: tuple[int, int]
@@ -100,17 +103,19 @@ class Looked:
         """How many fixations there are."""
         return len(self.rows)
 
+    @property
+    def no_change(self) -> Change:
+        """The change that leaves all as it is."""
+        return Change(log_scale=tuple((0.0,) * (len(own) // 2) for own in self.outputs))
+
     def prior(self, center_bias: CenterBias) -> FloatArray:
         """Return a center bias on the grid, (gh, gw), nats."""
         return prior_on_grid(center_bias, self.size, self.grid_block)
 
     def saliency(self, change: Change) -> FloatArray:
-        """Return S of each readout under a change, (K, gh, gw), nats."""
-        output = self.outputs[0].copy()
-        for s, log_scale in enumerate(change.log_scale):
-            lower, upper = self.outputs[1 + 2 * s : 3 + 2 * s]
-            x = np.float32(log_scale / _STEP)
-            output += x / 2 * (upper - lower) + x * x / 2 * (upper + lower - 2 * self.outputs[0])
+        """Return S of each readout under a change, (K of all networks, gh, gw), nats."""
+        each = zip(self.outputs, change.log_scale, strict=True)
+        output = np.concatenate([_between(outputs, log_scale) for outputs, log_scale in each])
         sigma = self.sigma_cells * np.float32(np.exp(change.log_sigma))
         factor = np.float32(np.exp(change.log_factor))
         return np.stack([factor * blur(o, float(s)) for o, s in zip(output, sigma, strict=True)])
@@ -125,7 +130,17 @@ class Looked:
         across = self.rows @ s  # (K, n, gw)
         at_fixations = np.einsum("knw,nw->kn", across, self.columns) - peak[:, :, 0]
         each = at_fixations - np.log(z * pixels_per_cell)[:, None]
-        return np.asarray(logsumexp(each, axis=0) - np.log(len(each)))
+        return np.asarray(logsumexp(each, axis=0, b=self.shares[:, None]))
+
+
+def _between(outputs: FloatArray, log_scale: Sequence[float]) -> FloatArray:
+    """Return a network's readouts before their blur with other weights of scales, (K, gh, gw)."""
+    output: FloatArray = outputs[0].copy()
+    for s, one in enumerate(log_scale):
+        lower, upper = outputs[1 + 2 * s : 3 + 2 * s]
+        x = np.float32(one / _STEP)
+        output += x / 2 * (upper - lower) + x * x / 2 * (upper + lower - 2 * outputs[0])
+    return output
 
 
 def looked_at(model: Model, dataset: Dataset) -> list[Looked]:
@@ -146,18 +161,20 @@ def looked_at(model: Model, dataset: Dataset) -> list[Looked]:
 
 
 def _looked(model: Model, dataset: Dataset, i: int) -> Looked:
-    stimulus, readout = read_stimulus(dataset.stimuli.path(i)), model.readout
-    sizes = model.input_sizes(stimulus)
-    features = model.features(stimulus, sizes)
-    changes = [Change(log_scale=scales) for scales in _steps(len(readout.architecture.scales))]
-    outputs = [
-        unblurred(readout.viewed(change.viewing(readout)), features, sizes) for change in changes
-    ]
+    stimulus = read_stimulus(dataset.stimuli.path(i))
+    outputs = []
+    for branch in model.branches:
+        readout, sizes = branch.readout, model.input_sizes(branch, stimulus)
+        features = branch.features(stimulus, sizes)
+        changes = [Change(log_scale=(one,)) for one in _steps(len(readout.architecture.scales))]
+        changed = (readout.viewed(change.viewing(readout)) for change in changes)
+        outputs.append(np.stack([unblurred(one, features, sizes) for one in changed]))
     fixations = dataset.fixations_on(i)
     return looked(
-        readout,
-        np.stack(outputs),
-        sizes[0],
+        [branch.readout for branch in model.branches],
+        model.shares,
+        outputs,
+        model.input_sizes(model.branches[0], stimulus)[0],
         fixations.x / stimulus.width,
         fixations.y / stimulus.height,
     )
@@ -172,8 +189,9 @@ def _steps(n_scales: int) -> list[tuple[float, ...]]:
 
 
 def looked(
-    readout: Readout,
-    outputs: FloatArray,
+    readouts: Sequence[Readout],
+    shares: NDArray[np.float64],
+    outputs: Sequence[FloatArray],
     size: tuple[int, int],
     x: NDArray[np.float64],
     y: NDArray[np.float64],
@@ -182,15 +200,17 @@ def looked(
 
     Parameters
     ----------
-    outputs
+    readouts
+        On each network.
+    shares, outputs
         See `Looked`.
     size
         Width and height of the network's input.
     x, y
         (n_fixations,) fractions of the image's width and height.
     """
-    block = readout.architecture.grid_block
-    height, width = outputs.shape[-2:]
+    block = readouts[0].architecture.grid_block
+    height, width = outputs[0].shape[-2:]
     stride = block_stride(block)
 
     def at(fraction: NDArray[np.float64], px: int, cells: int) -> FloatArray:
@@ -198,9 +218,10 @@ def looked(
         return interpolation_matrix(positions, cells).astype(np.float32)
 
     return Looked(
-        outputs=outputs,
-        sigma_cells=readout.sigma_px / np.float32(stride),
-        prior_weight=readout.prior_weight,
+        outputs=tuple(outputs),
+        sigma_cells=np.concatenate([one.sigma_px / np.float32(stride) for one in readouts]),
+        prior_weight=np.concatenate([one.prior_weight for one in readouts]),
+        shares=shares,
         rows=at(y, size[1], height),
         columns=at(x, size[0], width),
         size=size,
