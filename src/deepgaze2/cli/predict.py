@@ -35,6 +35,7 @@ class _Options:
     regions: list[Region]
     samples: int
     seed: int
+    members: bool
 
 
 @click.command()
@@ -109,6 +110,11 @@ class _Options:
     show_default=True,
     help="Random seed of the panel's fixations: the same seed samples the same.",
 )
+@click.option(
+    "--members",
+    is_flag=True,
+    help="Also write NAME_members.png: what the readouts on each of the model's networks say.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON document.")
 @click.option("--force", is_flag=True, help="Predict photos again that have their results.")
 def predict(
@@ -123,6 +129,7 @@ def predict(
     formats: tuple[str, ...],
     samples: int,
     seed: int,
+    members: bool,
     as_json: bool,
     force: bool,
 ) -> None:
@@ -142,10 +149,14 @@ def predict(
     """  # noqa: D301 (click looks for the character itself)
     unique_formats = tuple(dict.fromkeys(formats))
     parsed = [parse_region(text) for text in regions]
-    options = _Options(center_bias, pixels_per_degree, unique_formats, parsed, samples, seed)
+    options = _Options(
+        center_bias, pixels_per_degree, unique_formats, parsed, samples, seed, members
+    )
     endings = ["_overlay.png", "_panel.png", *(f".{name}" for name in options.formats)]
     if parsed:
         endings.append("_regions.csv")
+    if members:
+        endings.append("_members.png")
     jobs = plan(find_images(photos, out), out, endings)
     for job in jobs:
         job.skipped = not force and job.is_done()
@@ -194,7 +205,7 @@ def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> float:
             job = next(job for job in in_order if not job.error)
             predicted = time.perf_counter()
             try:
-                _write(prediction, job, options)
+                _write(prediction, job, options, model)
             except RegionError as error:
                 job.error = f"{printable(job.file)}: {error}"
             now = time.perf_counter()
@@ -204,8 +215,8 @@ def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> float:
     return drawing
 
 
-def _write(prediction: "Prediction", job: Job, options: _Options) -> None:
-    from deepgaze2.density.files import save_panel
+def _write(prediction: "Prediction", job: Job, options: _Options, model: "Model") -> None:
+    from deepgaze2.density.files import save_members, save_panel
 
     job.width, job.height = prediction.width, prediction.height
     if options.regions:
@@ -216,8 +227,23 @@ def _write(prediction: "Prediction", job: Job, options: _Options) -> None:
     for path in others:
         if path.suffix == ".csv":
             _write_regions(job.regions, path)
+        elif path.suffix == ".png":
+            save_members([prediction, *_alone(model, prediction, options)], path)
         else:
             prediction.save(path)
+
+
+def _alone(model: "Model", prediction: "Prediction", options: _Options) -> "list[Prediction]":
+    """Return what each of several networks says of the same image."""
+    several = len(model.branches) if len(model.branches) > 1 else 0
+    return [
+        model.alone(number).predict(
+            prediction.stimulus,
+            center_bias=prediction.center_bias,
+            pixels_per_degree=options.pixels_per_degree,
+        )
+        for number in range(several)
+    ]
 
 
 def _write_regions(shares: Sequence[RegionShare], path: Path) -> None:

@@ -3,18 +3,21 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
 
 from deepgaze2.density.fixation_density import FixationDensity
-from deepgaze2.density.plot import overlay, panel
+from deepgaze2.density.plot import members, overlay, panel
 from deepgaze2.errors import OutputError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.files import written_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _UNIT = "nats; the exponential sums to one over the pixels"
 _COMPRESS_LEVEL = 3  # of PNG: 9 takes several times as long for a tenth less
@@ -56,8 +59,22 @@ def save_panel(prediction: FixationDensity, path: Path, n_samples: int, seed: in
     OutputError
         If the file cannot be written.
     """
+    _save_figure(panel(prediction, n_samples, seed), path)
+
+
+def save_members(predictions: Sequence[FixationDensity], path: Path) -> None:
+    """Write `plot.members` as a .png file.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    _save_figure(members(predictions), path)
+
+
+def _save_figure(figure: "Figure", path: Path) -> None:
     encoded = io.BytesIO()
-    figure = panel(prediction, n_samples, seed)
     figure.savefig(encoded, format="png", pil_kwargs={"compress_level": _COMPRESS_LEVEL})
     with written_atomically(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())

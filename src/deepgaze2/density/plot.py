@@ -5,6 +5,7 @@ density is lower. So equal steps of color are equal shares of fixations in every
 whereas colors of the density itself would show one bright spot or none.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -86,17 +87,11 @@ def panel(prediction: FixationDensity, n_samples: int = 100, seed: int | None = 
         Outside pyplot, so it needs no closing; `savefig` writes it.
     """
     figure, (image, density, fixations, bar) = _layout(prediction)
-    size = _fitted(prediction, _DRAWN_MAX_PX)
-    photo = np.asarray(_photo(prediction, size))
+    photo = np.asarray(_photo(prediction, _fitted(prediction, _DRAWN_MAX_PX)))
     _show(image, prediction, photo)
     image.set_title("Image")
-    percent = _mass_rank(on_grid(prediction.log_density, size)) / 2.55
-    drawn = _show(density, prediction, percent)
-    _draw_contours(density, prediction)
+    _show_density(density, prediction, bar)
     density.set_title("Density: each part gets 25% of fixations")
-    figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 25, 50, 75, 100])
-    bar.set_xlabel("fixations expected at lower densities [%]", fontsize=8, labelpad=2)
-    bar.tick_params(labelsize=8)
     _show(fixations, prediction, photo // 2 + 127)
     x, y = prediction.sample(n_samples, seed).T
     fixations.scatter(x, y, s=16, c="#d7191c", edgecolors="white", linewidths=0.6)
@@ -104,13 +99,45 @@ def panel(prediction: FixationDensity, n_samples: int = 100, seed: int | None = 
     return figure
 
 
-def _layout(prediction: FixationDensity) -> "tuple[Figure, list[Axes]]":
-    """Return a figure with three axes for pictures and one, below the second, for colors."""
+def members(predictions: Sequence[FixationDensity]) -> "Figure":
+    """Return the densities of several models of one image side by side, with their names.
+
+    Returns
+    -------
+    matplotlib Figure
+        As `panel` returns it.
+    """
+    figure, axes = _layout(predictions[0], len(predictions))
+    for ax, prediction in zip(axes, predictions, strict=False):
+        _show_density(ax, prediction, axes[-1])
+        ax.set_title(_printable(prediction.model), parse_math=False)
+    return figure
+
+
+def _show_density(ax: "Axes", prediction: FixationDensity, bar: "Axes") -> None:
+    """Show the density with its contours; tell in `bar` what colors mean."""
+    size = _fitted(prediction, _DRAWN_MAX_PX)
+    percent = _mass_rank(on_grid(prediction.log_density, size)) / 2.55
+    drawn = _show(ax, prediction, percent)
+    _draw_contours(ax, prediction)
+    bar.clear()
+    bar.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 25, 50, 75, 100])
+    bar.set_xlabel("fixations expected at lower densities [%]", fontsize=8, labelpad=2)
+    bar.tick_params(labelsize=8)
+
+
+def _printable(name: str) -> str:
+    """Return a name of a file or a model without what has no glyphs."""
+    return name.encode("ascii", "replace").decode()
+
+
+def _layout(prediction: FixationDensity, n: int = 3) -> "tuple[Figure, list[Axes]]":
+    """Return a figure with n axes for pictures and one, below the second, for colors."""
     from matplotlib.figure import Figure
 
     below, above = 0.75, 0.4
     width, height = _axes_inches(prediction)
-    total_width = 3 * width + 4 * _MARGIN_INCHES
+    total_width = n * width + (n + 1) * _MARGIN_INCHES
     total_height = height + below + above
     figure = Figure(figsize=(total_width, total_height), dpi=150)
 
@@ -118,13 +145,13 @@ def _layout(prediction: FixationDensity) -> "tuple[Figure, list[Axes]]":
         x, y = left / total_width, bottom / total_height
         return figure.add_axes((x, y, width / total_width, height / total_height))
 
-    lefts = [_MARGIN_INCHES + i * (width + _MARGIN_INCHES) for i in range(3)]
+    lefts = [_MARGIN_INCHES + i * (width + _MARGIN_INCHES) for i in range(n)]
     pictures = [axes(left, below, width, height) for left in lefts]
     caption = f"Model {prediction.model}, center bias {prediction.center_bias.name}"
     figure.text(
         _MARGIN_INCHES / total_width,
         0.5 / total_height,
-        caption.encode("ascii", "replace").decode(),  # names of files may have no glyphs
+        _printable(caption),
         fontsize=8,
         color="0.4",
         parse_math=False,
