@@ -3,6 +3,7 @@
 import pytest
 
 from deepgaze2.features.network import Network
+from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.training.recipes import paper_recipe
 from deepgaze2.training.studies import tap_choices as module
@@ -37,7 +38,7 @@ def test_more_choices_begin_with_the_same_and_seeds_draw_others() -> None:
 
 def test_what_was_tried_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until all of a small space has been: the paper's and six single layers."""
-    monkeypatch.setattr(module, "_N_STRIDES", 1)
+    monkeypatch.setattr(module, "_LEAST_STRIDE_PX", 16)
     monkeypatch.setattr(module, "MOST_TAPS", 1)
     monkeypatch.setattr(module, "SCALES", ((1.0,),))
     _, *drawn = draw_choices(VGG16, 7)
@@ -52,3 +53,11 @@ def test_groups_are_one_for_each_scale_and_block() -> None:
         *((four, 0.5), (five, 0.5)),
     ]
     assert Choice(VGG16.taps).groups(VGG16) == paper_recipe(VGG16).architecture.groups
+
+
+def test_of_a_resnet_inner_convolutions_and_blocks_are_drawn() -> None:
+    """Of stages 3 to 5: 4 + 6 + 3 blocks, each read in three places."""
+    known = layers(NETWORKS["resnet50"])
+    assert len(known) == 3 * 13
+    assert {"conv3_1_2", "relu4_6_2", "block5_3"} <= set(known)
+    assert not {"conv2_1_2", "conv4_1_1", "conv4_1_3", "sum4_1", "shortcut4_1"} & set(known)

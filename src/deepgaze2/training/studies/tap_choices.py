@@ -1,8 +1,9 @@
 """Layers to read, drawn at random: the space in which the paper's five are one choice.
 
-A choice is one to six convolutions of the two largest strides, VGG's blocks 4 and 5, before or
-after their ReLUs, seen at the model's own scale, at half of it, or at both. How many layers, which,
-and the scales are each drawn uniformly.
+A choice is one to six layers of a stride of 8 pixels or more, VGG's blocks 4 and 5 or ResNet's
+stages 3 to 5, seen at the model's own scale, at half of it, or at both. Layers are convolutions of
+more than one pixel, before or after their ReLUs, and what comes out of ResNet's blocks. How many
+layers, which, and the scales are each drawn uniformly.
 """
 
 from collections.abc import Sequence
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepgaze2.features.network import Network
+from deepgaze2.features.network import Addition, Convolution, Network, Node
 from deepgaze2.readout.architecture import TapGroup, tap_groups
 
-_N_STRIDES = 2  # of VGG's, block 3's features are larger than those of both together
+_LEAST_STRIDE_PX = 8  # VGG's block 3 has more features than blocks 4 and 5 together
 MOST_TAPS = 6
 SCALES = ((1.0,), (0.5,), (1.0, 0.5))
 """Sizes of the network input, relative to the model's own."""
@@ -41,14 +42,18 @@ class Choice:
 
 def layers(network: Network) -> tuple[str, ...]:
     """Return the layers that are drawn from, in the network's order."""
-    names = {node.name for node in network.convolutions()}
-    names |= {relu for relu, before in network.relu_inputs.items() if before in names}
-    strides_px = sorted({network.tap(name).stride_px for name in names})[-_N_STRIDES:]
+    wide = {node.name for node in network.convolutions() if _kernel(node) > 1}
+    sums = {node.name for node in network.nodes if isinstance(node.operation, Addition)}
+    relus = {relu for relu, before in network.relu_inputs.items() if before in wide | sums}
     return tuple(
         node.name
         for node in network.nodes
-        if node.name in names and network.tap(node.name).stride_px in strides_px
+        if node.name in wide | relus and network.tap(node.name).stride_px >= _LEAST_STRIDE_PX
     )
+
+
+def _kernel(node: Node) -> int:
+    return node.operation.kernel if isinstance(node.operation, Convolution) else 0
 
 
 def draw_choices(network: Network, n: int, seed: int = 0) -> tuple[Choice, ...]:
