@@ -122,11 +122,16 @@ class Network:
     taps
         The layers that are read where nothing else is said, in the order of the readout's input
         channels.
+    scales, finer
+        For the recipe `plus`: sizes of the input, relative to the model's own, at which the taps
+        are read, and layers of a smaller stride that are read besides at the first of them.
     """
 
     name: str
     nodes: tuple[Node, ...]
     taps: tuple[str, ...]
+    scales: tuple[float, ...] = (1.0, 0.5, 0.25)
+    finer: tuple[str, ...] = ()
 
     @cached_property
     def node(self) -> dict[str, Node]:

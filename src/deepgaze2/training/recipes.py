@@ -83,22 +83,23 @@ def paper_recipe(layers: Layers) -> Recipe:
 def plus_recipe(backbone: Backbone) -> Recipe:
     """Return the configuration that explained most on OSIE: `deepgaze2-plus`.
 
-    Its layers are read at three scales; of a network that is described, the last convolution of
-    half their stride is read, too.
+    Its layers are read at the network's scales, three where they are not known, and finer layers
+    besides.
     """
-    groups = tap_groups(backbone, backbone.taps, (1.0, 0.5, 0.25))
     if isinstance(backbone, StoredBackbone):
-        finer_px = groups[0].stride_px / 2
-        names = [node.name for node in backbone.network.convolutions()]
-        finer = [name for name in names if backbone.tap(name).stride_px == finer_px][-1:]
-        relus = [name for name, before in backbone.relu_inputs.items() if before in finer]
-        groups += tap_groups(backbone, (*finer, *relus))
+        network = backbone.network
+        groups = tap_groups(backbone, backbone.taps, network.scales)
+        groups += tap_groups(backbone, [tap for tap in network.finer if tap not in backbone.taps])
+    else:
+        groups = tap_groups(backbone, backbone.taps, _SCALES)
     return Recipe(
         Architecture(groups, layer_norm=True, grid_block=3),
         n_seeds=2,
         learn_prior_weight=True,
     )
 
+
+_SCALES = (1.0, 0.5, 0.25)
 
 CONTINUED = replace(REGULARIZED, epochs=4, learning_rate=1e-4)
 _MANY_IMAGES = 200  # teach more than small steps take up (benchmarks/data_size.py)

@@ -23,5 +23,6 @@ ALEXNET = Network(
         Node("relu5", Relu(), ("conv5",)),
     ),
     taps=("conv5",),
+    finer=("conv2", "relu2"),
 )
 NETWORKS = (ALEXNET,)

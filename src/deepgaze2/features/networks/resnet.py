@@ -21,7 +21,7 @@ from deepgaze2.features.network import (
 
 _WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
-_TAPS = ("conv4_1_2", "conv4_4_2", "conv4_6_1", "conv4_6_2", "conv5_2_2", "conv5_3_2")
+_N_TAPPED = 6  # blocks of stage 4, which has 6, 23 or 36
 
 
 def resnet(name: str, blocks: tuple[int, int, int, int], *, stride_first: bool) -> Network:
@@ -44,9 +44,12 @@ def resnet(name: str, blocks: tuple[int, int, int, int], *, stride_first: bool) 
             stride = 2 if block == 1 and stage > 2 else 1
             strides = (stride, 1) if stride_first else (1, stride)
             nodes += _bottleneck(f"{stage}_{block}", nodes[-1].name, width, strides, block == 1)
-    last = f"5_{blocks[-1]}"
-    taps = tuple(tap for tap in _TAPS if tap in {node.name for node in nodes})
-    return Network(name, tuple(nodes), taps or (f"block{last}",))
+    # What stands inside the blocks tells more than what comes out of them, and has a quarter of
+    # the channels. At half the size there is little that it does not tell (docs/training.md).
+    fourth = [round((i + 1) * blocks[2] / _N_TAPPED) for i in range(_N_TAPPED)]
+    taps = [f"conv4_{block}_2" for block in fourth]
+    taps += [f"conv5_{block}_2" for block in range(1, blocks[3] + 1)]
+    return Network(name, tuple(nodes), tuple(taps), scales=(1.0,))
 
 
 def _bottleneck(

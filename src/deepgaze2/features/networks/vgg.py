@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from deepgaze2.features.network import IMAGE, Convolution, MaxPooling, Network, Node, Relu
 
 
-def vgg(name: str, blocks: Sequence[Sequence[int]], taps: tuple[str, ...]) -> Network:
+def vgg(
+    name: str, blocks: Sequence[Sequence[int]], taps: tuple[str, ...], finer: tuple[str, ...]
+) -> Network:
     """Describe the convolutional part of a VGG network.
 
     Parameters
@@ -25,7 +27,7 @@ def vgg(name: str, blocks: Sequence[Sequence[int]], taps: tuple[str, ...]) -> Ne
         for layer, channels in enumerate(widths, 1):
             append(f"conv{block}_{layer}", Convolution(channels))
             append(f"relu{block}_{layer}", Relu())
-    return Network(name, tuple(nodes), taps)
+    return Network(name, tuple(nodes), taps, finer=finer)
 
 
 VGG16 = vgg(
@@ -33,10 +35,12 @@ VGG16 = vgg(
     ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512)),
     # VGG-16 has no conv5_4: its last tap is relu5_3.
     taps=("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_3"),
+    finer=("conv4_3", "relu4_3"),
 )
 VGG19 = vgg(
     "vgg19",
     ((64,) * 2, (128,) * 2, (256,) * 4, (512,) * 4, (512,) * 4),
     taps=("conv5_1", "relu5_1", "relu5_2", "conv5_3", "relu5_4"),
+    finer=("conv4_4", "relu4_4"),
 )
 NETWORKS = (VGG16, VGG19)
