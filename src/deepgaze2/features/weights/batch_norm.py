@@ -34,7 +34,12 @@ def folded(source: Source, path: Path) -> Tensors:
 def _folded(
     parts: Mapping[str, NDArray[np.floating] | None], epsilon: float, what: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    found = {part: a.astype(np.float64) for part, a in parts.items() if a is not None}
+    found = {}
+    for part, array in parts.items():
+        if array is not None:
+            if array.dtype.kind != "f":
+                raise WeightsError(f"{what}: its {part} is {array.dtype}; get it in floats")
+            found[part] = array.astype(np.float64)
     kernel = found.get("weight")
     if kernel is None or kernel.ndim != 4:
         raise WeightsError(f"{what} has a batch normalization, but no kernel; get the file again")

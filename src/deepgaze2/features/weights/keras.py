@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepgaze2.errors import WeightsError
 from deepgaze2.features.weights.source import Source, Tensors
@@ -63,7 +62,7 @@ def _of_block(stage: str, block: int, number: int, kind: str, epsilon: float) ->
 
 
 def keras_source(
-    layout: str, arrays: Iterable[tuple[str, NDArray[Any]]], model: object, path: Path
+    layout: str, arrays: Iterable[tuple[str, Any]], model: object, path: Path
 ) -> Source:
     """Name arrays as here, by where Keras put them, however deep.
 
@@ -72,7 +71,8 @@ def keras_source(
     layout
         See `Source`.
     arrays
-        Locations, such as `bn2a_branch2a/bn2a_branch2a/gamma:0`, and what is there.
+        Locations, such as `bn2a_branch2a/bn2a_branch2a/gamma:0`, and the arrays or HDF5 data sets
+        there; a classifier's are not read.
     model
         The model's configuration, decoded JSON, or None.
     path
@@ -103,7 +103,8 @@ def keras_source(
             layer = next(part for part in location.split("/") if _layer(part))
             raise WeightsError(f"{path}: holds {layer} more than once; use a `notop` file")
         # Keras stores (height, width, input, output).
-        tensors[name] = array.transpose(3, 2, 0, 1) if array.ndim == 4 else array
+        content = np.asarray(array[()])
+        tensors[name] = content.transpose(3, 2, 0, 1) if content.ndim == 4 else content
     if epsilons and strangers:
         _refuse_stranger(min(strangers), path)
     strides, stated = _settings(model, path)
@@ -172,18 +173,18 @@ def read_keras(path: Path) -> Source:
     """
     import h5py
 
-    arrays: list[tuple[str, NDArray[Any]]] = []
+    datasets: list[tuple[str, Any]] = []
 
     def visit(location: str, item: object) -> None:
         if isinstance(item, h5py.Dataset) and "optimizer" not in location:
-            arrays.append((location, np.asarray(item[()])))
+            datasets.append((location, item))
 
     try:
         with h5py.File(path, "r") as file:
             file.visititems(visit)
             text = file.attrs.get("model_config")
-        model = None if text is None else json.loads(text)
-        source = keras_source("Keras", arrays, model, path)
+            model = None if text is None else json.loads(text)
+            source = keras_source("Keras", datasets, model, path)
     except WeightsError:
         raise
     except Exception as error:  # a damaged file can fail in any way

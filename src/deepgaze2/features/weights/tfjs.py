@@ -33,7 +33,9 @@ def read_tfjs(path: Path) -> Source:
         arrays = [array for group in manifest for array in _group(group, path)]
         config = topology.get("model_config", topology)
         return keras_source("TensorFlow.js", arrays, config, path)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except WeightsError:
+        raise
+    except Exception as error:  # a damaged file can fail in any way
         raise WeightsError(
             f"{path}: damaged, or no TensorFlow.js layers model; get the file again"
         ) from error
