@@ -16,16 +16,14 @@ _OLD_RESNET = re.compile(r"(res|bn)(\d)([a-z])_branch(1|2[abc])")
 _RESNET = re.compile(r"conv(\d)_block(\d+)_([0-3])_(conv|bn)")
 # Keras' own ResNets differ in what they add to a variance, by the age of their names.
 _EPSILON, _OLD_EPSILON = 1.001e-5, 1e-3
-# Keras 1 called the variance "std"; Keras 3 numbers the parts.
 _PART = re.compile(
-    r"(?:.*[/_])?(gamma|beta|(?:moving|running)_mean|moving_variance|running_std|[0-3])"
-    r"(?:_\d+)?(?::0)?"
+    r"(?:.*_)?(gamma|beta|moving_mean|moving_variance|running_mean|running_std)(?:_\d+)?(?::0)?"
 )
-_PARTS = {
-    **{"gamma": "gamma", "0": "gamma", "beta": "beta", "1": "beta"},
-    **dict.fromkeys(("moving_mean", "running_mean", "2"), "mean"),
-    **dict.fromkeys(("moving_variance", "running_std", "3"), "variance"),
+_PARTS = {  # Keras 1 called the variance "std"
+    **{"gamma": "gamma", "beta": "beta", "moving_mean": "mean", "running_mean": "mean"},
+    **{"moving_variance": "variance", "running_std": "variance"},
 }
+_NUMBERED_PARTS = {"0": "gamma", "1": "beta", "2": "mean", "3": "variance"}  # Keras 3
 
 
 class _Layer(NamedTuple):
@@ -87,28 +85,35 @@ def keras_source(
     epsilons: dict[str, float] = {}
     strangers = []
     for location, array in arrays:
-        known = next((found for part in location.split("/") if (found := _layer(part))), None)
-        part = _PART.fullmatch(location.rpartition("/")[2])
+        known = next(filter(None, map(_layer, location.split("/"))), None)
         if known is None:
             # Beside a ResNet may be a classifier: matrices and biases, nothing else.
-            if array.ndim == 4 or (part and not part[1].isdigit()):
+            if array.ndim == 4 or _part(location) in _PARTS:
                 strangers.append(location)
             continue
         if known.epsilon is None:
-            name = f"{known.name}.{ {4: 'weight', 1: 'bias'}.get(array.ndim, location) }"
+            part = {4: "weight", 1: "bias"}.get(array.ndim, location)
         else:
-            name = f"{known.name}.{_PARTS[part[1]] if part else location}"
+            part = (_PARTS | _NUMBERED_PARTS).get(_part(location), location)
             epsilons[known.name] = known.epsilon
+        name = f"{known.name}.{part}"
         if name in tensors:
-            layer = next(part for part in location.split("/") if _layer(part))
+            layer = next(filter(_layer, location.split("/")))
             raise WeightsError(f"{path}: holds {layer} more than once; use a `notop` file")
-        # Keras stores (height, width, input, output).
         content = np.asarray(array[()])
+        # Keras stores (height, width, input, output).
         tensors[name] = content.transpose(3, 2, 0, 1) if content.ndim == 4 else content
     if epsilons and strangers:
         _refuse_stranger(min(strangers), path)
     strides, stated = _settings(model, path)
     return Source(layout, tensors, strides, epsilons | stated)
+
+
+def _part(location: str) -> str:
+    """Return which of a batch normalization's arrays is there; what else it is called, if none."""
+    last = location.rpartition("/")[2]
+    match = _PART.fullmatch(last)
+    return match[1] if match else last
 
 
 def _refuse_stranger(location: str, path: Path) -> None:
