@@ -44,9 +44,9 @@ def test_model_cards_fit_their_parameters_and_the_packaged_backbone() -> None:
 def test_package_is_small() -> None:
     files = [path for path in PACKAGE.rglob("*") if "__pycache__" not in path.parts]
     assert (
-        sum(path.stat().st_size for path in files if path.is_file()) < 48e6
-    )  # the backbone 29, readouts 10
-    assert all(path.stat().st_size < 30e6 for path in files)
+        sum(path.stat().st_size for path in files if path.is_file()) < 95e6
+    )  # the backbones 76, readouts 10; PyPI takes 100
+    assert all(path.stat().st_size < 48e6 for path in files)
 
 
 @pytest.mark.parametrize("module", ["deepgaze2", "deepgaze2.cli"])

@@ -1,4 +1,4 @@
-"""`deepgaze2 weights`: fetch, import and list the weights of VGG networks."""
+"""`deepgaze2 weights`: fetch, import and list the weights of networks."""
 
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from deepgaze2.features.weights.published import FETCHED, SOURCES, fetch_backbon
 def weights() -> None:
     """Fetch, import and list the weights of networks.
 
-    VGG-16 is packaged and needs none of this; VGG-19, the paper's network, is not packaged.
+    VGG-16 and ResNet-50 are packaged and need none of this; VGG-19, the paper's network, is not
+    packaged.
     """
 
 
@@ -50,13 +51,24 @@ def fetch(name: str, source: str) -> None:
     type=click.Path(path_type=Path),
     help="Where to write the converted file.  [default: the cache]",
 )
-def import_(file: Path, output: Path | None) -> None:
+@click.option(
+    "--network",
+    type=click.Choice(sorted(NETWORKS)),
+    help="The network that FILE holds.  [default: told from its layers]",
+)
+def import_(file: Path, output: Path | None, network: str | None) -> None:
     """Convert FILE and put its convolutions into the cache.
 
-    FILE is a Keras HDF5 file, a torchvision .pth file (needs PyTorch), or safetensors with
-    torchvision's or Caffe's names. The network is told from its layers.
+    FILE is a Keras HDF5 file or a TensorFlow.js layers model (model.json or its folder) of a VGG
+    or ResNet, a torchvision .pth file (needs PyTorch), or safetensors with torchvision's or Caffe's
+    names.
+
+    The layers' names do not tell the two forms of a ResNet apart. Of torchvision's names, the
+    files that torchvision publishes are known; of others, say it: --network resnet50-v1.5 for a
+    training like torchvision's (input RGB, standardized; a stage's stride is in its first 3x3
+    convolution), --network resnet50 for Caffe's weights (BGR; in its first 1x1 convolution).
     """
-    backbone = import_weights(file)
+    backbone = import_weights(file, [NETWORKS[network]] if network else NETWORKS.values())
     target = output or cached_backbone_path(backbone.name)
     write_backbone(backbone, target)
     _show(target)
