@@ -1,6 +1,7 @@
 """`deepgaze2 weights`, run as a user would."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.features.weights.published import PUBLISHED, PublishedWeights
 from deepgaze2.support.download import RemoteFile
-from helpers.small_models import conv_shapes
+from helpers.resnet_files import SIDE_3X3, random_state, resnet_module, write_safetensors
+from helpers.small_models import conv_shapes, narrowed
 
 NARROW19 = vgg_network("vgg19", ((2, 2), (2, 2), (2,) * 4, (2,) * 4, (2,) * 4), ())
 
@@ -54,6 +56,19 @@ def test_import_writes_elsewhere(source: Path, tmp_path: Path) -> None:
     assert not cached_backbone_path("vgg19").exists()
 
 
+def test_import_takes_the_network_that_it_is_told(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("resnet50", "resnet50-v1.5"):
+        monkeypatch.setitem(NETWORKS, name, replace(narrowed(NETWORKS[name]), name=name))
+    path = write_safetensors(tmp_path / "r.safetensors", random_state(resnet_module(SIDE_3X3)))
+    with pytest.raises(WeightsError, match=r"whether it is resnet50 or resnet50-v1\.5.*--network"):
+        run("import", path)
+    for name in ("resnet50", "resnet50-v1.5"):
+        output = run("import", path, "--network", name)
+        assert output.startswith(f"{name}: {cached_backbone_path(name)}\n")
+
+
 def test_import_refuses_other_files(source: Path) -> None:
     source.write_text("no weights")
     with pytest.raises(WeightsError, match=r"mine\.safetensors: damaged, or none of"):
@@ -64,6 +79,9 @@ def test_list_tells_what_is_here_and_what_is_not(source: Path) -> None:
     output = run("list")
     packaged = find_stored_backbone("vgg16")
     assert f"  size      29.4 MB\n  checksum  {packaged.checksum}\n" in output
+    other = find_stored_backbone("resnet50")
+    assert f"  size      47.0 MB\n  checksum  {other.checksum}\n" in output
+    assert "resnet50-v1.5: not here; get it with `deepgaze2 weights import FILE`" in output
     assert "vgg19: not here; get it with `deepgaze2 weights fetch vgg19`" in output
     assert "alexnet: not here; get it with `deepgaze2 weights import FILE`" in output
     run("import", source)

@@ -82,7 +82,7 @@ def test_the_two_forms_differ(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize(
     ("layer", "stride_px"),
-    [("block4_6", 16), pytest.param("block5_3", 32, marks=pytest.mark.slow)],
+    [("block4_6", 16), ("block5_3", 32)],
 )
 @pytest.mark.parametrize("name", FORMS)
 def test_where_cells_look_is_what_is_measured(name: str, layer: str, stride_px: float) -> None:

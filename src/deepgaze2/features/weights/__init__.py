@@ -1,1 +1,1 @@
-"""Published VGG weights: fetched, and brought to the convention of `backbone.py`."""
+"""Published weights: fetched or read from files, brought to the convention of `backbone.py`."""
