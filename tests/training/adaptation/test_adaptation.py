@@ -13,7 +13,7 @@ from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fit_center_bias
-from deepgaze2.store import read_center_bias, read_readout
+from deepgaze2.store import read_center_bias, read_readouts
 from deepgaze2.training.adaptation.adapt import (
     MOST_IMAGES,
     Adaptation,
@@ -24,10 +24,10 @@ from deepgaze2.training.adaptation.adapt import (
 )
 from deepgaze2.training.adaptation.looked import Change, Looked, looked_at
 from helpers.small_datasets import fixations_at, stimuli_of
-from helpers.small_models import ARCHITECTURES, tiny_model
+from helpers.small_models import ARCHITECTURES, tiny_model, with_readouts
 
 WIDTH, HEIGHT, N = 128, 96, 24
-ELSEWHERE = Change(log_sigma=0.4, weight=0.5, log_factor=-0.7, log_scale=(0.2,))
+ELSEWHERE = Change(log_sigma=0.4, weight=0.5, log_factor=-0.7, log_scale=((0.2,),))
 
 
 def model() -> Model:
@@ -36,7 +36,9 @@ def model() -> Model:
 
 
 def as_viewed(one: Model, change: Change) -> Model:
-    return replace(one, readout=one.readout.viewed(change.viewing(one.readout)))
+    readouts = [branch.readout for branch in one.branches]
+    viewed = [own.viewed(change.viewing(own, number)) for number, own in enumerate(readouts)]
+    return with_readouts(one, *viewed)
 
 
 def looked_by(observer: Model, folder: Path, n: int = N, n_fixations: int = 60) -> Dataset:
@@ -64,10 +66,10 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Dataset,
 @pytest.mark.parametrize(
     "change",
     [
-        Change(log_scale=(0.0,)),
-        Change(0.3, 0.4, -0.5, (0.0,)),
-        Change(-0.3, -0.2, 0.4, (0.25,)),
-        Change(0.0, 0.0, 0.0, (-0.25,)),
+        Change(log_scale=((0.0,),)),
+        Change(0.3, 0.4, -0.5, ((0.0,),)),
+        Change(-0.3, -0.2, 0.4, ((0.25,),)),
+        Change(0.0, 0.0, 0.0, ((-0.25,),)),
     ],
 )
 def test_the_likelihood_is_the_changed_models(
@@ -88,7 +90,7 @@ def test_the_likelihood_is_the_changed_models(
 
 def test_scales_are_interpolated(elsewhere: tuple[Model, Dataset, list[Looked]]) -> None:
     one, dataset, images = elsewhere
-    change = Change(log_scale=(0.12,))
+    change = Change(log_scale=((0.12,),))
     changed = as_viewed(one, change)
     for i in range(4):
         predicted = changed.predict(dataset.stimuli.path(i)).log_density
@@ -105,7 +107,7 @@ def test_a_viewing_is_found_again(elsewhere: tuple[Model, Dataset, list[Looked]]
     assert found.log_factor < ELSEWHERE.log_factor / 4
     np.testing.assert_allclose(found.weight, ELSEWHERE.weight, atol=0.35)
     assert np.linalg.norm(shrunk.values) < np.linalg.norm(found.values)
-    none = Change(log_scale=(0.0,))
+    none = Change(log_scale=((0.0,),))
 
     def likelihood(change: Change) -> float:
         pairs = zip(images, priors, strict=True)
@@ -125,9 +127,11 @@ def test_what_is_adopted_surely_helps(
     card = write_adapted(tmp_path / "new", one, dataset, found, "lab")
     assert card == read_card(tmp_path / "new")
     assert card.training["adapted_to"]["images"] == list(dataset.stimuli.ids)
-    readout = read_readout(tmp_path / "new", card)
+    (readout,) = read_readouts(tmp_path / "new", card)
     np.testing.assert_allclose(
-        readout.sigma_px, one.readout.sigma_px * np.exp(found.change.log_sigma), rtol=1e-5
+        readout.sigma_px,
+        one.branches[0].readout.sigma_px * np.exp(found.change.log_sigma),
+        rtol=1e-5,
     )
     bias = read_center_bias(tmp_path / "new", card)
     np.testing.assert_array_equal(bias.template, found.center_bias.template)
@@ -146,8 +150,8 @@ def test_where_nothing_differs_the_model_stays(tmp_path: Path) -> None:
     assert replace(found, gains=gains, center_bias_gains=gains).adopted == "nothing"
     none = replace(found, gains=gains, center_bias_gains=gains)
     card = write_adapted(tmp_path / "new", one, dataset, none, "lab")
-    same = read_readout(tmp_path / "new", card)
-    for before, after in zip(one.readout.weights, same.weights, strict=True):
+    (same,) = read_readouts(tmp_path / "new", card)
+    for before, after in zip(one.branches[0].readout.weights, same.weights, strict=True):
         np.testing.assert_array_equal(before, after)
     bias = read_center_bias(tmp_path / "new", card)
     np.testing.assert_array_equal(bias.template, one.center_bias.template)
