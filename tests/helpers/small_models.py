@@ -197,13 +197,17 @@ OF_TWO = (
 
 
 def parts_of_two(
-    n_models: int = 3, n_folds: int | None = None, shares: tuple[float, float] = (1.0, 2.5)
+    n_models: int = 3,
+    n_folds: int | None = None,
+    shares: tuple[float, float] = (1.0, 2.5),
+    backbones: Sequence[StoredBackbone] = (random_backbone(), random_backbone(NARROW50, 1)),
 ) -> tuple[Card, list[StoredBackbone], list[Readout]]:
     """A card with branches on two networks that count differently, the networks, the readouts."""
-    backbones, readouts = [], []
-    for seed, (network, own) in enumerate(zip((NARROW16, NARROW50), OF_TWO, strict=True)):
-        backbones.append(random_backbone(network, seed).with_taps(own.taps))
-        readouts.append(random_readout(n_models, own, network, seed))
+    backbones = [one.with_taps(own.taps) for one, own in zip(backbones, OF_TWO, strict=True)]
+    readouts = [
+        random_readout(n_models, own, backbone.network, seed)
+        for seed, (backbone, own) in enumerate(zip(backbones, OF_TWO, strict=True))
+    ]
     card = card_of(readouts[0], backbones[0], "tiny two", n_folds)
     branches = [
         BranchFacts(backbone.name, backbone.checksum, own, share)
