@@ -199,3 +199,16 @@ def test_it_goes_on_from_the_readouts_on_each_network(dataset: Dataset, tmp_path
         np.testing.assert_allclose(found.sigma_px, begun.sigma_px, rtol=1e-4)
         for own, other in zip(found.weights, begun.weights, strict=True):
             np.testing.assert_allclose(own, other, atol=1e-4)
+
+
+def test_two_trainings_on_one_network_are_kept_apart(dataset: Dataset, tmp_path: Path) -> None:
+    """Such as on other layers, or from other readouts."""
+    (backbone, training), _ = networks()
+    other = replace(
+        training, recipe=replace(training.recipe, finetuning=replace(SETTINGS, epochs=1))
+    )
+    train(dataset, [(backbone, training), (backbone, other)], tmp_path / "both")
+    train(dataset, [(backbone, other)], tmp_path / "alone")
+    assert content(tmp_path / "both", SECOND) == content(tmp_path / "alone")
+    assert content(tmp_path / "both") != content(tmp_path / "alone")
+    assert (tmp_path / "both" / "curves-narrow-vgg16-2.svg").exists()
