@@ -1,7 +1,7 @@
 """Training on several networks: as on each alone, with the same parts, in one folder."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,17 @@ NAMES = ("narrow-vgg16", "narrow-resnet50")
 SETTINGS = FitSettings(epochs=2, learning_rate=3e-3, images_per_batch=2, dropout=0.2, grid_block=3)
 
 
-@pytest.fixture(autouse=True)
-def _in_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(procedure, "train_all", train_one_by_one)
+@pytest.fixture(scope="module", autouse=True)
+def _in_one_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEEPGAZE2_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(procedure, "train_all", train_one_by_one)
+        yield
 
 
-@pytest.fixture
-def dataset(tmp_path: Path) -> Dataset:
-    (tmp_path / "images").mkdir()
-    return patches(tmp_path / "images", 5)
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return patches(tmp_path_factory.mktemp("images"), 5)
 
 
 def networks(**options: Any) -> list[tuple[Backbone, Training]]:
@@ -100,14 +101,23 @@ def test_each_networks_readouts_are_those_of_a_training_on_it_alone(
         assert len(before["curves"]) == sum(len(one.pretraining) for one in trained)
 
 
-def test_readouts_lie_in_the_order_of_networks_and_parts(dataset: Dataset, tmp_path: Path) -> None:
-    card, trained = train(dataset, networks(), tmp_path / "both")
-    readouts = read_readouts(tmp_path / "both", card)
-    for one, readout in zip(trained, readouts, strict=True):
-        vectors = [fit.parameters for fits in one.fits for fit in fits]
-        for number, vector in enumerate(vectors):
-            found = parameters_of(one.network, readout, number)
-            np.testing.assert_allclose(found, vector, atol=1e-6)
+@dataclass(frozen=True)
+class Whole:
+    """A training that was not interrupted."""
+
+    folder: Path
+    card: Card
+    trained: tuple[Trained, ...]
+    drawings: int
+
+
+@pytest.fixture(scope="module")
+def whole(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    folder = tmp_path_factory.mktemp("whole") / "both"
+    with pytest.MonkeyPatch.context() as patch:
+        drawings = Drawings(patch)
+        card, trained = train(dataset, networks(), folder)
+    return Whole(folder, card, trained, drawings.count)
 
 
 class Drawings:
@@ -124,32 +134,38 @@ class Drawings:
         patch.setattr(CurveDrawing, "__call__", draw)
 
 
+def test_readouts_lie_in_the_order_of_networks_and_parts(whole: Whole) -> None:
+    readouts = read_readouts(whole.folder, whole.card)
+    for one, readout in zip(whole.trained, readouts, strict=True):
+        vectors = [fit.parameters for fits in one.fits for fit in fits]
+        for number, vector in enumerate(vectors):
+            found = parameters_of(one.network, readout, number)
+            np.testing.assert_allclose(found, vector, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "share", [0.25, 0.5, 0.6, 0.8, 1], ids=["first", "between", "second's", "second", "end"]
 )
 def test_interrupted_anywhere_it_leads_to_the_same(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: Whole, share: float
 ) -> None:
+    stopped, stop_at = tmp_path / "stopped", round(share * whole.drawings)
     with monkeypatch.context() as patch:
-        whole = Drawings(patch)
-        card, trained = train(dataset, networks(), tmp_path / "whole")
-    stopped = tmp_path / "stopped"
-    with monkeypatch.context() as patch:
-        drawings = Drawings(patch, round(share * whole.count))
+        drawings = Drawings(patch, stop_at)
         with pytest.raises(KeyboardInterrupt):
             train(dataset, networks(), stopped)
-        assert drawings.count == round(share * whole.count)
+        assert drawings.count == stop_at
     assert not (stopped / READOUT_FILE).exists()
     begun = {path.name for path in (stopped / CHECKPOINTS).iterdir()}
     assert begun == set(NAMES if share > 0.5 else NAMES[:1])
     again, trained_again = train(dataset, networks(), stopped)
     for name in (READOUT_FILE, SECOND, CENTER_BIAS_FILE):
-        assert content(stopped, name) == content(tmp_path / "whole", name)
-    for one, other in zip(trained, trained_again, strict=True):
+        assert content(stopped, name) == content(whole.folder, name)
+    for one, other in zip(whole.trained, trained_again, strict=True):
         np.testing.assert_array_equal(one.gains, other.gains)
-    for one_card in (card, again):
-        del one_card.training["seconds_of_last_run"]
-    assert again == card
+    seconds = {"seconds_of_last_run": 0}
+    found, expected = (replace(c, training=c.training | seconds) for c in (again, whole.card))
+    assert found == expected
 
 
 def test_what_is_trained_already_is_not_trained_again(
