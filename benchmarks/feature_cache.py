@@ -80,10 +80,11 @@ class HalfPrecision:
 def rounding() -> None:
     """Print what half precision does to features, and to the packaged model's log density."""
     exact = deepgaze2.load()
-    half = replace(exact, engine=HalfPrecision(exact.engine))
+    (branch,) = exact.branches
+    half = replace(exact, branches=(replace(branch, engine=HalfPrecision(branch.engine)),))
     errors = []
     for image in inputs(example_paths()):
-        for tensor in exact.engine.stored_features(image):
+        for tensor in branch.engine.stored_features(image):
             rounded = tensor.astype(np.float16).astype(np.float32)
             errors.append(np.linalg.norm(rounded - tensor) / np.linalg.norm(tensor))
     print(f"half precision, features: relative error {max(errors):.2e}")

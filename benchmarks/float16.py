@@ -23,7 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("source", type=Path, help="float32 weights")
     packaged = deepgaze2.load()
-    exact = replace(packaged, engine=create_engine(import_weights(parser.parse_args().source)))
+    (branch,), engine = packaged.branches, create_engine(import_weights(parser.parse_args().source))
+    exact = replace(packaged, branches=(replace(branch, engine=engine),))
     print(f"{'photo':<20} {'largest, nats':>14} {'mean, nats':>12} {'moved mass':>12}")
     for path in example_paths():
         half, full = (model.predict(path).log_density for model in (packaged, exact))

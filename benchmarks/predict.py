@@ -60,7 +60,8 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
     from deepgaze2.readout.grid import blur_matrix, image_in_grid, interpolation_matrix
     from deepgaze2.readout.numpy_readout import LAYER_NORM_EPSILON
 
-    backbone = find_stored_backbone(model.card.network)
+    (branch,) = model.branches
+    backbone = find_stored_backbone(branch.backbone.name)
     layers = {
         name: (
             torch.from_numpy(backbone.kernels[name].astype(np.float32)),
@@ -68,7 +69,7 @@ def eager_pytorch(model: Model) -> Callable[[NDArray[np.uint8]], object]:
         )
         for name in backbone.kernels
     }
-    readout, architecture = model.readout, model.readout.architecture
+    readout, architecture = branch.readout, branch.readout.architecture
     widths = [group.channels for group in architecture.groups]
     deviations = torch.split(torch.from_numpy(readout.tap_deviation)[:, None, None], widths)
     prior = torch.from_numpy(model.center_bias.log_density(SIZE[1], SIZE[0]))
@@ -186,7 +187,8 @@ def first_picture_s() -> tuple[float, float]:
 
 def backbone_inputs(model: Model, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     """Return what the backbone sees of an image: once for each scale."""
-    scales = dict.fromkeys(group.scale for group in model.card.architecture.groups)
+    (facts,) = model.card.branches
+    scales = dict.fromkeys(group.scale for group in facts.architecture.groups)
     sides_px = [round(model.card.longer_side_px * scale) for scale in scales]
     return [network_input(pixels, network_size(*SIZE, longer_side_px=side)) for side in sides_px]
 
@@ -201,7 +203,7 @@ def single_image(rounds: int) -> dict[str, float]:
     ours, backbone, same, eager = alternate(
         rounds,
         lambda: ncnn.predict(pixels),
-        lambda: [ncnn.engine.stored_features(image) for image in inputs],
+        lambda: [ncnn.branches[0].engine.stored_features(image) for image in inputs],
         lambda: torch_engine.predict(pixels),
         lambda: direct(pixels),
     )
@@ -242,7 +244,7 @@ def stream(n_images: int, rounds: int) -> dict[str, float]:
         def raw() -> None:
             for _ in paths:
                 for image in inputs:
-                    model.engine.stored_features(image)
+                    model.branches[0].engine.stored_features(image)
 
         def many() -> None:
             for _ in model.predict_many(paths):

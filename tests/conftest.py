@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from deepgaze2.features.backbone import StoredBackbone, cached_backbone_path, write_backbone
+from deepgaze2.features.networks import NETWORKS
+from helpers.small_models import parts_of_two
 from helpers.toy import toy
 
 # A shell's background jobs begin with interrupts ignored, and so would all that tests start.
@@ -23,3 +26,13 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no eye-tracking data at {folder}; set DEEPGAZE2_DATA to its folder")
     return folder
+
+
+@pytest.fixture
+def two_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[StoredBackbone]:
+    """The networks of `parts_of_two`, as if they were known and their weights had been fetched."""
+    monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
+    _, backbones, _ = parts_of_two()
+    for one in backbones:
+        monkeypatch.setitem(NETWORKS, one.name, one.network)
+    return [write_backbone(one, cached_backbone_path(one.name)) for one in backbones]

@@ -1,18 +1,20 @@
 """Cards are read whole and typed: any other value than the written one is refused or is as good."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deepgaze2.card import CARD_FILE, read_card
 from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.store import read_center_bias, read_readout, write_model
+from deepgaze2.store import read_center_bias, read_readouts, write_model
 from helpers.small_models import ARCHITECTURES, card_of, random_backbone, random_readout
 
 READOUT = random_readout(2, ARCHITECTURES["three groups"])
@@ -26,7 +28,7 @@ JSON = st.recursive(
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    write_model(folder, card_of(READOUT, random_backbone()), READOUT)
+    write_model(folder, card_of(READOUT, random_backbone()), [READOUT])
     return folder
 
 
@@ -73,12 +75,12 @@ def test_any_changed_value_is_refused_or_read(folder: Path, data: st.DataObject)
     with changed_card(folder, change):
         try:
             found = read_card(folder)
-            readout = read_readout(folder, found)
+            readouts = read_readouts(folder, found)
             read_center_bias(folder, found)
         except DeepGazeError as error:
             refused = str(error)
         else:
-            assert readout.n_models == found.n_readouts
+            assert sum(one.n_models for one in readouts) == found.n_readouts
             refused = ""
     assert "\n" not in refused
 
@@ -88,18 +90,27 @@ def test_any_changed_value_is_refused_or_read(folder: Path, data: st.DataObject)
     [
         ("longer_side_px", "512", 'card.longer_side_px is "512", not a whole number'),
         ("longer_side_px", 0, "longer_side_px is not positive"),
-        ("architecture.activation", "gelu", "activation 'gelu' is unknown; there are relu, soft"),
-        ("architecture.widths", [6, 4], "widths .6, 4. are not positive numbers that end with 1"),
-        ("architecture.layer_norm", 1, "layer_norm is 1, not true or false"),
-        ("architecture.grid_block", 99, "grid_block 99"),
-        ("architecture.groups", [], "groups of taps are missing"),
-        ("architecture.colour", 1, 'has "colour", which is not known'),
+        (
+            "branches.0.architecture.activation",
+            "gelu",
+            "activation 'gelu' is unknown; there are relu, soft",
+        ),
+        (
+            "branches.0.architecture.widths",
+            [6, 4],
+            "widths .6, 4. are not positive numbers that end with 1",
+        ),
+        ("a.layer_norm", 1, "layer_norm is 1, not true or false"),
+        ("a.grid_block", 99, "grid_block 99"),
+        ("a.groups", [], "groups of taps are missing"),
+        ("a.colour", 1, 'has "colour", which is not known'),
         ("name", None, "name is null, not a text"),
         ("folds", [["a.png", 3]], "folds.0..1. is 3, not a text"),
     ],
 )
 def test_what_is_wrong_is_said(folder: Path, way: str, value: object, message: str) -> None:
-    *outer, last = way.split(".")
+    way = way.replace("a.", "branches.0.architecture.", 1) if way.startswith("a.") else way
+    *outer, last = (int(key) if key.isdecimal() else key for key in way.split("."))
 
     def change(values: dict[str, Any]) -> None:
         within(values, outer)[last] = value
@@ -110,16 +121,46 @@ def test_what_is_wrong_is_said(folder: Path, way: str, value: object, message: s
         assert str(caught.value).startswith(f"{card}: not a model card")
 
 
-def test_a_card_that_names_layers_alone_is_read_where_the_network_is_known(folder: Path) -> None:
+def of_one_network(folder: Path, old: Path, version: int) -> dict[str, Any]:
+    """The card as it was written before there could be several networks."""
+    values = json.loads((folder / CARD_FILE).read_text("utf-8"))
+    (branch,) = values.pop("branches")
+    del branch["share"]
+    if version == 1:
+        del values["viewings"]
+    shutil.copytree(folder, old)
+    return {**values, **branch, "format": version}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_card_of_before_several_networks_is_one_of_one(
+    folder: Path, tmp_path: Path, version: int
+) -> None:
+    values = of_one_network(folder, tmp_path / "old", version)
+    assert set(values) >= {"network", "backbone_checksum", "architecture", "readout_sha256"}
+    (tmp_path / "old" / CARD_FILE).write_text(json.dumps(values), "utf-8")
+    found = read_card(tmp_path / "old")
+    assert found == read_card(folder)
+    (readout,) = read_readouts(tmp_path / "old", found)
+    np.testing.assert_array_equal(readout.sigma_px, READOUT.sigma_px)
+    del values["network"]
+    (tmp_path / "old" / CARD_FILE).write_text(json.dumps(values), "utf-8")
+    with pytest.raises(ModelError, match=r"not a model card .*network"):
+        read_card(tmp_path / "old")
+
+
+def test_a_card_that_names_layers_alone_is_read_where_the_network_is_known(
+    folder: Path, tmp_path: Path
+) -> None:
     """As cards were written before networks of users' own."""
-    card = json.loads((folder / CARD_FILE).read_text("utf-8"))
-    old = folder.with_name("old")
-    old.mkdir()
+    old = tmp_path / "old"
+    card = of_one_network(folder, old, 1)
     names = ["conv5_1", "relu5_1"]
     group = {"scale": 1.0, "taps": names}
     card |= {"network": "vgg16", "architecture": card["architecture"] | {"groups": [group]}}
     (old / CARD_FILE).write_text(json.dumps(card), "utf-8")
-    (read,) = read_card(old).architecture.groups
+    (branch,) = read_card(old).branches
+    (read,) = branch.architecture.groups
     assert (list(read.names), read.stride_px, read.channels) == (names, 16, 1024)
     group["taps"] = ["conv5_9"]
     (old / CARD_FILE).write_text(json.dumps(card), "utf-8")

@@ -33,6 +33,7 @@ from helpers.small_models import (
     random_backbone,
     random_readout,
     tiny_model,
+    with_readouts,
     write_photos,
 )
 
@@ -51,15 +52,16 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def chain(model: Model, found: Prediction, sizes: list[tuple[int, int]]) -> NDArray[np.float64]:
     """The reference's log density, for network inputs of these sizes."""
+    (readout,) = (branch.readout for branch in model.branches)
     pixels, backbone = found.stimulus.pixels, random_backbone()
     maps = [float64_model.feature_maps(backbone, network_input(pixels, size)) for size in sizes]
     prior = found.center_bias.log_density(found.height, found.width)
     return float64_model.log_density(
-        float64_model.saliency(model.readout, maps, sizes),
+        float64_model.saliency(readout, maps, sizes),
         prior,
         sizes[0],
-        model.readout.architecture.grid_block,
-        model.readout.prior_weight,
+        readout.architecture.grid_block,
+        readout.prior_weight,
     )
 
 
@@ -78,7 +80,7 @@ def test_so_is_one_of_any_architecture(photos: list[Path], kind: str) -> None:
     """Also with a weighted prior, which is constant so that it costs no precision."""
     model = tiny_model(2, architecture=ARCHITECTURES[kind])
     weights = np.array([0.6, 1.2], np.float32)
-    model = replace(model, readout=replace(model.readout, prior_weight=weights))
+    model = with_readouts(model, replace(model.branches[0].readout, prior_weight=weights))
     scales = [group.scale for group in ARCHITECTURES[kind].groups]
     for path in photos[:3]:
         found = model.predict(path, center_bias="uniform")
@@ -93,12 +95,12 @@ def test_so_is_one_of_any_architecture(photos: list[Path], kind: str) -> None:
 
 def test_a_weighted_prior_is_seen_in_the_prediction(model: Model, photos: list[Path]) -> None:
     """With twice the log prior, the ratio of two predictions is the prior itself."""
+    model = replace(model.fold(0), card=replace(model.card, longer_side_px=512))
+    (readout,) = (branch.readout for branch in model.branches)
     one, two = (
-        replace(
-            model,
-            card=replace(model.card, longer_side_px=512),
-            readout=replace(model.readout.members([0]), prior_weight=np.array([w], np.float32)),
-        ).predict(photos[2])
+        with_readouts(model, replace(readout, prior_weight=np.array([w], np.float32))).predict(
+            photos[2]
+        )
         for w in (1, 2)
     )
     prior = one.center_bias.log_density(one.height, one.width)
@@ -149,9 +151,9 @@ def test_the_mixture_is_the_mean_of_its_members(model: Model, photos: list[Path]
 def test_a_part_has_as_many_readouts_as_seeds(photos: list[Path]) -> None:
     model = tiny_model(6, n_folds=3)
     for k in range(3):
-        part = model.fold(k)
-        assert part.readout.n_models == 2
-        np.testing.assert_array_equal(part.readout.sigma_px, model.readout.sigma_px[2 * k :][:2])
+        (own,), (whole,) = ([b.readout for b in one.branches] for one in (model.fold(k), model))
+        assert own.n_models == 2
+        np.testing.assert_array_equal(own.sigma_px, whole.sigma_px[2 * k :][:2])
     means = np.mean([model.fold(k).predict(photos[1]).density for k in range(3)], axis=0)
     np.testing.assert_allclose(model.predict(photos[1]).density, means, rtol=1e-4)
 
@@ -257,8 +259,9 @@ class SlowEngine:
 
 
 def test_the_engine_works_on_one_image_at_a_time(model: Model, photos: list[Path]) -> None:
-    slow = SlowEngine(model.engine)
-    list(replace(model, engine=slow).predict_many(photos))
+    (branch,) = model.branches
+    slow = SlowEngine(branch.engine)
+    list(replace(model, branches=(replace(branch, engine=slow),)).predict_many(photos))
     assert slow.most == 1
 
 
@@ -266,19 +269,20 @@ def test_a_model_folder_is_loaded(tmp_path: Path, photos: list[Path]) -> None:
     """With the packaged VGG-16, the only one that folders can name without a download."""
     readout = random_readout(1, paper_architecture(VGG16), VGG16)
     backbone = find_stored_backbone("vgg16")
-    card = write_model(tmp_path / "mine", card_of(readout, backbone, "mine"), readout)
+    card = write_model(tmp_path / "mine", card_of(readout, backbone, "mine"), [readout])
     loaded = deepgaze2.load(tmp_path / "mine")
     assert loaded.card == card
     found = loaded.predict(photos[0])
     assert found.model == "mine"
     assert np.exp(found.log_density.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
 
-    other = replace(card, backbone_checksum="0" * 64)
-    write_card(tmp_path / "mine", other)
+    (facts,) = card.branches
+    other = replace(facts, backbone_checksum="0" * 64)
+    write_card(tmp_path / "mine", replace(card, branches=(other,)))
     with pytest.raises(ModelError, match=f"000000000000, found {backbone.checksum[:12]}"):
         deepgaze2.load(tmp_path / "mine")
-    write_card(tmp_path / "mine", replace(card, network="resnet50"))
-    with pytest.raises(ModelError, match="resnet50"):
+    write_card(tmp_path / "mine", replace(card, branches=(replace(facts, network="resnet9"),)))
+    with pytest.raises(ModelError, match="network 'resnet9' is unknown"):
         deepgaze2.load(tmp_path / "mine")
 
 
@@ -294,7 +298,7 @@ def test_a_viewing_is_loaded_with_its_center_bias(tmp_path: Path, photos: list[P
     card = write_model(
         tmp_path / "both",
         card_of(readout, backbone, "both"),
-        replace(readout, viewings=viewings),
+        [replace(readout, viewings=viewings)],
         viewed=biases,
     )
     average = deepgaze2.load(tmp_path / "both").predict(photos[0])
@@ -309,7 +313,7 @@ def test_a_viewing_is_loaded_with_its_center_bias(tmp_path: Path, photos: list[P
             sigma_px=viewing.sigma_px,
             prior_weight=viewing.prior_weight,
         )
-        write_model(tmp_path / name, card_of(by_hand, backbone), by_hand, biases[name])
+        write_model(tmp_path / name, card_of(by_hand, backbone), [by_hand], biases[name])
         expected = deepgaze2.load(tmp_path / name).predict(photos[0])
         np.testing.assert_allclose(found.log_density, expected.log_density, atol=1e-5)
         assert not np.allclose(found.log_density, average.log_density, atol=1e-2)
@@ -349,7 +353,7 @@ def test_the_packaged_model_looks_at_what_stands_out(packaged: Model) -> None:
 def test_the_packaged_card_is_complete(packaged: Model) -> None:
     card = packaged.card
     assert len(card.folds) == 10
-    assert packaged.readout.n_models % 10 == 0
+    assert all(branch.readout.n_models % 10 == 0 for branch in packaged.branches)
     names = [name for fold in card.folds for name in fold]
     assert len(names) == len(set(names)) == card.training["images"]
     each = [card.scores[one.name] for one in card.viewings] or [card.scores]

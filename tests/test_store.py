@@ -22,7 +22,7 @@ from deepgaze2.store import (
     find_model,
     packaged_models,
     read_center_bias,
-    read_readout,
+    read_readouts,
     viewing_facts,
     write_model,
 )
@@ -36,7 +36,7 @@ READOUT = replace(
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write_model(tmp_path / "tiny", card_of(READOUT, random_backbone()), READOUT)
+    write_model(tmp_path / "tiny", card_of(READOUT, random_backbone()), [READOUT])
     return tmp_path / "tiny"
 
 
@@ -51,11 +51,11 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         training={"data_set": "osie", "images": 3},
         scores={"explained": 0.77, "explained_interval": [0.7, 0.8]},
     )
-    written = write_model(tmp_path / "new" / "folder", card, READOUT)
+    written = write_model(tmp_path / "new" / "folder", card, [READOUT])
     found = read_card(tmp_path / "new" / "folder")
     assert found == written
-    assert replace(found, readout_sha256="") == card
-    readout = read_readout(tmp_path / "new" / "folder", found)
+    assert replace(found, branches=(replace(found.branches[0], readout_sha256=""),)) == card
+    (readout,) = read_readouts(tmp_path / "new" / "folder", found)
     assert (readout.architecture, readout.n_models) == (READOUT.architecture, 3)
     np.testing.assert_array_equal(readout.sigma_px, READOUT.sigma_px)
     np.testing.assert_array_equal(readout.prior_weight, READOUT.prior_weight)
@@ -68,9 +68,9 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_every_architecture_is_read_as_it_was_written(tmp_path: Path, kind: str) -> None:
     readout = random_readout(2, ARCHITECTURES[kind])
-    card = write_model(tmp_path, card_of(readout, random_backbone()), readout)
+    card = write_model(tmp_path, card_of(readout, random_backbone()), [readout])
     assert read_card(tmp_path) == card
-    found = read_readout(tmp_path, card)
+    (found,) = read_readouts(tmp_path, card)
     assert found.architecture == ARCHITECTURES[kind]
     assert [w.shape for w in found.weights] == [w.shape for w in readout.weights]
 
@@ -80,9 +80,10 @@ def test_every_architecture_is_read_as_it_was_written(tmp_path: Path, kind: str)
     [None, {}, [], {"groups": []}, {"groups": [{"taps": ["conv5_1"]}], "widths": [1]}, "color"],
 )
 def test_a_card_whose_architecture_is_none_is_named(folder: Path, architecture: object) -> None:
+    (branch,) = json.loads((folder / CARD_FILE).read_text())["branches"]
     if architecture == "color":
-        architecture = json.loads((folder / CARD_FILE).read_text())["architecture"] | {"color": 1}
-    change(folder, architecture=architecture)
+        architecture = branch["architecture"] | {"color": 1}
+    change(folder, branches=[branch | {"architecture": architecture}])
     with pytest.raises(ModelError, match=f"{CARD_FILE}: not a model card"):
         read_card(folder)
 
@@ -91,7 +92,7 @@ def test_the_same_model_gives_the_same_bytes(folder: Path) -> None:
     names = (CARD_FILE, READOUT_FILE)
     before = [(folder / name).read_bytes() for name in names]
     for _ in range(5):  # safetensors may order a file's entries at random
-        write_model(folder, card_of(READOUT, random_backbone()), READOUT)
+        write_model(folder, card_of(READOUT, random_backbone()), [READOUT])
         assert [(folder / name).read_bytes() for name in names] == before
 
 
@@ -103,8 +104,8 @@ def test_a_views_own_values_are_written(tmp_path: Path) -> None:
         weights=tuple(np.asfortranarray(w) for w in member.weights),
         tap_deviation=np.repeat(READOUT.tap_deviation, 2)[::2],
     )
-    card = write_model(tmp_path, card_of(turned, random_backbone()), turned)
-    found = read_readout(tmp_path, card)
+    card = write_model(tmp_path, card_of(turned, random_backbone()), [turned])
+    (found,) = read_readouts(tmp_path, card)
     np.testing.assert_array_equal(found.weights[0], READOUT.weights[0][1:2])
     np.testing.assert_array_equal(found.tap_deviation, READOUT.tap_deviation)
 
@@ -114,7 +115,7 @@ def test_new_scores_leave_the_parameters_alone(folder: Path) -> None:
     write_card(folder, replace(card, scores={"explained": 0.5}))
     again = read_card(folder)
     assert again.scores == {"explained": 0.5}
-    read_readout(folder, again)
+    read_readouts(folder, again)
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def own_bias(folder: Path) -> CenterBias:
     """The center bias that the model folder has from now on."""
     density = np.random.default_rng(0).uniform(0.1, 1, (6, 8))
     own = load_center_bias(density)
-    write_model(folder, read_card(folder), READOUT, own)
+    write_model(folder, read_card(folder), [READOUT], own)
     return own
 
 
@@ -134,7 +135,7 @@ def test_a_models_own_center_bias_moves_with_it(
     found = read_center_bias(moved, card)
     assert (card.center_bias, found.name) == ("own", "own")
     np.testing.assert_allclose(found.template, own_bias.template, atol=1e-6)
-    read_readout(moved, card)
+    read_readouts(moved, card)
 
 
 def test_without_its_own_a_model_has_the_packaged_center_bias_that_it_names(folder: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_flipped_bit_in_the_parameters_is_noticed(folder: Path, data: st.DataO
     content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content)
     with pytest.raises(ModelError, match=f"{READOUT_FILE}.*damaged"):
-        read_readout(folder, read_card(folder))
+        read_readouts(folder, read_card(folder))
     content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content)
 
@@ -171,29 +172,19 @@ def test_a_flipped_bit_in_the_parameters_is_noticed(folder: Path, data: st.DataO
 def test_missing_parameters_are_named(folder: Path) -> None:
     (folder / READOUT_FILE).unlink()
     with pytest.raises(ModelError, match=f"{READOUT_FILE}.*cannot be read"):
-        read_readout(folder, read_card(folder))
+        read_readouts(folder, read_card(folder))
 
 
 def test_a_newer_format_asks_for_an_update(folder: Path) -> None:
-    change(folder, format=3)
-    with pytest.raises(ModelError, match=r"format 3.*upgrade"):
+    change(folder, format=4)
+    with pytest.raises(ModelError, match=r"format 4.*upgrade"):
         read_card(folder)
-    change(folder, format=3, field_of_the_future=1)
-    with pytest.raises(ModelError, match=r"format 3.*upgrade"):
+    change(folder, format=4, field_of_the_future=1)
+    with pytest.raises(ModelError, match=r"format 4.*upgrade"):
         read_card(folder)
-    change(folder, folds=3, architecture="of the future")
-    with pytest.raises(ModelError, match=r"newer deepgaze2 \(format 3.*pip install --upgrade"):
+    change(folder, folds=3, branches="of the future")
+    with pytest.raises(ModelError, match=r"newer deepgaze2 \(format 4.*pip install --upgrade"):
         read_card(folder)
-
-
-def test_a_card_of_before_viewings_is_read(folder: Path) -> None:
-    before = read_card(folder)
-    values = json.loads((folder / CARD_FILE).read_text())
-    del values["viewings"]
-    (folder / CARD_FILE).write_text(json.dumps(values | {"format": 1}))
-    found = read_card(folder)
-    assert found == replace(before, format=1)
-    assert read_readout(folder, found).viewings == {}
 
 
 def viewing(seed: int) -> Viewing:
@@ -210,14 +201,14 @@ BIASES = dict(zip(VIEWINGS, map(load_center_bias, ("osie", "gaussian")), strict=
 def viewed(tmp_path: Path) -> Path:
     """The folder of a model that was trained on two data sets."""
     readout, card = replace(READOUT, viewings=VIEWINGS), card_of(READOUT, random_backbone())
-    write_model(tmp_path / "both", card, readout, load_center_bias("mit1003"), BIASES)
+    write_model(tmp_path / "both", card, [readout], load_center_bias("mit1003"), BIASES)
     return tmp_path / "both"
 
 
 def test_viewings_are_read_as_they_were_written(viewed: Path) -> None:
     card = read_card(viewed)
-    assert card.format == 2
-    readout = read_readout(viewed, card)
+    assert card.format == 3
+    (readout,) = read_readouts(viewed, card)
     assert list(readout.viewings) == list(VIEWINGS)
     for (name, expected), facts, bias in zip(
         VIEWINGS.items(), card.viewings, BIASES.values(), strict=True
@@ -260,10 +251,10 @@ def test_a_viewings_damaged_center_bias_is_named(viewed: Path) -> None:
 def test_parameters_of_other_viewings_than_the_cards_are_refused(viewed: Path) -> None:
     card = read_card(viewed)
     with pytest.raises(ModelError, match=f"{READOUT_FILE}: its parameters are not those of the"):
-        read_readout(viewed, replace(card, viewings=card.viewings[:1]))
+        read_readouts(viewed, replace(card, viewings=card.viewings[:1]))
     renamed = tuple(replace(one, name=one.name[::-1]) for one in card.viewings)
     with pytest.raises(ModelError, match=f"{READOUT_FILE}: its parameters are not those of the"):
-        read_readout(viewed, replace(card, viewings=renamed))
+        read_readouts(viewed, replace(card, viewings=renamed))
 
 
 @pytest.mark.parametrize(
@@ -317,7 +308,7 @@ def test_an_interrupted_write_is_no_model(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(module, "write_card", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_model(tmp_path, card_of(READOUT, random_backbone()), READOUT)
+        write_model(tmp_path, card_of(READOUT, random_backbone()), [READOUT])
     assert [path.name for path in tmp_path.iterdir()] == [READOUT_FILE]
     with pytest.raises(ModelError, match=f"no {CARD_FILE}"):
         find_model(tmp_path)

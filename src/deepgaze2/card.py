@@ -167,7 +167,8 @@ def _card(values: dict[str, Any]) -> Card:
     card: Card = typed(Card, values, "the card")
     if not card.folds or not card.branches or card.longer_side_px < 1:
         raise ValueError("the card has no folds or branches, or its longer_side_px is not positive")
-    if len({branch.architecture.grid_block for branch in card.branches}) > 1:
+    architectures = [branch.architecture for branch in card.branches]
+    if len({(one.grid_block, one.groups[0].scale) for one in architectures}) > 1:
         raise ValueError("the branches have different grids")
     if not all(branch.share > 0 for branch in card.branches):
         raise ValueError("a branch's share is not positive")

@@ -8,7 +8,7 @@ import pytest
 
 from deepgaze2.card import read_card
 from deepgaze2.features.backbone import find_stored_backbone
-from deepgaze2.store import read_readout, write_model
+from deepgaze2.store import read_readouts, write_model
 from helpers.command_line import Run
 from helpers.small_datasets import write_recordings
 from helpers.small_models import ARCHITECTURES, card_of, random_readout
@@ -18,7 +18,7 @@ from helpers.small_models import ARCHITECTURES, card_of, random_readout
 def _model(narrow_network: str, tmp_path: Path) -> None:
     readout = random_readout(2, ARCHITECTURES["two scales"])
     card = card_of(readout, find_stored_backbone(narrow_network), "base")
-    write_model(tmp_path / "base", replace(card, folds=(("a.png",), ("b.png",))), readout)
+    write_model(tmp_path / "base", replace(card, folds=(("a.png",), ("b.png",))), [readout])
     write_recordings(tmp_path / "lab", 6)
 
 
@@ -33,7 +33,7 @@ def test_a_model_is_fitted_and_says_what_that_gains(run: Run, tmp_path: Path) ->
     lines = found.stdout.splitlines()
     assert "on images not fitted to, " in lines[0]
     assert lines[-1] == "score it on other images with: deepgaze2 evaluate out/mine csv:lab"
-    readout = read_readout(tmp_path / "out" / "mine", card)
+    (readout,) = read_readouts(tmp_path / "out" / "mine", card)
     if adapted["adopted"] == "all":
         shown = next(line.split() for line in lines if line.startswith("blur in pixels"))
         assert float(shown[-1]) == pytest.approx(readout.sigma_px.mean(), abs=0.01)
@@ -51,7 +51,8 @@ def test_a_model_is_fitted_and_says_what_that_gains(run: Run, tmp_path: Path) ->
 def test_the_same_images_give_the_same_model(run: Run, tmp_path: Path) -> None:
     for name in ("one", "two"):
         assert run(f"adapt csv:lab -o {name} --model base").returncode == 0
-    one, two = (read_readout(tmp_path / n, read_card(tmp_path / n)) for n in ("one", "two"))
+    folders = (tmp_path / "one", tmp_path / "two")
+    (one,), (two,) = (read_readouts(folder, read_card(folder)) for folder in folders)
     np.testing.assert_array_equal(one.sigma_px, two.sigma_px)
     np.testing.assert_array_equal(one.weights[-1], two.weights[-1])
 

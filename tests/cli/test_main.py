@@ -53,7 +53,7 @@ def folder(tmp_path: Path) -> Path:
             "gold_bits": 0.862,
         },
     )
-    write_model(tmp_path / "kleines", card, readout)
+    write_model(tmp_path / "kleines", card, [readout])
     return tmp_path / "kleines"
 
 

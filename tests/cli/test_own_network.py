@@ -31,9 +31,10 @@ def test_it_is_trained_and_predicts_if_its_code_is_asked_for(run: Run, tmp_path:
     done = run(f"train --finetune csv:lab -o mine {TRAIN} --taps act1,conv3")
     assert done.returncode == 0, done.stderr
     card = json.loads((tmp_path / "mine" / "card.json").read_text())
-    assert card["network"] == NETWORK
+    (branch,) = card["branches"]
+    assert branch["network"] == NETWORK
     assert "a network whose weights are the user's own" in card["description"]
-    taps = [tap for group in card["architecture"]["groups"] for tap in group["taps"]]
+    taps = [tap for group in branch["architecture"]["groups"] for tap in group["taps"]]
     assert [(tap["name"], tap["stride_px"]) for tap in taps] == [("act1", 2), ("conv3", 16)]
     assert "conv3" in run("cache").stdout, "features of any layer's name can be removed"
 

@@ -13,7 +13,7 @@ import pytest
 from deepgaze2.card import read_card, write_card
 from deepgaze2.cli.train import _warn_if_worthless
 from deepgaze2.features.backbone import find_stored_backbone
-from deepgaze2.store import READOUT_FILE, read_readout, write_model
+from deepgaze2.store import READOUT_FILE, read_readouts, write_model
 from deepgaze2.support.files import locked
 from deepgaze2.training import procedure
 from deepgaze2.training.fit import FitSettings
@@ -50,7 +50,7 @@ def model(tmp_path: Path, run: Run) -> Path:
     """A model folder to go on from: two scales, two readouts, trained on other images."""
     readout = random_readout(2, ARCHITECTURES["two scales"])
     card = card_of(readout, find_stored_backbone(NARROW), "base")
-    write_model(tmp_path / "base", replace(card, folds=(("a.png",), ("b.png",))), readout)
+    write_model(tmp_path / "base", replace(card, folds=(("a.png",), ("b.png",))), [readout])
     return tmp_path / "base"
 
 
@@ -64,8 +64,8 @@ def test_a_model_folder_a_report_and_the_next_command(run: Run, lab: str, tmp_pa
     }
     card = read_card(folder)
     assert (card.name, card.center_bias, len(card.folds)) == ("mine", "own", 2)
-    assert read_readout(folder, card).n_models == 4
-    assert card.architecture == PAPER16
+    assert [one.n_models for one in read_readouts(folder, card)] == [4]
+    assert [branch.architecture for branch in card.branches] == [PAPER16]
     assert card.scores["images"] == 8
     first, *_, last = found.stdout.splitlines()
     assert first == "mine: 4 readouts in out/mine"
@@ -84,9 +84,9 @@ def test_a_model_is_continued_and_too_little_data_is_said(
     assert found.returncode == 0, found.stderr
     card = read_card(tmp_path / "mine")
     assert card.training["from"] == "base"
-    assert card.architecture == ARCHITECTURES["two scales"]
-    before, after = (
-        read_readout(folder, read_card(folder)) for folder in (model, tmp_path / "mine")
+    assert [branch.architecture for branch in card.branches] == [ARCHITECTURES["two scales"]]
+    (before,), (after,) = (
+        read_readouts(folder, read_card(folder)) for folder in (model, tmp_path / "mine")
     )
     assert after.n_models == 2
     for one, other in zip(before.weights, after.weights, strict=True):
@@ -181,7 +181,7 @@ def test_the_warning_depends_on_what_is_gained_for_sure(
         fits=[[None]], gains=gains, start_gains=start_gains, sets=SimpleNamespace(names=["my_lab"])
     )
     card = read_card(model)
-    monkeypatch.setattr(procedure, "train_model", lambda *_, **__: (card, trained))
+    monkeypatch.setattr(procedure, "train_model", lambda *_, **__: (card, (trained,)))
     monkeypatch.setattr("deepgaze2.cli.train._report", lambda *_: None)
     found = run(f"train --finetune {lab} -o mine --from {model}")
     assert f"gains {np.mean(gains - start_gains):+.3f} bits/fixation (" in found.stdout
@@ -216,7 +216,8 @@ def test_options_change_the_recipe(
         options += f" --backbone {NARROW}"
 
     def ask(*arguments: Any, **values: Any) -> None:
-        asked.update(vars(arguments[-1]) | values)
+        ((_, training),) = arguments[1]
+        asked.update(vars(training) | values)
         raise EnoughError
 
     monkeypatch.setattr(procedure, "train_model", ask)
@@ -314,7 +315,9 @@ def test_mistakes_are_one_line_and_nothing_is_written(
 def test_a_model_of_other_weights_is_not_gone_on_from(
     run: Run, lab: str, model: Path, tmp_path: Path
 ) -> None:
-    write_card(model, replace(read_card(model), backbone_checksum="0" * 64))
+    card = read_card(model)
+    branch = replace(card.branches[0], backbone_checksum="0" * 64)
+    write_card(model, replace(card, branches=(branch,)))
     found = run(f"train --finetune {lab} -o mine --from base")
     assert (found.returncode, found.stdout) == (2, "")
     assert f"error: base: trained with other {NARROW} weights than those found" in found.stderr

@@ -121,6 +121,33 @@ def test_a_mixture_averages_probabilities() -> None:
     np.testing.assert_allclose(np.exp(found), np.exp(members).mean(0), rtol=1e-4)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    size=st.tuples(st.integers(16, 60), st.integers(16, 60)),
+    weights=st.lists(st.floats(1e-6, 1), min_size=1, max_size=5),
+    grid_block=st.integers(1, 4),
+)
+def test_each_model_counts_as_its_share(
+    height: int, width: int, size: tuple[int, int], weights: list[float], grid_block: int
+) -> None:
+    shares = np.array(weights) / np.sum(weights)
+    saliency, log_prior = maps(len(shares), size, grid_block=grid_block), prior(height, width)
+    found = mixture_log_density(saliency, log_prior, size, grid_block, shares=shares)
+    assert mass(found) == pytest.approx(1, abs=1e-5)
+    expected = float64_model.log_density(
+        saliency.astype(np.float64), log_prior, size, grid_block, shares=shares
+    )
+    np.testing.assert_allclose(found, expected, atol=3e-5)
+
+
+def test_equal_shares_are_none() -> None:
+    saliency, log_prior = maps(4, (50, 75)), prior(60, 45)
+    found = mixture_log_density(saliency, log_prior, (50, 75), shares=np.full(4, 0.25))
+    np.testing.assert_array_equal(found, mixture_log_density(saliency, log_prior, (50, 75)))
+
+
 @pytest.mark.parametrize("image", IMAGES)
 def test_without_saliency_the_density_is_the_prior(image: tuple[int, int]) -> None:
     flat = np.full((2, 25, 32), 7, np.float32)

@@ -11,7 +11,7 @@ from deepgaze2.errors import StimulusError
 from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fold_center_biases
-from helpers.small_models import tiny_model, write_photos
+from helpers.small_models import tiny_model, with_readouts, write_photos
 
 SIZES = [(40, 30), (30, 40), (40, 30), (24, 36), (40, 30), (32, 32)]
 FOLDS = np.array([0, 1, 2, 0, 1, 2])
@@ -45,7 +45,8 @@ def model() -> Model:
     """Three pairs of readouts, of which pair k has not seen the images k and k + 3."""
     model = tiny_model(6, n_folds=3)
     folds = (("0.png", "3.png"), ("1.png", "4.png"), ("2.png", "5.png"))
-    return replace(model, card=replace(model.card, folds=folds, training={"data_set": "made up"}))
+    training = model.card.training | {"data_set": "made up"}
+    return replace(model, card=replace(model.card, folds=folds, training=training))
 
 
 def foreign(dataset: Dataset) -> Dataset:
@@ -103,7 +104,7 @@ def test_trained_on_images_are_predicted_by_the_readouts_that_have_not_seen_them
     for i in range(len(dataset.stimuli)):
         fold = FOLDS[i]
         own = [
-            replace(model, readout=model.readout.members([k]))
+            with_readouts(model, model.branches[0].readout.members([k]))
             .predict(dataset.stimuli.path(i), center_bias=priors[fold])
             .density
             for k in (2 * fold, 2 * fold + 1)
@@ -123,8 +124,9 @@ def test_other_images_are_predicted_by_the_mixture(model: Model, dataset: Datase
 
 
 def test_a_readout_that_says_nothing_is_worth_its_prior(model: Model, dataset: Dataset) -> None:
-    mute = replace(model.readout, weights=tuple(w * 0 for w in model.readout.weights))
-    predict = out_of_fold(replace(model, readout=mute), dataset)
+    (readout,) = (branch.readout for branch in model.branches)
+    mute = replace(readout, weights=tuple(w * 0 for w in readout.weights))
+    predict = out_of_fold(with_readouts(model, mute), dataset)
     priors = fold_center_biases(dataset, FOLDS)
     for i, (width, height) in enumerate(SIZES):
         expected = priors[FOLDS[i]].log_density(height, width)

@@ -19,7 +19,7 @@ from deepgaze2.evaluation.submission import (
 )
 from deepgaze2.image.image_files import image_files
 from deepgaze2.model import Model
-from helpers.small_models import tiny_model, write_photos
+from helpers.small_models import tiny_model, with_readouts, write_photos
 
 SIZES = [(64, 48), (40, 60), (50, 50)]
 
@@ -158,9 +158,11 @@ def test_what_an_interrupted_export_was_made_of_otherwise_is_made_anew(
     if change == "prior":
         np.save(prior, np.linspace(2, 1, 12).reshape(3, 4))
     elif change == "activation":
-        softplus = replace(model.card.architecture, activation="softplus")
-        card, readout = model.card, replace(model.readout, architecture=softplus)
-        model = replace(model, card=replace(card, architecture=softplus), readout=readout)
+        (facts,), (branch,) = model.card.branches, model.branches
+        softplus = replace(facts.architecture, activation="softplus")
+        card = replace(model.card, branches=(replace(facts, architecture=softplus),))
+        readout = replace(branch.readout, architecture=softplus)
+        model = with_readouts(replace(model, card=card), readout)
     else:
         images[0].write_bytes(whole)
     export_submission(model, images, out, center_bias=str(prior))

@@ -197,19 +197,24 @@ def log_density(
     input_size: tuple[int, int],
     grid_block: int = 2,
     prior_weight: ArrayLike | None = None,
+    shares: ArrayLike | None = None,
 ) -> Array:
-    """The mixture's log density at image size from (K, gh, gw) saliency maps."""
+    """The mixture's log density at image size from (K, gh, gw) saliency maps.
+
+    `shares` (K,) are what each counts, relative to the others; None: all alike.
+    """
     log_prior = np.asarray(log_prior, np.float64)
     weights = np.ones(len(maps)) if prior_weight is None else np.asarray(prior_weight, np.float64)
+    counted = np.ones(len(maps)) if shares is None else np.asarray(shares, np.float64)
     (height, width), (input_width, input_height) = log_prior.shape, input_size
     # Pixel p's center, in network-input coordinates, then among cells.
     y = among_cells((np.arange(height) + 0.5) * input_height / height - 0.5, grid_block)
     x = among_cells((np.arange(width) + 0.5) * input_width / width - 0.5, grid_block)
     mixed = np.full((height, width), -np.inf)
-    for one, weight in zip(maps, weights, strict=True):
+    for one, weight, share in zip(maps, weights, counted, strict=True):
         unnormalized = resample(one, y, x) + weight * log_prior
-        mixed = np.logaddexp(mixed, unnormalized - log_sum_exp(unnormalized))
-    return np.asarray(mixed - np.log(len(maps)))
+        mixed = np.logaddexp(mixed, np.log(share) + unnormalized - log_sum_exp(unnormalized))
+    return np.asarray(mixed - np.log(counted.sum()))
 
 
 def log_sum_exp(values: Array) -> float:

@@ -1,5 +1,6 @@
 """Narrow VGGs with random weights and readouts to go with them."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -8,13 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.card import Card
+from deepgaze2.branch import Branch
+from deepgaze2.card import BranchFacts, Card
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.features.backbone import StoredBackbone, assemble_backbone
 from deepgaze2.features.cache import ImageFeatures
 from deepgaze2.features.cache_files import write_feature_map
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.network import Convolution, Network, Node
+from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.networks.vgg import VGG16, VGG19
 from deepgaze2.model import Model
 from deepgaze2.readout.architecture import Architecture, TapGroup, paper_architecture, tap_groups
@@ -142,16 +145,16 @@ def cells_of(group: TapGroup, size: tuple[int, int]) -> tuple[int, int]:
 def card_of(
     readout: Readout, backbone: StoredBackbone, name: str = "tiny", n_folds: int | None = None
 ) -> Card:
+    n_folds = n_folds or readout.n_models
     return Card(
         name=name,
         description="random numbers",
         license="MIT",
-        network=backbone.name,
-        backbone_checksum=backbone.checksum,
-        architecture=readout.architecture,
+        branches=(BranchFacts(backbone.name, backbone.checksum, readout.architecture),),
         longer_side_px=64,
         center_bias="gaussian",
-        folds=tuple((f"{k}.png",) for k in range(n_folds or readout.n_models)),
+        folds=tuple((f"{k}.png",) for k in range(n_folds)),
+        training={"seeds_per_fold": readout.n_models // n_folds},
     )
 
 
@@ -163,14 +166,64 @@ def tiny_model(
 ) -> Model:
     backbone = random_backbone().with_taps(architecture.taps)
     readout = random_readout(n_models, architecture)
-    return Model(
-        card=card_of(readout, backbone, n_folds=n_folds),
-        backbone=backbone,
-        readout=readout,
-        center_bias=load_center_bias("gaussian"),
-        engine=create_engine(backbone, engine, threads=1),
-        _engine_thread=ThreadPoolExecutor(1),
-    )
+    card = card_of(readout, backbone, n_folds=n_folds)
+    return _model(card, [backbone], [readout], engine)
+
+
+def _model(
+    card: Card, backbones: Sequence[StoredBackbone], readouts: Sequence[Readout], engine: str
+) -> Model:
+    thread = ThreadPoolExecutor(1)
+    branches = [
+        Branch(one, readout, create_engine(one, engine, threads=1), facts.share, thread)
+        for facts, one, readout in zip(card.branches, backbones, readouts, strict=True)
+    ]
+    return Model(card, tuple(branches), load_center_bias("gaussian"))
+
+
+def with_readouts(model: Model, *readouts: Readout) -> Model:
+    """The model with other readouts on each of its networks."""
+    pairs = zip(model.branches, readouts, strict=True)
+    return replace(model, branches=tuple(replace(one, readout=other) for one, other in pairs))
+
+
+NARROW50 = narrowed(NETWORKS["resnet50"])
+"""A network whose images must be larger than a VGG's, and whose layers have other strides."""
+OF_TWO = (
+    ARCHITECTURES["two scales"],
+    Architecture(tap_groups(NARROW50, NARROW50.taps, (1.0, 0.5)), layer_norm=True, grid_block=3),
+)
+"""On `NARROW16` and `NARROW50`."""
+
+
+def parts_of_two(
+    n_models: int = 3,
+    n_folds: int | None = None,
+    shares: tuple[float, float] = (1.0, 2.5),
+    backbones: Sequence[StoredBackbone] = (random_backbone(), random_backbone(NARROW50, 1)),
+) -> tuple[Card, list[StoredBackbone], list[Readout]]:
+    """A card with branches on two networks that count differently, the networks, the readouts."""
+    backbones = [one.with_taps(own.taps) for one, own in zip(backbones, OF_TWO, strict=True)]
+    readouts = [
+        random_readout(n_models, own, backbone.network, seed)
+        for seed, (backbone, own) in enumerate(zip(backbones, OF_TWO, strict=True))
+    ]
+    card = card_of(readouts[0], backbones[0], "tiny two", n_folds)
+    branches = [
+        BranchFacts(backbone.name, backbone.checksum, own, share)
+        for backbone, own, share in zip(backbones, OF_TWO, shares, strict=True)
+    ]
+    return replace(card, branches=tuple(branches)), backbones, readouts
+
+
+def tiny_model_of_two(
+    n_models: int = 3,
+    engine: str = "ncnn",
+    n_folds: int | None = None,
+    shares: tuple[float, float] = (1.0, 2.5),
+) -> Model:
+    """A model with readouts on two networks."""
+    return _model(*parts_of_two(n_models, n_folds, shares), engine)
 
 
 def write_features(

@@ -18,7 +18,7 @@ from deepgaze2.features.cache import View, tap_deviations
 from deepgaze2.readout.architecture import Architecture
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
 from deepgaze2.references.baseline import fold_center_biases
-from deepgaze2.store import read_readout
+from deepgaze2.store import read_readouts
 from deepgaze2.training import curves as curves_module
 from deepgaze2.training import procedure
 from deepgaze2.training.fit import Curve, Fit, FitSettings
@@ -115,7 +115,9 @@ class World:
 
     def packaged(self, recipe: Recipe = RECIPE, **options: Any) -> tuple[Card, Trained]:
         training = Training(recipe, **({"n_folds": N_FOLDS} | options))
-        return train_model([self.people], BACKBONE, self.folder / "model", training, name="mine")
+        folder = self.folder / "model"
+        card, (trained,) = train_model([self.people], [(BACKBONE, training)], folder, name="mine")
+        return card, trained
 
 
 def write_dataset(
@@ -291,7 +293,7 @@ def test_readouts_lie_in_the_order_of_parts_and_seeds(world: World) -> None:
     card, trained = world.packaged(replace(RECIPE, n_seeds=2))
     folder = world.folder / "model"
     assert read_card(folder) == card
-    readout = read_readout(folder, card)
+    (readout,) = read_readouts(folder, card)
     assert readout.n_models == 2 * N_FOLDS
     vectors = [fit.parameters for fits in trained.fits for fit in fits]
     for number, vector in enumerate(vectors):

@@ -65,7 +65,7 @@ def train(
     recipe = replace(paper_recipe(backbone), finetuning=settings, longer_side_px=96)
     training = Training(recipe, **({"n_folds": 2} | options))
     card, _ = train_model(
-        [dataset], backbone, folder, training, name="mine", center_bias=center_bias
+        [dataset], [(backbone, training)], folder, name="mine", center_bias=center_bias
     )
     return card
 

@@ -39,6 +39,6 @@ def test_the_papers_readout_is_section_2_1s() -> None:
 def test_a_model_is_continued_as_it_is(n_images: int, rate: float) -> None:
     readout = random_readout(2, ARCHITECTURES["two scales"])
     card = replace(card_of(readout, random_backbone()), longer_side_px=80)
-    recipe = continued_recipe(card, n_images)
+    recipe = continued_recipe(card, card.branches[0], n_images)
     assert (recipe.architecture, recipe.longer_side_px) == (readout.architecture, 80)
     assert recipe.finetuning == replace(CONTINUED, learning_rate=rate)

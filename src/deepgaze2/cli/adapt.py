@@ -88,8 +88,11 @@ def _as_text(before: "Model", found: "Adaptation", laboratory: str, n_images: in
     lines = [f"{gained}; {by_bias}"]
     if found.adopted == "center bias":
         return [*lines, f"taken over is the center bias of {laboratory} alone"]
-    lines.append(f"{'':22}{before.card.name:>16}{laboratory:>16}")
-    lines += [f"{what:22}{old:16.2f}{new:16.2f}" for what, old, new in found.table(before)]
+    rows, titles = found.table(before), (before.card.name, laboratory)
+    width = max(len(what) for what, _, _ in rows)
+    first, second = (max(14, len(title)) for title in titles)
+    lines.append(f"{'':{width}}  {titles[0]:>{first}}  {titles[1]:>{second}}")
+    lines += [f"{what:{width}}  {old:{first}.2f}  {new:{second}.2f}" for what, old, new in rows]
     return lines
 
 

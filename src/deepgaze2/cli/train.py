@@ -166,7 +166,7 @@ def train(
     _refuse_contradictions(wanted)
     began = _start(wanted["start"], output) if wanted["start"] else []
     names = wanted["backbones"] or ("vgg16",)
-    networks = [one[2] for one in began] or [_network(name, wanted["taps"]) for name in names]
+    networks = [one[2] for one in began] or _networks(names, wanted["taps"])
     if len(sources) > 1 and (given := [key for key, value in options.items() if value]):
         raise ModelError(f"--{given[0]}: describes one table, but several data sets are given")
     datasets = [open_ready(source, options) for source in sources]
@@ -204,6 +204,15 @@ def require_torch() -> None:
         ) from error
 
 
+def _networks(names: "Sequence[str]", taps: str | None) -> "list[Backbone]":
+    """Return the networks to read, each once: one may be named by its file, too."""
+    networks = [_network(name, taps) for name in names]
+    found = [network.name for network in networks]
+    if twice := [name for name in found if found.count(name) > 1]:
+        raise ModelError(f"--backbone {twice[0]}: given twice; --seeds adds readouts")
+    return networks
+
+
 def _network(name: str, taps: str | None) -> "Backbone":
     """Return the network to read, at the layers that are asked for."""
     backbone = find_backbone(name)
@@ -224,8 +233,6 @@ def _refuse_contradictions(wanted: Mapping[str, Any]) -> None:
             f"--backbone: only one may be a network of your own ({PYTHON}...), since a model's name"
             " says which; train a model on each"
         )
-    if twice := [name for name in wanted["backbones"] if wanted["backbones"].count(name) > 1]:
-        raise ModelError(f"--backbone {twice[0]}: given twice; --seeds adds readouts")
     fixed = {"recipe": "recipe", "backbones": "backbone", "taps": "taps"}
     for key, option in {**fixed, "normalize_over": "normalize-over"}.items():
         if wanted["start"] and wanted[key]:
@@ -246,9 +253,9 @@ def _start(model: str, output: Path) -> "list[tuple[Card, Start, Backbone]]":
     card = read_card(folder)
     before = tuple(card.training.get("seen_before", ()))
     return [
-        (card, Start(readout, card.name, card.folds, before), backbone)
-        for readout, backbone in zip(
-            read_readouts(folder, card), backbones_of(model, card), strict=True
+        (card, Start(readout, card.name, card.folds, before, branch.share), backbone)
+        for branch, readout, backbone in zip(
+            card.branches, read_readouts(folder, card), backbones_of(model, card), strict=True
         )
     ]
 

@@ -86,7 +86,8 @@ def train_model(
     Each readout's images see the center bias of the *other* parts' fixations as their prior,
     in training as in scoring. Images without fixations are left out. Each data set has its own
     center bias and its own viewing (see `readout.viewing`). Readouts on several networks are
-    trained network by network, with the same parts, and all count alike.
+    trained network by network, with the same parts; those on each network count alike together,
+    or as in the model to go on from.
 
     Parameters
     ----------
@@ -135,7 +136,10 @@ def train_model(
 def _labels(networks: Sequence[tuple[Backbone, Training]]) -> list[str]:
     """Return what files of each network's training are called by; nothing if it is one."""
     names = [re.sub(r"[^\w.]+", "-", backbone.name) for backbone, _ in networks]
-    return names if len(names) > 1 else [""]
+    if len(names) == 1:
+        return [""]
+    each = enumerate(names, 1)
+    return [f"{name}-{i}" if names.count(name) > 1 else name for i, name in each]
 
 
 def _readout(trained: Trained) -> Readout:
@@ -297,7 +301,10 @@ def _card(
         description=_description(networks),
         license="MIT",
         branches=tuple(
-            BranchFacts(backbone.name, backbone.checksum, training.recipe.architecture)
+            BranchFacts(
+                *(backbone.name, backbone.checksum, training.recipe.architecture),
+                share=training.start.share if training.start else 1.0,
+            )
             for backbone, training in networks
         ),
         longer_side_px=networks[0][1].recipe.longer_side_px,

@@ -35,12 +35,15 @@ class Start:
         of the parts; those of a part have seen the images of all other parts.
     seen_by_all
         Names of images that all its readouts have seen: those of the models it started from.
+    share
+        What its readouts count together in its mixture, as in its card.
     """
 
     readout: Readout
     name: str
     folds: tuple[tuple[str, ...], ...] = ()
     seen_by_all: tuple[str, ...] = ()
+    share: float = 1.0
 
     def parts_of(self, ids: Sequence[str]) -> NDArray[np.intp]:
         """Return the part that each image belongs to by its name; -1 if it was not trained on."""

@@ -102,7 +102,8 @@ def test_a_cells_scores_are_those_of_evaluate(
     linear = replace(recipe, architecture=replace(RECIPE.architecture, widths=(1,)))
     for score, chosen in zip(result.cells, (linear, recipe), strict=True):
         folder = tmp_path / score.cell.name
-        train_model([dataset], network, folder, Training(chosen, n_folds=2), name="cell")
+        training = Training(chosen, n_folds=2)
+        train_model([dataset], [(network, training)], folder, name="cell")
         (expected,) = evaluate([str(folder)], dataset).report.models
         for found, other in (
             (score.information_gain, expected.information_gain),

@@ -16,7 +16,7 @@ from deepgaze2.density.files import summary
 from deepgaze2.density.regions import parse_region, region_shares
 from deepgaze2.image.examples import example_paths
 from deepgaze2.readout.viewing import Viewing
-from deepgaze2.store import find_model, read_readout, write_model
+from deepgaze2.store import find_model, read_readouts, write_model
 from helpers.live_server import LiveServer, photo, serving
 
 COFFEE = next(path for path in example_paths() if path.stem == "coffee")
@@ -195,7 +195,7 @@ def test_image_type_and_octet_stream_are_one(server: LiveServer) -> None:
 def test_viewings_of_one_model_are_served_side_by_side(tmp_path: Path) -> None:
     packaged = find_model("deepgaze2")
     card = read_card(packaged)
-    readout = read_readout(packaged, card)
+    (readout,) = read_readouts(packaged, card)
     n, n_scales = readout.n_models, len(readout.architecture.scales)
     sharp = Viewing(
         sigma_px=np.asarray(readout.sigma_px / 2, np.float32),
@@ -206,7 +206,7 @@ def test_viewings_of_one_model_are_served_side_by_side(tmp_path: Path) -> None:
     bias = deepgaze2.load("deepgaze2").center_bias
     folder = tmp_path / "own"
     card = replace(card, name="own")
-    write_model(folder, card, replace(readout, viewings={"lab": sharp}), bias, {"lab": bias})
+    write_model(folder, card, [replace(readout, viewings={"lab": sharp})], bias, {"lab": bias})
     models = ("--model", str(folder), "--model", f"{folder}@lab")
     with serving(tmp_path / "stderr", *models) as server:
         listed = server.client.get("/v1/models").json()

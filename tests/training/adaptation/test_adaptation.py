@@ -11,9 +11,10 @@ from deepgaze2.card import read_card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError
+from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fit_center_bias
-from deepgaze2.store import read_center_bias, read_readout
+from deepgaze2.store import read_center_bias, read_readouts
 from deepgaze2.training.adaptation.adapt import (
     MOST_IMAGES,
     Adaptation,
@@ -24,10 +25,10 @@ from deepgaze2.training.adaptation.adapt import (
 )
 from deepgaze2.training.adaptation.looked import Change, Looked, looked_at
 from helpers.small_datasets import fixations_at, stimuli_of
-from helpers.small_models import ARCHITECTURES, tiny_model
+from helpers.small_models import ARCHITECTURES, tiny_model, tiny_model_of_two, with_readouts
 
 WIDTH, HEIGHT, N = 128, 96, 24
-ELSEWHERE = Change(log_sigma=0.4, weight=0.5, log_factor=-0.7, log_scale=(0.2,))
+ELSEWHERE = Change(log_sigma=0.4, weight=0.5, log_factor=-0.7, log_scale=((0.2,),))
 
 
 def model() -> Model:
@@ -36,7 +37,9 @@ def model() -> Model:
 
 
 def as_viewed(one: Model, change: Change) -> Model:
-    return replace(one, readout=one.readout.viewed(change.viewing(one.readout)))
+    readouts = [branch.readout for branch in one.branches]
+    viewed = [own.viewed(change.viewing(own, number)) for number, own in enumerate(readouts)]
+    return with_readouts(one, *viewed)
 
 
 def looked_by(observer: Model, folder: Path, n: int = N, n_fixations: int = 60) -> Dataset:
@@ -64,10 +67,10 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Dataset,
 @pytest.mark.parametrize(
     "change",
     [
-        Change(log_scale=(0.0,)),
-        Change(0.3, 0.4, -0.5, (0.0,)),
-        Change(-0.3, -0.2, 0.4, (0.25,)),
-        Change(0.0, 0.0, 0.0, (-0.25,)),
+        Change(log_scale=((0.0,),)),
+        Change(0.3, 0.4, -0.5, ((0.0,),)),
+        Change(-0.3, -0.2, 0.4, ((0.25,),)),
+        Change(0.0, 0.0, 0.0, ((-0.25,),)),
     ],
 )
 def test_the_likelihood_is_the_changed_models(
@@ -88,7 +91,7 @@ def test_the_likelihood_is_the_changed_models(
 
 def test_scales_are_interpolated(elsewhere: tuple[Model, Dataset, list[Looked]]) -> None:
     one, dataset, images = elsewhere
-    change = Change(log_scale=(0.12,))
+    change = Change(log_scale=((0.12,),))
     changed = as_viewed(one, change)
     for i in range(4):
         predicted = changed.predict(dataset.stimuli.path(i)).log_density
@@ -105,7 +108,7 @@ def test_a_viewing_is_found_again(elsewhere: tuple[Model, Dataset, list[Looked]]
     assert found.log_factor < ELSEWHERE.log_factor / 4
     np.testing.assert_allclose(found.weight, ELSEWHERE.weight, atol=0.35)
     assert np.linalg.norm(shrunk.values) < np.linalg.norm(found.values)
-    none = Change(log_scale=(0.0,))
+    none = Change(log_scale=((0.0,),))
 
     def likelihood(change: Change) -> float:
         pairs = zip(images, priors, strict=True)
@@ -125,9 +128,11 @@ def test_what_is_adopted_surely_helps(
     card = write_adapted(tmp_path / "new", one, dataset, found, "lab")
     assert card == read_card(tmp_path / "new")
     assert card.training["adapted_to"]["images"] == list(dataset.stimuli.ids)
-    readout = read_readout(tmp_path / "new", card)
+    (readout,) = read_readouts(tmp_path / "new", card)
     np.testing.assert_allclose(
-        readout.sigma_px, one.readout.sigma_px * np.exp(found.change.log_sigma), rtol=1e-5
+        readout.sigma_px,
+        one.branches[0].readout.sigma_px * np.exp(found.change.log_sigma),
+        rtol=1e-5,
     )
     bias = read_center_bias(tmp_path / "new", card)
     np.testing.assert_array_equal(bias.template, found.center_bias.template)
@@ -146,8 +151,8 @@ def test_where_nothing_differs_the_model_stays(tmp_path: Path) -> None:
     assert replace(found, gains=gains, center_bias_gains=gains).adopted == "nothing"
     none = replace(found, gains=gains, center_bias_gains=gains)
     card = write_adapted(tmp_path / "new", one, dataset, none, "lab")
-    same = read_readout(tmp_path / "new", card)
-    for before, after in zip(one.readout.weights, same.weights, strict=True):
+    (same,) = read_readouts(tmp_path / "new", card)
+    for before, after in zip(one.branches[0].readout.weights, same.weights, strict=True):
         np.testing.assert_array_equal(before, after)
     bias = read_center_bias(tmp_path / "new", card)
     np.testing.assert_array_equal(bias.template, one.center_bias.template)
@@ -192,3 +197,94 @@ def test_a_known_center_bias_may_stand_in_the_uniform_ones_place(
     share = fitted.uniform_share
     rest = np.exp(one.center_bias.log_density(*density.shape).astype(np.float64))
     assert np.all(density >= share * rest * (1 - 1e-4))
+
+
+def model_of_two() -> Model:
+    found = tiny_model_of_two(2)
+    return replace(found, card=replace(found.card, longer_side_px=128))
+
+
+@pytest.fixture(scope="module")
+def seen_by_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Model, Dataset, list[Looked]]:
+    one = model_of_two()
+    change = replace(ELSEWHERE, log_scale=((0.2,), (-0.2,)))
+    dataset = looked_by(as_viewed(one, change), tmp_path_factory.mktemp("two") / "images", n=8)
+    return one, dataset, looked_at(one, dataset)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Change(log_scale=((0.0,), (0.0,))),
+        Change(0.3, 0.4, -0.5, ((0.25,), (-0.25,))),
+        Change(-0.2, -0.2, 0.2, ((0.0,), (0.25,))),
+        Change(log_scale=((-0.25,), (0.0,))),
+    ],
+)
+def test_on_two_networks_the_likelihood_is_the_changed_models(
+    seen_by_two: tuple[Model, Dataset, list[Looked]], change: Change
+) -> None:
+    model, dataset, images = seen_by_two
+    changed = as_viewed(model, change)
+    for i, image in enumerate(images[:4]):
+        path, at = dataset.stimuli.path(i), dataset.fixations_on(i).pixel()
+        predicted = changed.predict(path).log_density[at]
+        found = image.log_density(change, image.prior(model.center_bias))
+        stimulus = read_stimulus(path)
+        each = [
+            one.saliency(stimulus, changed.input_sizes(one, stimulus)) for one in changed.branches
+        ]
+        np.testing.assert_allclose(image.saliency(change), np.concatenate(each), atol=1e-3)
+        assert image.size == (WIDTH, HEIGHT)
+        np.testing.assert_allclose(found.mean(), predicted.mean(), atol=0.03)
+        np.testing.assert_allclose(found, predicted, atol=0.15)
+
+
+def test_on_two_networks_each_has_scales_of_its_own(
+    seen_by_two: tuple[Model, Dataset, list[Looked]],
+) -> None:
+    one, _, images = seen_by_two
+    assert images[0].no_change == Change(log_scale=((0.0,), (0.0,)))
+    priors = [image.prior(one.center_bias) for image in images]
+    found = fit_change(images, priors)
+    (first,), (second,) = found.log_scale
+    assert first != second
+    assert found.of(found.values) == found
+
+    def likelihood(change: Change) -> float:
+        pairs = zip(images, priors, strict=True)
+        return float(np.mean([image.log_density(change, prior).mean() for image, prior in pairs]))
+
+    swapped = replace(found, log_scale=((second,), (first,)))
+    assert likelihood(found) > max(likelihood(images[0].no_change), likelihood(swapped))
+
+
+def test_on_two_networks_the_readouts_of_both_are_written(
+    seen_by_two: tuple[Model, Dataset, list[Looked]], tmp_path: Path
+) -> None:
+    one, dataset, _ = seen_by_two
+    change = Change(0.3, 0.4, -0.5, ((0.25,), (-0.125,)))
+    much = np.full(len(dataset.stimuli), 0.2)
+    found = Adaptation(change, one.center_bias, much, much / 2)
+    card = write_adapted(tmp_path / "new", one, dataset, found, "lab")
+    assert card == read_card(tmp_path / "new")
+    before = [replace(branch, readout_sha256="") for branch in one.card.branches]
+    assert [replace(branch, readout_sha256="") for branch in card.branches] == before
+    readouts = read_readouts(tmp_path / "new", card)
+    for branch, after, (log_scale,) in zip(one.branches, readouts, change.log_scale, strict=True):
+        readout = branch.readout
+        np.testing.assert_allclose(after.sigma_px, readout.sigma_px * np.exp(0.3), rtol=1e-5)
+        np.testing.assert_allclose(after.prior_weight, readout.prior_weight + 0.4, rtol=1e-5)
+        np.testing.assert_allclose(after.weights[-1], readout.weights[-1] * np.exp(-0.5), rtol=1e-5)
+        factors = [
+            np.full(group.channels, np.exp(log_scale) if group.scale == 0.5 else 1.0)
+            for group in readout.architecture.groups
+        ]
+        np.testing.assert_allclose(
+            after.weights[0], readout.weights[0] * np.concatenate(factors), rtol=1e-5
+        )
+    rows = {what: (old, new) for what, old, new in found.table(one)}
+    sigma = np.mean([branch.readout.sigma_px.mean() for branch in one.branches])
+    assert rows["blur in pixels"] == pytest.approx((sigma, sigma * np.exp(0.3)), rel=1e-5)
+    assert rows["weight of 64 px, narrow-vgg16"] == pytest.approx((1, np.exp(0.25)))
+    assert rows["weight of 64 px, narrow-resnet50"] == pytest.approx((1, np.exp(-0.125)))
