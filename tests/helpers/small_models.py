@@ -47,7 +47,8 @@ def narrowed(network: Network, divisor: int = 64) -> Network:
             return node
         return replace(node, operation=replace(step, channels=max(3, step.channels // divisor)))
 
-    return Network(f"narrow-{network.name}", tuple(map(narrow, network.nodes)), network.taps)
+    nodes = tuple(map(narrow, network.nodes))
+    return replace(network, name=f"narrow-{network.name}", nodes=nodes)
 
 
 NARROW16, NARROW19 = narrowed(VGG16), narrowed(VGG19)
