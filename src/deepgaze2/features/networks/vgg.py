@@ -6,7 +6,10 @@ from deepgaze2.features.network import IMAGE, Convolution, MaxPooling, Network, 
 
 
 def vgg(
-    name: str, blocks: Sequence[Sequence[int]], taps: tuple[str, ...], finer: tuple[str, ...]
+    name: str,
+    blocks: Sequence[Sequence[int]],
+    taps: tuple[str, ...],
+    finer: tuple[str, ...] = (),
 ) -> Network:
     """Describe the convolutional part of a VGG network.
 
