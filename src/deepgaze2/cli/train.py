@@ -181,11 +181,12 @@ def train(
             center_bias=center_bias,
         )
         click.echo(f"{card.name}: {card.n_readouts} readouts in {output}")
-        for one in trained:
+        for branch, one in zip(card.branches, trained, strict=True):
+            which = f" on {branch.network}" if len(trained) > 1 else ""
             if one.start_gains is not None:
-                _compare_with_start(one.gains, one.start_gains, wanted["start"])
+                _compare_with_start(one.gains, one.start_gains, wanted["start"], which)
             else:
-                _warn_if_worthless(one)
+                _warn_if_worthless(one, which)
         _report(card, output, trained[0].sets.names, datasets)
         remove_checkpoints(output)  # the report may have been interrupted, too
     named = shlex.quote(_named(output, card))
@@ -320,7 +321,7 @@ def _note_seen(start: "Start", ids: "Sequence[str]") -> None:
 
 
 def _compare_with_start(
-    gains: "NDArray[np.float64]", start_gains: "NDArray[np.float64]", start: str
+    gains: "NDArray[np.float64]", start_gains: "NDArray[np.float64]", start: str, which: str
 ) -> None:
     """Say whether training was of use on images that it did not see, readout by readout."""
     import numpy as np
@@ -330,9 +331,9 @@ def _compare_with_start(
     difference = gains - start_gains
     low, high = bootstrap_interval(difference, np.ones_like(difference))
     click.echo(
-        f"on images not trained on, each readout gains {difference.mean():+.3f} bits/fixation"
-        f" ({low:+.3f} to {high:+.3f}) over the one of {start} that it started from, with the"
-        " same center bias"
+        f"on images not trained on, each readout{which} gains {difference.mean():+.3f}"
+        f" bits/fixation ({low:+.3f} to {high:+.3f}) over the one of {start} that it started"
+        " from, with the same center bias"
     )
     if low <= 0:
         click.echo(
@@ -343,7 +344,7 @@ def _compare_with_start(
         )
 
 
-def _warn_if_worthless(trained: "Trained") -> None:
+def _warn_if_worthless(trained: "Trained", which: str = "") -> None:
     """Warn if the readouts are not surely better than the center bias on images not seen."""
     import numpy as np
 
@@ -352,7 +353,7 @@ def _warn_if_worthless(trained: "Trained") -> None:
     low, _ = bootstrap_interval(trained.gains, np.ones_like(trained.gains))
     if low <= 0:
         click.echo(
-            f"warning: on images not trained on, a readout gains {trained.gains.mean():+.3f}"
+            f"warning: on images not trained on, a readout{which} gains {trained.gains.mean():+.3f}"
             f" bits/fixation over the center bias: {len(trained.gains)} images are too few for"
             " this; go on from a trained model (--from default), or record more",
             err=True,
