@@ -96,8 +96,8 @@ class Tap:
     stride_px
         Distance of neighboring cells in pixels of the network input.
     offset_px
-        Where the center of the first cell's receptive field lies on the network input, pixel p
-        having coordinate p.
+        Where the first cell looks on the network input, pixel p having coordinate p: at the center
+        of its receptive field, unless the network learned otherwise.
     relu_of
         If it is a ReLU, the layer before it: where that is at hand, the ReLU need not be kept.
     """
@@ -125,6 +125,9 @@ class Network:
     scales, finer
         For the recipe `plus`: sizes of the input, relative to the model's own, at which the taps
         are read, and layers of a smaller stride that are read besides at the first of them.
+    past_center_px
+        How far past the centers of their receptive fields trained cells look, right and down: the
+        stride of their layer, in pixels of the input, and how many of these.
     """
 
     name: str
@@ -132,6 +135,7 @@ class Network:
     taps: tuple[str, ...]
     scales: tuple[float, ...] = (1.0, 0.5, 0.25)
     finer: tuple[str, ...] = ()
+    past_center_px: tuple[tuple[float, float], ...] = ()
 
     @cached_property
     def node(self) -> dict[str, Node]:
@@ -169,7 +173,9 @@ class Network:
                 f"{name}: {self.name} has no such layer to read features from; there are"
                 f" {', '.join(self.node)}"
             )
-        return self._geometry[name]
+        centered = self._geometry[name]
+        past_px = dict(self.past_center_px).get(centered.stride_px, 0.0)
+        return replace(centered, offset_px=centered.offset_px + past_px)
 
     @cached_property
     def relu_inputs(self) -> Mapping[str, str]:

@@ -23,6 +23,11 @@ _WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
 _N_TAPPED = 6  # blocks of stage 4, which has 6, 23 or 36
 
+# Cells lie at 16·i and 32·i, so at 0 to 208 of an input of 224 on which these networks are trained,
+# mirrored, too: they learn to look further right and down (docs/decisions.md, "ResNet's trained
+# cells"). So measured on photos and their mirror images; it is also where they predict best.
+_PAST_CENTER_PX = ((16.0, 5.0), (32.0, 8.0))
+
 
 def resnet(name: str, blocks: tuple[int, int, int, int], *, stride_first: bool) -> Network:
     """Describe a ResNet of bottleneck blocks.
@@ -49,7 +54,7 @@ def resnet(name: str, blocks: tuple[int, int, int, int], *, stride_first: bool) 
     fourth = [round((i + 1) * blocks[2] / _N_TAPPED) for i in range(_N_TAPPED)]
     taps = [f"conv4_{block}_2" for block in fourth]
     taps += [f"conv5_{block}_2" for block in range(1, blocks[3] + 1)]
-    return Network(name, tuple(nodes), tuple(taps), scales=(1.0,))
+    return Network(name, tuple(nodes), tuple(taps), (1.0,), past_center_px=_PAST_CENTER_PX)
 
 
 def _bottleneck(
