@@ -110,6 +110,25 @@ class Tap:
 
 
 @dataclass(frozen=True)
+class PlusReading:
+    """How the recipe `plus` reads a network.
+
+    Attributes
+    ----------
+    scales
+        Sizes of the input, relative to the model's own, at which the taps are read.
+    finer
+        Layers of a smaller stride that are read besides at the first of them.
+    widths
+        Of the readout's layers.
+    """
+
+    scales: tuple[float, ...] = (1.0, 0.5, 0.25)
+    finer: tuple[str, ...] = ()
+    widths: tuple[int, ...] = (16, 32, 2, 1)
+
+
+@dataclass(frozen=True)
 class Network:
     """A network's structure; its weights are elsewhere.
 
@@ -122,9 +141,8 @@ class Network:
     taps
         The layers that are read where nothing else is said, in the order of the readout's input
         channels.
-    scales, finer
-        For the recipe `plus`: sizes of the input, relative to the model's own, at which the taps
-        are read, and layers of a smaller stride that are read besides at the first of them.
+    plus
+        How the recipe `plus` reads it.
     past_center_px
         How far past the centers of their receptive fields trained cells look, right and down: the
         stride of their layer, in pixels of the input, and how many of these.
@@ -133,8 +151,7 @@ class Network:
     name: str
     nodes: tuple[Node, ...]
     taps: tuple[str, ...]
-    scales: tuple[float, ...] = (1.0, 0.5, 0.25)
-    finer: tuple[str, ...] = ()
+    plus: PlusReading = PlusReading()
     past_center_px: tuple[tuple[float, float], ...] = ()
 
     @cached_property

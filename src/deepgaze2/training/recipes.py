@@ -7,6 +7,7 @@ from pathlib import Path
 from deepgaze2.card import BranchFacts, Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.features.backbone import Backbone, StoredBackbone
+from deepgaze2.features.network import PlusReading
 from deepgaze2.readout.architecture import Architecture, Layers, paper_architecture, tap_groups
 from deepgaze2.training.fit import FitSettings
 from deepgaze2.training.starts import Start
@@ -83,23 +84,17 @@ def paper_recipe(layers: Layers) -> Recipe:
 def plus_recipe(backbone: Backbone) -> Recipe:
     """Return the configuration that explained most on OSIE: `deepgaze2-plus`.
 
-    Its layers are read at the network's scales, three where they are not known, and finer layers
-    besides.
+    Which layers and scales, and how wide the readout is, the network's description says.
     """
-    if isinstance(backbone, StoredBackbone):
-        network = backbone.network
-        groups = tap_groups(backbone, backbone.taps, network.scales)
-        groups += tap_groups(backbone, [tap for tap in network.finer if tap not in backbone.taps])
-    else:
-        groups = tap_groups(backbone, backbone.taps, _SCALES)
+    plus = backbone.network.plus if isinstance(backbone, StoredBackbone) else PlusReading()
+    groups = tap_groups(backbone, backbone.taps, plus.scales)
+    groups += tap_groups(backbone, [tap for tap in plus.finer if tap not in backbone.taps])
     return Recipe(
-        Architecture(groups, layer_norm=True, grid_block=3),
+        Architecture(groups, plus.widths, layer_norm=True, grid_block=3),
         n_seeds=2,
         learn_prior_weight=True,
     )
 
-
-_SCALES = (1.0, 0.5, 0.25)
 
 CONTINUED = replace(REGULARIZED, epochs=4, learning_rate=1e-4)
 _MANY_IMAGES = 200  # teach more than small steps take up (benchmarks/data_size.py)

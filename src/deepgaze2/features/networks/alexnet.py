@@ -4,7 +4,15 @@ No weights are packaged: torchvision's `alexnet-owt-7be5be79.pth`, or the same t
 safetensors, serve.
 """
 
-from deepgaze2.features.network import IMAGE, Convolution, MaxPooling, Network, Node, Relu
+from deepgaze2.features.network import (
+    IMAGE,
+    Convolution,
+    MaxPooling,
+    Network,
+    Node,
+    PlusReading,
+    Relu,
+)
 
 ALEXNET = Network(
     "alexnet",
@@ -23,6 +31,6 @@ ALEXNET = Network(
         Node("relu5", Relu(), ("conv5",)),
     ),
     taps=("conv5",),
-    finer=("conv2", "relu2"),
+    plus=PlusReading(finer=("conv2", "relu2")),
 )
 NETWORKS = (ALEXNET,)

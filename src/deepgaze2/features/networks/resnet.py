@@ -16,11 +16,13 @@ from deepgaze2.features.network import (
     MaxPooling,
     Network,
     Node,
+    PlusReading,
     Relu,
 )
 
 _WIDTHS = (64, 128, 256, 512)
 _EXPANSION = 4
+_PLUS = PlusReading(scales=(1.0,), widths=(32, 32, 2, 1))  # smaller images add nothing here
 _N_TAPPED = 6  # blocks of stage 4, which has 6, 23 or 36
 
 # Cells lie at 16·i and 32·i, so at 0 to 208 of an input of 224 on which these networks are trained,
@@ -50,11 +52,11 @@ def resnet(name: str, blocks: tuple[int, int, int, int], *, stride_first: bool) 
             strides = (stride, 1) if stride_first else (1, stride)
             nodes += _bottleneck(f"{stage}_{block}", nodes[-1].name, width, strides, block == 1)
     # What stands inside the blocks tells more than what comes out of them, and has a quarter of
-    # the channels. At half the size there is little that it does not tell (docs/training.md).
+    # the channels (docs/training.md, "Two networks").
     fourth = [round((i + 1) * blocks[2] / _N_TAPPED) for i in range(_N_TAPPED)]
     taps = [f"conv4_{block}_2" for block in fourth]
     taps += [f"conv5_{block}_2" for block in range(1, blocks[3] + 1)]
-    return Network(name, tuple(nodes), tuple(taps), (1.0,), past_center_px=_PAST_CENTER_PX)
+    return Network(name, tuple(nodes), tuple(taps), _PLUS, _PAST_CENTER_PX)
 
 
 def _bottleneck(

@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from deepgaze2.features.network import IMAGE, Convolution, MaxPooling, Network, Node, Relu
+from deepgaze2.features.network import (
+    IMAGE,
+    Convolution,
+    MaxPooling,
+    Network,
+    Node,
+    PlusReading,
+    Relu,
+)
 
 
 def vgg(
@@ -30,7 +38,7 @@ def vgg(
         for layer, channels in enumerate(widths, 1):
             append(f"conv{block}_{layer}", Convolution(channels))
             append(f"relu{block}_{layer}", Relu())
-    return Network(name, tuple(nodes), taps, finer=finer)
+    return Network(name, tuple(nodes), taps, PlusReading(finer=finer))
 
 
 VGG16 = vgg(
