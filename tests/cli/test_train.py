@@ -115,7 +115,8 @@ def test_a_start_that_has_seen_the_images_keeps_its_parts(
     found = run(f"evaluate mine {lab}")
     assert (
         "mine: 8 images by the readout that has not seen them; 1 images have names of images that"
-        " the model it went on from was trained on; if they are the same, scores are too good"
+        " it was pretrained on, or the model that it went on from was trained on; if they are the"
+        " same, scores are too good"
     ) in found.stdout
 
 

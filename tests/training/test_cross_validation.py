@@ -252,6 +252,14 @@ def test_without_common_images_one_pretraining_serves_all_parts(world: World) ->
     assert not np.array_equal(first, second)
 
 
+def test_the_card_names_the_images_of_pretraining(world: World) -> None:
+    """But not those that are trained on, too, which some readouts have not seen."""
+    card, _ = world.packaged(pretrain=(world.mice,))
+    ids = {name for part in card.folds for name in part}
+    assert card.training["seen_before"] == sorted({*world.mice.stimuli.ids} - ids)
+    assert card.training["seen_before"]
+
+
 def test_pretraining_that_the_parts_stop_is_each_parts_own(world: World) -> None:
     """Though no image is in both sets: else a part would stop what predicts it."""
     settings = replace(SETTINGS, epochs=None, most_epochs=2)

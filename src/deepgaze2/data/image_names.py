@@ -24,6 +24,12 @@ def parts_by_name(parts: Sequence[Sequence[str]], names: Sequence[str]) -> NDArr
     return np.array([part_of(name) for name in names], np.intp)
 
 
+def also_among(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """Return those names whose images are among others, by their names; see `parts_by_name`."""
+    parts = parts_by_name([others], names)
+    return [name for name, part in zip(names, parts.tolist(), strict=True) if part >= 0]
+
+
 def _steps(name: str) -> tuple[str, ...]:
     """Return the folders and the file of a name, the latter without its extension."""
     plain = re.sub(r"\.[A-Za-z0-9]{2,4}$", "", name)

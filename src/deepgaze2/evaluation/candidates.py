@@ -16,6 +16,7 @@ from scipy.special import logsumexp
 
 from deepgaze2.card import Card
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.image_names import also_among
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
 from deepgaze2.image.stimulus import printable, read_stimulus
@@ -179,16 +180,17 @@ def _seen_notes(card: Card, n_seen: int, dataset: Dataset) -> Iterator[str]:
     """Say how images were predicted that a model was trained on."""
     if n_seen:
         yield f"{n_seen} images by the readout that has not seen them"
-    adapted = {*dataset.stimuli.ids} & {*card.training.get("adapted_to", {}).get("images", ())}
+    ids = dataset.stimuli.ids
+    adapted = also_among(ids, card.training.get("adapted_to", {}).get("images", ()))
     if adapted:
         yield (
             f"{len(adapted)} images have names of images that its viewing was fitted to; if they"
             " are the same, scores are a little too good"
         )
-    if n_before := len({*dataset.stimuli.ids} & {*card.training.get("seen_before", ())}):
+    if n_before := len(also_among(ids, card.training.get("seen_before", ()))):
         yield (
-            f"{n_before} images have names of images that the model it went on from was trained"
-            " on; if they are the same, scores are too good"
+            f"{n_before} images have names of images that it was pretrained on, or the model that"
+            " it went on from was trained on; if they are the same, scores are too good"
         )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.image_names import also_among
 from deepgaze2.support.cores import available_cores
 from deepgaze2.training.fit import Curve
 from deepgaze2.training.recipes import Training
@@ -51,9 +52,13 @@ def training_record(
             "numpy": np.__version__,
         },
     }
+    before = {name for dataset in training.pretrain for name in dataset.stimuli.ids}
+    before -= {*also_among(sorted(before), sets.ids)}  # which no readout of their part has seen
     if start is not None:
         record["from"] = start.name
-        record["seen_before"] = start.seen_besides(sets.ids)
+        before |= {*start.seen_besides(sets.ids)}
+    if before or start is not None:
+        record["seen_before"] = sorted(before)
     if training.pretrain:
         sizes = _sizes(training.pretrain)
         record["pretraining"] = {

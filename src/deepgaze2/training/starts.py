@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.image_names import parts_by_name
+from deepgaze2.data.image_names import also_among, parts_by_name
 from deepgaze2.errors import DataError
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.readout.torch_readout import ReadoutNetwork, parameters_of
@@ -34,7 +34,8 @@ class Start:
         Names of its training images, part by part, as in its card. The readouts are in the order
         of the parts; those of a part have seen the images of all other parts.
     seen_by_all
-        Names of images that all its readouts have seen: those of the models it started from.
+        Names of images that all its readouts have seen: those of its pretraining and of the models
+        it started from.
     share
         What its readouts count together in its mixture, as in its card.
     """
@@ -51,7 +52,8 @@ class Start:
 
     def seen_besides(self, ids: Sequence[str]) -> list[str]:
         """Return the names of the images other than these that any of its readouts has seen."""
-        return sorted({*self.seen_by_all, *(i for part in self.folds for i in part)} - {*ids})
+        seen = {*self.seen_by_all, *(i for part in self.folds for i in part)}
+        return sorted(seen - {*also_among(sorted(seen), ids)})
 
 
 def run_name(stage: str, key: Key) -> str:
@@ -179,11 +181,11 @@ def kept_parts(
 
 
 def _refuse_seen_by_all(start: Start, sets: DataSets) -> None:
-    if before := sorted({*sets.ids} & {*start.seen_by_all}):
+    if before := also_among(sets.ids, start.seen_by_all):
         raise DataError(
-            f"{sets.name}: {_some(before)} had been seen by the model that {start.name} went on"
-            " from, by their names; scores would be too good: leave them out, go on from another"
-            " model, or rename them if they are other images"
+            f"{sets.name}: {_some(before)} had been seen in {start.name}'s pretraining or by the"
+            " model that it went on from, by their names; scores would be too good: leave them out,"
+            " go on from another model, or rename them if they are other images"
         )
 
 
