@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import deepgaze2
+from deepgaze2.density.plot import members
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.store import write_model
@@ -31,15 +32,13 @@ def _here(narrow_network: str, two_networks: list[StoredBackbone], tmp_path: Pat
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, NDArray[np.float32]]]]:
     """What is drawn in each picture of members: names and log densities."""
-    from deepgaze2.density import files
-
-    drawn, draw = list[list[tuple[str, NDArray[np.float32]]]](), files.members
+    drawn = list[list[tuple[str, NDArray[np.float32]]]]()
 
     def note(predictions: Sequence[Prediction]) -> object:
         drawn.append([(one.model, one.log_density) for one in predictions])
-        return draw(predictions)
+        return members(predictions)
 
-    monkeypatch.setattr(files, "members", note)
+    monkeypatch.setattr("deepgaze2.density.files.members", note)
     return drawn
 
 
@@ -62,15 +61,15 @@ def test_the_mixture_and_each_network_are_shown_side_by_side(
     assert [name for name, _ in picture] == [
         *("tiny two", "tiny two on narrow-vgg16 alone", "tiny two on narrow-resnet50 alone")
     ]
-    (_, whole), *members = picture
+    (_, whole), *others = picture
     np.testing.assert_array_equal(np.load(tmp_path / "out" / "0.npy"), whole)
     weighted = [
         share * np.exp(one.astype(np.float64))
-        for share, (_, one) in zip((1.0, 2.5), members, strict=True)
+        for share, (_, one) in zip((1.0, 2.5), others, strict=True)
     ]
     np.testing.assert_allclose(np.exp(whole), sum(weighted) / 3.5, rtol=1e-4)
     model = deepgaze2.load(tmp_path / "two")
-    for number, (_, member) in enumerate(members):
+    for number, (_, member) in enumerate(others):
         alone = model.alone(number).predict(tmp_path / PHOTO, **options)  # type: ignore[arg-type]
         np.testing.assert_array_equal(member, alone.log_density)
         assert not np.allclose(member, whole, atol=0.1)
