@@ -3,9 +3,9 @@
     python benchmarks/data_size.py ../shared/data/osie
 
 OSIE's images are divided: half trains a base model, the other half plays the user's data, of which
-60 images are for scoring alone. From the rest, random sets of 20 to 240 images train a readout,
-from random parameters and from the base. The user's center bias is that of the set itself. Scores
-are over that center bias, so that what a center bias of one's own gains is not part of them.
+60 images are for scoring alone. From the rest, random sets of 20 to 240 images train a readout on
+VGG-16, from random parameters and from the base. The user's center bias is that of the set itself.
+Scores are over that center bias, so that what a center bias of one's own gains is not part of them.
 """
 
 import argparse

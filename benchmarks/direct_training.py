@@ -1,7 +1,8 @@
 """The paper's training as one writes it down in PyTorch, to measure ours beside it.
 
 The backbone sees each image anew, all 2560 channels are brought to the readout's grid, and autograd
-does the rest. Sides of the network's input must be multiples of 16, as OSIE's are.
+does the rest. It holds for a VGG, whose cells are in the middle of their strides, and for sides of
+the network's input that are multiples of 16, as OSIE's are.
 """
 
 import math
@@ -12,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepgaze2.features.backbone import StoredBackbone
-from deepgaze2.features.network import Convolution, MaxPooling
 from deepgaze2.readout.torch_readout import ReadoutNetwork
 from deepgaze2.training.images import TrainingImage
+from eager import plain_network
 
 
 def direct_gradient(
@@ -30,14 +31,17 @@ def direct_gradient(
     Parameters
     ----------
     inputs
-        What the backbone sees of each of these, (3, height, width).
+        What the backbone sees of each of these, RGB, 0 to 255, (3, height, width).
     """
+    backbone_maps = plain_network(backbone)
     leaf = parameters.clone().requires_grad_()
     chosen = list(zip(inputs, images, strict=False))
     n_fixations = sum(len(image.pixels) for _, image in chosen)
     for seen, image in chosen:
         (group,) = network.architecture.groups
-        taps = _features(backbone, seen[None], group.names)
+        with torch.no_grad():
+            maps = backbone_maps(seen)
+            taps = torch.cat([maps[tap] for tap in group.names], 1)
         taps = taps / torch.from_numpy(network.deviations[0])[:, None, None]
         s = _saliency(network.named(leaf), taps, group.stride_px, 2 ** (grid_block - 1))
         s = s + torch.from_numpy(image.log_center_bias)
@@ -46,24 +50,6 @@ def direct_gradient(
         loss.backward()  # type: ignore[no-untyped-call]
     assert leaf.grad is not None
     return leaf.grad
-
-
-def _features(backbone: StoredBackbone, x: Tensor, taps: tuple[str, ...]) -> Tensor:
-    """Return the tapped channels, (1, channels, h, w)."""
-    found: dict[str, Tensor] = {}
-    with torch.no_grad():
-        for node in backbone.network.nodes:
-            if isinstance(node.operation, MaxPooling):
-                x = functional.max_pool2d(x, 2, ceil_mode=True)
-            elif isinstance(node.operation, Convolution):
-                kernel = torch.from_numpy(backbone.kernels[node.name]).float()
-                x = functional.conv2d(
-                    x, kernel, torch.from_numpy(backbone.biases[node.name]), padding=1
-                )
-            else:
-                x = functional.relu(x)
-            found[node.name] = x
-    return torch.cat([found[tap] for tap in taps], 1)
 
 
 def _saliency(

@@ -80,14 +80,16 @@ class HalfPrecision:
 def rounding() -> None:
     """Print what half precision does to features, and to the packaged model's log density."""
     exact = deepgaze2.load()
-    (branch,) = exact.branches
-    half = replace(exact, branches=(replace(branch, engine=HalfPrecision(branch.engine)),))
-    errors = []
-    for image in inputs(example_paths()):
-        for tensor in branch.engine.stored_features(image):
-            rounded = tensor.astype(np.float16).astype(np.float32)
-            errors.append(np.linalg.norm(rounded - tensor) / np.linalg.norm(tensor))
-    print(f"half precision, features: relative error {max(errors):.2e}")
+    branches = [replace(one, engine=HalfPrecision(one.engine)) for one in exact.branches]
+    half = replace(exact, branches=tuple(branches))
+    for branch in exact.branches:
+        errors = []
+        for image in inputs(example_paths()):
+            for tensor in branch.engine.stored_features(image):
+                rounded = tensor.astype(np.float16).astype(np.float32)
+                errors.append(np.linalg.norm(rounded - tensor) / np.linalg.norm(tensor))
+        name = branch.backbone.name
+        print(f"half precision, features of {name}: relative error {max(errors):.2e}")
     differences = [
         np.abs(half.predict(path).log_density - exact.predict(path).log_density)
         for path in example_paths()

@@ -1,9 +1,9 @@
-"""What filling the cache of features takes beside the network alone, with `deepgaze2-plus`' taps.
+"""What filling the cache of features takes beside the networks alone, for the default model.
 
     python benchmarks/fill_cache.py ../shared/data/osie
 
-The network alone runs on images that were decoded and resized before, once for each view; filling
-starts from image files and an empty cache. Both take the same engine, in turns of a few images, so
+The networks alone run on images that were decoded and resized before, once for each view; filling
+starts from image files and an empty cache. Both take the same engines, in turns of a few images, so
 that whatever else the machine does slows both. Beside wall time the processor time of this process
 is printed; with `taskset -c 0` it depends least on what else is running. The floor is what the
 convolutions multiply and add, at the rate of a large matrix product; ncnn's Winograd convolutions
@@ -17,54 +17,81 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.published.nus_vip import read_osie
-from deepgaze2.features.backbone import StoredBackbone, find_stored_backbone
+from deepgaze2.features.backbone import StoredBackbone, stored_taps
 from deepgaze2.features.cache import View
 from deepgaze2.features.cache_filling import cache_features
 from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
+from deepgaze2.model import backbones_of
+from deepgaze2.store import named_card
 from deepgaze2.support.cores import available_cores
-from deepgaze2.training.recipes import plus_recipe
 
 IMAGES_AT_ONCE = 10
 MATRIX = 2048  # of a matrix product that is large enough for the machine's full rate
 
 
-def wanted(backbone: StoredBackbone) -> list[Reading]:
-    """Return what `deepgaze2-plus` reads."""
-    recipe = plus_recipe(backbone)
-    return [
-        Reading(backbone, group.names, View(round(recipe.longer_side_px * group.scale)))
-        for group in recipe.architecture.groups
-    ]
+@dataclass(frozen=True)
+class Part:
+    """One of the model's networks.
+
+    Attributes
+    ----------
+    backbone
+        The network, read at the model's layers.
+    readings
+        What the model reads of it.
+    inputs
+        For each image what the network sees of it, in each view.
+    """
+
+    backbone: StoredBackbone
+    readings: list[Reading]
+    inputs: list[list[NDArray[np.float32]]]
+    engine: Engine
 
 
-def network_inputs(paths: list[Path], readings: list[Reading]) -> list[NDArray[np.float32]]:
-    """Return what the network sees of each image, in each view."""
-    sides_px = sorted({reading.view.longer_side_px for reading in readings})
-    return [
-        network_input(s.pixels, network_size(s.width, s.height, longer_side_px=side_px))
-        for s in map(read_stimulus, paths)
-        for side_px in sides_px
-    ]
+def parts(paths: list[Path]) -> list[Part]:
+    """Return the default model's networks, and the images as they see them."""
+    card, found = named_card("default"), []
+    stimuli = [read_stimulus(path) for path in paths]
+    for branch, backbone in zip(card.branches, backbones_of("default", card), strict=True):
+        assert isinstance(backbone, StoredBackbone)
+        groups = branch.architecture.groups
+        views = [View(round(card.longer_side_px * group.scale)) for group in groups]
+        sides_px = sorted({view.longer_side_px for view in views})
+        inputs = [
+            [
+                network_input(s.pixels, network_size(s.width, s.height, longer_side_px=side_px))
+                for side_px in sides_px
+            ]
+            for s in stimuli
+        ]
+        readings = [
+            Reading(backbone, group.names, view) for group, view in zip(groups, views, strict=True)
+        ]
+        found.append(Part(backbone, readings, inputs, create_engine(backbone)))
+    return found
 
 
-def multiply_adds(backbone: StoredBackbone, inputs: list[NDArray[np.float32]]) -> int:
+def multiply_adds(part: Part) -> int:
     """Return what the convolutions that are needed multiply and add, done directly."""
-    network, total = backbone.network, 0
+    network, total = part.backbone.network, 0
     needed = {node.name for node in network.needed_nodes()}
     for node in network.convolutions():
         if node.name in needed:
             per_cell = math.prod(network.tensor_shapes[f"{node.name}.weight"])
-            for image in inputs:
+            for image in chain.from_iterable(part.inputs):
                 rows, columns = (network.cells(node.name, px) for px in image.shape[1:])
                 total += per_cell * rows * columns
     return total
@@ -93,24 +120,34 @@ def checksum(folder: Path) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-def measured(
-    paths: list[Path], readings: list[Reading], inputs: list[NDArray[np.float32]], engine: Engine
-) -> list[tuple[float, ...]]:
-    """Fill an empty cache, in turns with the network alone.
+def run_networks(each: list[Part], images: slice) -> None:
+    """Run the networks on some of the images."""
+    for part in each:
+        for image in chain.from_iterable(part.inputs[images]):
+            part.engine.stored_features(image)
+
+
+def measured(paths: list[Path], each: list[Part]) -> list[tuple[float, ...]]:
+    """Fill an empty cache, in turns with the networks alone.
 
     Returns
     -------
     list of tuple
-        For each turn the seconds, of wall time and of processors, of the network alone, of filling
+        For each turn the seconds, of wall time and of processors, of the networks alone, of filling
         and of finding all again.
     """
-    n_views = len(inputs) // len(paths)
+    readings = [reading for part in each for reading in part.readings]
+    engines = {stored_taps(part.backbone): part.engine for part in each}
     turns: list[tuple[float, ...]] = []
     for begin in range(0, len(paths), IMAGES_AT_ONCE):
-        part = slice(begin, begin + IMAGES_AT_ONCE)
-        seen = inputs[part.start * n_views : part.stop * n_views]
-        fill = partial(cache_features, paths[part], readings, make_engine=lambda _: engine)
-        alone_s = seconds(partial(list, map(engine.stored_features, seen)))
+        images = slice(begin, begin + IMAGES_AT_ONCE)
+        fill = partial(
+            cache_features,
+            paths[images],
+            readings,
+            make_engine=lambda backbone: engines[stored_taps(backbone)],
+        )
+        alone_s = seconds(partial(run_networks, each, images))
         turns.append((*alone_s, *seconds(fill), *seconds(fill)))
     return turns
 
@@ -124,7 +161,7 @@ def print_times(times: NDArray[np.float64], n_images: int) -> None:
         each = [s.sum() / n_images for s in (alone_s, fill_s, found_s)]
         ratios = fill_s / alone_s
         print(
-            f"{name}: the network alone {each[0]:.3f} s for an image, filling {each[1]:.3f} s,"
+            f"{name}: the networks alone {each[0]:.3f} s for an image, filling {each[1]:.3f} s,"
             f" {each[1] / each[0]:.3f} times as long; of {len(ratios)} turns the median is"
             f" {np.median(ratios):.3f}, from {ratios.min():.3f} to {ratios.max():.3f};"
             f" found again in {each[2] * 1e3:.1f} ms"
@@ -141,21 +178,18 @@ def main() -> None:
     arguments = parser.parse_args()
     stimuli = read_osie(arguments.osie).stimuli
     paths = [stimuli.path(i) for i in range(arguments.images)]
-    backbone = find_stored_backbone("vgg16")
-    readings = wanted(backbone)
-    backbone = backbone.with_taps(tuple(tap for reading in readings for tap in reading.taps))
-    inputs, engine = network_inputs(paths, readings), create_engine(backbone)
-    for image in inputs[:2]:
-        engine.stored_features(image)
-    print(f"{available_cores()} cores, {len(paths)} images, {IMAGES_AT_ONCE} in a turn")
+    each = parts(paths)
+    run_networks(each, slice(1))  # a warm-up
+    names = " and ".join(part.backbone.name for part in each)
+    print(f"{available_cores()} cores, {len(paths)} images, {IMAGES_AT_ONCE} in a turn; {names}")
     turns = []
     for _ in range(arguments.rounds):
         with tempfile.TemporaryDirectory() as folder:
             os.environ["DEEPGAZE2_CACHE"] = folder
-            turns += measured(paths, readings, inputs, engine)
+            turns += measured(paths, each)
             digest, size = checksum(Path(folder))
     print_times(np.array(turns), arguments.rounds * len(paths))
-    floor_s = multiply_adds(backbone, inputs) / multiply_adds_per_s() / len(paths)
+    floor_s = sum(map(multiply_adds, each)) / multiply_adds_per_s() / len(paths)
     print(f"the floor, by plain matrix products: {floor_s:.3f} s for an image")
     print(f"{size / len(paths) / 1e6:.1f} MB for an image; SHA-256 of all files {digest}")
 

@@ -3,11 +3,13 @@
     python benchmarks/train.py ../shared/data/osie
 
 Recipe `plus` on some of OSIE's images, whose features come from the cache; the first run fills it.
+Each network has readouts of its own, whose costs add up: `--backbone` says which network's.
 One process, one thread; twenty and one are measured in turns, in seconds of the process, which
 other programs change less than those of the clock. The floor is what the first layer's two
 products take, forward and for the gradient by its weights, at the rate that is measured for just
-these matrices. With `--direct N`, the paper's recipe is compared on N images with the direct way
-in PyTorch (`direct_training`): gradients differ by what half precision does to the features.
+these matrices. With `--direct N`, the paper's recipe on VGG-16 is compared on N images with the
+direct way in PyTorch (`direct_training`): gradients differ by what half precision does to the
+features.
 """
 
 import argparse
@@ -135,8 +137,8 @@ def print_direct(work: Work, backbone: StoredBackbone) -> None:
     """Print how long the direct way takes for the paper's readout, and how far it is off."""
     inputs = []
     for image, path in zip(work.images, work.datasets.paths, strict=True):
-        seen = torch.from_numpy(network_input(read_stimulus(path).pixels, image.sizes[0]))
-        inputs.append(seen - torch.from_numpy(backbone.input_mean)[:, None, None])
+        seen = network_input(read_stimulus(path).pixels, image.sizes[0])
+        inputs.append(torch.from_numpy(seen))
     start, block = work.starts(1), work.recipe.finetuning.grid_block
     found: list[torch.Tensor] = []
 
@@ -163,18 +165,19 @@ def main() -> None:
     """Run all measurements."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("osie", type=Path, help="OSIE's folder, with stimuli and eye")
+    parser.add_argument("--backbone", default="vgg16")
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--direct", type=int, default=0, help="images the direct way is timed on")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     runs._keep_memory()  # as in the processes that train
-    backbone = find_stored_backbone("vgg16")
+    backbone = find_stored_backbone(arguments.backbone)
     plus = plus_recipe(backbone)
     print_costs(prepared(arguments.osie, arguments.images, backbone, plus), arguments.rounds)
     if arguments.direct:
-        few = max(arguments.direct, N_FOLDS)
-        print_direct(prepared(arguments.osie, few, backbone, paper_recipe(backbone)), backbone)
+        few, vgg = max(arguments.direct, N_FOLDS), find_stored_backbone("vgg16")
+        print_direct(prepared(arguments.osie, few, vgg, paper_recipe(vgg)), vgg)
 
 
 if __name__ == "__main__":

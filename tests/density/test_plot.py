@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.density.plot import draw, overlay, panel
+from deepgaze2.density.plot import draw, members, overlay, panel
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.image.stimulus import Stimulus
 
@@ -94,6 +95,32 @@ def test_panel_shows_image_density_and_as_many_fixations_as_asked() -> None:
     shown = np.asarray(fixations.collections[0].get_offsets())
     np.testing.assert_allclose(shown, prediction.sample(37, seed=3))
     assert fixations.get_title() == "37 fixations sampled from it"
+
+
+@pytest.mark.parametrize("names", [["test"], ["both", "a $cost_{ of \u00c9"], list("abcd")])
+def test_members_are_shown_side_by_side_with_their_names(names: list[str]) -> None:
+    blobs = [_blob(120, 90, 20 + 20 * i, 45) for i in range(len(names))]
+    predictions = [
+        replace(_prediction(blob), model=name) for name, blob in zip(names, blobs, strict=True)
+    ]
+    figure = members(predictions)
+    figure.canvas.draw()
+    *pictures, colors = figure.axes
+    shown = [ax.get_title() for ax in pictures]
+    assert shown == [name.replace("\u00c9", "?") for name in names]
+    for i, ax in enumerate(pictures):
+        percent = np.asarray(ax.images[0].get_array())
+        assert (
+            abs(np.argwhere(percent == percent.max()).mean(axis=0) - [44.5, 19.5 + 20 * i]).max()
+            < 1
+        )
+        assert len(ax.collections) == 2  # white lines in black ones
+    assert colors.get_xlabel() == "fixations expected at lower densities [%]"
+    lefts = [ax.get_position().x0 for ax in pictures]
+    assert lefts == sorted(set(lefts))
+    assert colors.get_position().y1 < pictures[0].get_position().y0
+    inside = [ax.get_position() for ax in figure.axes]
+    assert all(0 < one.x0 < one.x1 < 1 and 0 < one.y0 < one.y1 < 1 for one in inside)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (5000, 3), (1, 400), (30, 30), (500, 50)])

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.density.files import encoded, save_panel, summary
+from deepgaze2.density.files import encoded, save_members, save_panel, summary
 from deepgaze2.density.plot import overlay
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import OutputError
@@ -55,6 +55,25 @@ def test_same_panel_same_bytes(tmp_path: Path) -> None:
     save_panel(_prediction(), tmp_path / "c.png", n_samples=20, seed=2)
     a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
     assert a == b != c
+
+
+def test_members_are_one_picture_of_as_many_parts(tmp_path: Path) -> None:
+    one = _prediction()
+    other = replace(one, log_density=one.log_density[:, ::-1].copy(), model="other")
+    for name, shown in {
+        "a": [one],
+        "b": [one, other],
+        "c": [one, other],
+        "d": [other, one],
+    }.items():
+        save_members(shown, tmp_path / f"{name}.png")
+    a, b, c, d = ((tmp_path / f"{name}.png").read_bytes() for name in "abcd")
+    assert b == c
+    assert len({a, b, d}) == 3
+    with Image.open(tmp_path / "a.png") as alone, Image.open(tmp_path / "b.png") as both:
+        assert (alone.format, both.format) == ("PNG", "PNG")
+        assert both.height == alone.height
+        assert 1.8 * alone.width < both.width < 2 * alone.width
 
 
 def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
@@ -137,11 +156,12 @@ import matplotlib.font_manager  # may write its cache
 from deepgaze2.errors import OutputError
 sys.path.insert(0, sys.argv[1])
 from test_prediction_files import SUFFIXES, _prediction
-from deepgaze2.density.files import save_panel
+from deepgaze2.density.files import save_members, save_panel
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 prediction = _prediction(size=(200, 150))
 saves = [lambda s=s: prediction.save(Path(sys.argv[2]) / f"p{s}") for s in SUFFIXES[:-1]]
 saves.append(lambda: save_panel(prediction, Path(sys.argv[2]) / "panel.png", 10, 0))
+saves.append(lambda: save_members([prediction] * 2, Path(sys.argv[2]) / "members.png"))
 for save in saves:
     try:
         save()
@@ -155,7 +175,7 @@ def test_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
     arguments = [sys.executable, "-c", _SAVE_LIMITED, str(Path(__file__).parent), str(tmp_path)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
-    assert len(lines) == len(SUFFIXES)
+    assert len(lines) == len(SUFFIXES) + 1
     assert all("cannot be written" in line and str(tmp_path) in line for line in lines)
     assert done.stderr == ""
     assert list(tmp_path.iterdir()) == []

@@ -142,6 +142,7 @@ def predict(
     NAME_panel.png     photo, density with equal-mass contours, sampled fixations
     NAME.npy           the log density in nats
     NAME_regions.csv   with --region: shares of fixations, also under the center bias alone
+    NAME_members.png   with --members: the density of each of the model's networks beside it
 
     Photos of several folders go to sub-folders like theirs; of a.jpg and a.png in one folder
     the results are called a.jpg_overlay.png and so on. What has all its results already is

@@ -132,7 +132,7 @@ def _printable(name: str) -> str:
 
 
 def _layout(prediction: FixationDensity, n: int = 3) -> "tuple[Figure, list[Axes]]":
-    """Return a figure with n axes for pictures and one, below the second, for colors."""
+    """Return a figure with n axes for pictures and one, below the second or only, for colors."""
     from matplotlib.figure import Figure
 
     below, above = 0.75, 0.4
@@ -156,7 +156,7 @@ def _layout(prediction: FixationDensity, n: int = 3) -> "tuple[Figure, list[Axes
         color="0.4",
         parse_math=False,
     )
-    return figure, [*pictures, axes(lefts[1], 0.5, width, 0.1)]
+    return figure, [*pictures, axes(lefts[min(1, n - 1)], 0.5, width, 0.1)]
 
 
 def _show(ax: "Axes", prediction: FixationDensity, pixels: NDArray[np.generic]) -> "AxesImage":
