@@ -10,8 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 import deepgaze2
+from deepgaze2.card import read_card
 from deepgaze2.support.files import sha256_of
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -33,12 +35,17 @@ def test_notice_credits_every_packaged_file_of_others_by_its_checksum() -> None:
     assert {path.name for path in ASSETS.iterdir()} <= {*folders, "models", "datasets"}
 
 
-def test_model_cards_fit_their_parameters_and_the_packaged_backbone() -> None:
+def test_model_cards_fit_their_parameters_and_the_packaged_backbones() -> None:
     for card_path in (ASSETS / "models").glob("*/card.json"):
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-        assert card["name"] == card_path.parent.name
-        assert card["readout_sha256"] == sha256_of(card_path.with_name("readout.safetensors"))
-        assert card["license"] == "MIT"
+        card = read_card(card_path.parent)
+        assert card.name == card_path.parent.name
+        assert card.license == "MIT"
+        for branch, ending in zip(card.branches, ("", "-2", "-3"), strict=False):
+            readout = card_path.with_name(f"readout{ending}.safetensors")
+            assert branch.readout_sha256 == sha256_of(readout)
+            with safe_open(ASSETS / "backbones" / f"{branch.network}.safetensors", "numpy") as file:
+                about = json.loads(file.metadata()["backbone"])
+            assert branch.backbone_checksum == about["checksum"]
 
 
 def test_package_is_small() -> None:
