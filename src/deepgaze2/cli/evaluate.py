@@ -32,7 +32,7 @@ _HELP = f"""\
 Score one MODEL or several on the data set SOURCE, or on several.
 
 \b
-MODEL is   deepgaze2-plus, deepgaze2       a packaged model
+MODEL is   default, deepgaze2, ...         a packaged model; `info` names them
            my-model/                       the folder of a model that you trained
            center-bias, gold-standard, uniform
            {_RIVALS}

@@ -57,7 +57,7 @@ _ENGINE = click.option(
     "--engine",
     default="auto",
     show_default=True,
-    help="What computes the network of a packaged or trained model: auto, ncnn or torch.",
+    help="What computes the networks of packaged and trained models: auto, ncnn or torch.",
 )
 
 

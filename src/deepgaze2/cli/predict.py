@@ -66,7 +66,7 @@ class _Options:
     type=click.Choice(["auto", "ncnn", "torch"]),
     default="auto",
     show_default=True,
-    help="What runs the network; auto is ncnn.",
+    help="What runs the model's networks; auto is ncnn.",
 )
 @click.option(
     "--center-bias",

@@ -24,7 +24,7 @@ _MOST_TRIALS = 1000  # there are 7527 different choices on VGG-16
     "--backbone",
     default="vgg16",
     show_default=True,
-    help="Network whose layers are read: vgg16, vgg19 or a file of weights.",
+    help="Network whose layers are read: vgg16, resnet50, vgg19 or a file of weights.",
 )
 @click.option(
     "--trials",

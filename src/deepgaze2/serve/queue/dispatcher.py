@@ -43,7 +43,7 @@ class Worker(Protocol):
 class Dispatcher:
     """Hands images to one worker, in order, and their results back.
 
-    One is enough: the network uses all cores for an image.
+    One is enough: the model uses all cores for an image.
 
     Parameters
     ----------
