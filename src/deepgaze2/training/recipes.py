@@ -82,7 +82,7 @@ def paper_recipe(layers: Layers) -> Recipe:
 
 
 def plus_recipe(backbone: Backbone) -> Recipe:
-    """Return the configuration that explained most on OSIE: `deepgaze2-plus`.
+    """Return the configuration that explains most: `deepgaze2-plus`.
 
     Which layers and scales, and how wide the readout is, the network's description says.
     """

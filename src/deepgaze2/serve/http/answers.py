@@ -67,20 +67,20 @@ class Prediction(_Answer):
     network_input_width: _Count = _as(512)
     network_input_height: _Count = _as(384)
     unit: str = _as("nats; the exponential sums to one over the pixels")
-    peak: Peak = _as({"x": 588.5, "y": 315.5})
-    entropy_bits: float = _as(17.12)
-    bits_above_center_bias: float = _as(1.22)
+    peak: Peak = _as({"x": 595.5, "y": 315.5})
+    entropy_bits: float = _as(16.85)
+    bits_above_center_bias: float = _as(1.46)
     contours: list[Contour] = _as(
         [
-            {"share_of_fixations": 0.25, "share_of_area": 0.011, "log_density": -10.56},
-            {"share_of_fixations": 0.5, "share_of_area": 0.027, "log_density": -11.23},
-            {"share_of_fixations": 0.75, "share_of_area": 0.087, "log_density": -12.99},
+            {"share_of_fixations": 0.25, "share_of_area": 0.009, "log_density": -10.37},
+            {"share_of_fixations": 0.5, "share_of_area": 0.022, "log_density": -10.94},
+            {"share_of_fixations": 0.75, "share_of_area": 0.064, "log_density": -12.8},
         ]
     )
     regions: list[Region] = _as(
-        [{"name": "face", "share": 0.6, "center_bias_share": 0.29, "ratio": 2.09}]
+        [{"name": "face", "share": 0.64, "center_bias_share": 0.29, "ratio": 2.21}]
     )
-    samples: list[Annotated[list[float], _Two]] = _as([[606.0, 365.0], [696.6, 410.7]])
+    samples: list[Annotated[list[float], _Two]] = _as([[616.0, 360.0], [698.6, 406.7]])
 
 
 class Layers(_Answer):
@@ -122,11 +122,11 @@ class ServerLimits(_Answer):
 
 _CARD = {
     "name": "deepgaze2-plus",
-    "description": "DeepGaze II on vgg16, 4 groups of features, "
+    "description": "DeepGaze II on vgg16 and resnet50, 6 groups of features, "
     "features also normalized across channels",
     "license": "MIT",
-    "network": "vgg16",
-    "readouts": 20,
+    "network": "vgg16 and resnet50",
+    "readouts": 40,
     "longer_side_px": 512,
     "center_bias": "own",
     "training": {"data_set": "mit1003 + OSIE + eyecrowd + figrim", "images": 3011},
