@@ -6,6 +6,7 @@ models: a public method that caches and a private one that computes, of an array
 
 import importlib.util
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -47,10 +48,12 @@ class _SaliencyMapModel(_Cached):
 @pytest.fixture
 def pysaliency(monkeypatch: pytest.MonkeyPatch) -> Any:
     if importlib.util.find_spec("pysaliency"):
-        return importlib.import_module("pysaliency")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it uses is outdated in parts
+            return importlib.import_module("pysaliency")
     stand_in = ModuleType("pysaliency")
-    stimulus = SimpleNamespace
-    vars(stand_in).update(Model=_Model, SaliencyMapModel=_SaliencyMapModel, Stimulus=stimulus)
+    datasets = SimpleNamespace(Stimulus=SimpleNamespace)
+    vars(stand_in).update(Model=_Model, SaliencyMapModel=_SaliencyMapModel, datasets=datasets)
     monkeypatch.setitem(sys.modules, "pysaliency", stand_in)
     return stand_in
 
@@ -106,7 +109,7 @@ def test_ours_as_one_of_theirs(pysaliency: Any, color: bool) -> None:
     adapted = as_pysaliency(ours, center_bias="uniform", pixels_per_degree=20)
     assert isinstance(adapted, pysaliency.Model)
     expected = ours.predict(pixels, center_bias="uniform", pixels_per_degree=20).log_density
-    for stimulus in (pixels, pysaliency.Stimulus(stimulus_data=pixels)):
+    for stimulus in (pixels, pysaliency.datasets.Stimulus(stimulus_data=pixels)):
         found = adapted.log_density(stimulus)
         assert found.dtype == np.float64
         np.testing.assert_array_equal(found, expected)
