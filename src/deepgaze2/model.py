@@ -92,7 +92,7 @@ class Model:
             If the image or the center bias cannot be used.
         """
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
-        stimulus = source if isinstance(source, Stimulus) else read_stimulus(source)
+        stimulus = source if isinstance(source, Stimulus) else read_stimulus(source, to_srgb=True)
         sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
         saliency = np.concatenate(
             [b.saliency(stimulus, own) for b, own in zip(self.branches, sizes, strict=True)]

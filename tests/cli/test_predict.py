@@ -135,6 +135,32 @@ def test_regions_are_shown_and_written(tmp_path: Path, model: FakeModel) -> None
     assert "50.0%" in result.stdout
 
 
+def test_what_a_folder_has_beside_images_is_told(tmp_path: Path, model: FakeModel) -> None:
+    folder = photo(tmp_path / "photos" / "a.png").parent
+    assert "left out" not in run(folder, "-o", tmp_path / "out").stdout
+    for name in ("notes.txt", "b.docx", "b2.docx", "b10.docx", ".hidden"):
+        (folder / name).write_text("")
+    result = run(folder, "-o", tmp_path / "out", "--force")
+    said = "4 files left out, no images by their names: b2.docx, b10.docx, b.docx, ...\n"
+    assert said in result.stdout
+    assert result.exit_code == 0
+    document = json.loads(run(folder, "-o", tmp_path / "out", "--json").stdout)
+    assert [Path(path).name for path in document["left_out"]][-1] == "notes.txt"
+
+
+def test_what_was_assumed_of_images_is_said_once(tmp_path: Path, model: FakeModel) -> None:
+    ramp = np.linspace(0, 4095, 30 * 40).reshape(30, 40).astype(np.uint16)
+    for name in ("a.tif", "b.tif", "c.tif"):
+        Image.fromarray(ramp).save(tmp_path / name)
+    result = run(tmp_path, "-o", tmp_path / "out")
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("note")]
+    assert line.startswith(f"note: {tmp_path / 'a.tif'}: no value is over 4095: taken for 12 bits")
+    assert line.endswith("(and 2 images more)")
+    again = run(tmp_path, "-o", tmp_path / "out", "--force", "--json")
+    images = json.loads(again.stdout)["images"]
+    assert all("12 bits" in image["notes"][0] for image in images)
+
+
 def test_json_is_one_document(tmp_path: Path, model: FakeModel) -> None:
     done, new, bad = photo(tmp_path / "a.png"), photo(tmp_path / "b.png"), tmp_path / "missing.png"
     out = tmp_path / "out"
@@ -236,17 +262,19 @@ def test_images_are_found_once_each_in_natural_order(
     (tmp_path / "p" / "notes.txt").write_text("")
     monkeypatch.chdir(tmp_path)
     out = Path("out")
-    assert find_images(["p"], out) == [str(Path("p/9.png")), str(Path("p/10.png"))]
-    assert find_images(["p/*.png"], out) == find_images(["p"], out)
-    assert find_images(["p/10.png", "p", "p/../p/9.png", str(tmp_path / "p")], out) == [
-        *(str(Path("p/10.png")), str(Path("p/9.png")))
-    ]
-    assert find_images(["gone.png"], out) == ["gone.png"]
+    both = [str(Path("p/9.png")), str(Path("p/10.png"))]
+    assert find_images(["p"], out) == (both, [str(Path("p/notes.txt"))])
+    assert find_images(["p/*.png"], out) == (both, [])
+    assert find_images(["p/10.png", "p", "p/../p/9.png", str(tmp_path / "p")], out) == (
+        both[::-1],
+        [str(Path("p/notes.txt"))],
+    )
+    assert find_images(["gone.png"], out) == (["gone.png"], [])
 
 
 def test_names_with_brackets_are_names_first(tmp_path: Path) -> None:
     path = str(photo(tmp_path / "a[1].png"))
-    assert find_images([path], tmp_path / "out") == [path]
+    assert find_images([path], tmp_path / "out") == ([path], [])
 
 
 def test_folders_and_patterns_without_images_are_errors(tmp_path: Path) -> None:

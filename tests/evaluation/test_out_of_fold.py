@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from deepgaze2.data import Dataset, Fixations, Stimuli
 from deepgaze2.errors import StimulusError
 from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fold_center_biases
+from helpers.icc_profiles import ADOBE, GAMMA, profile
 from helpers.small_models import tiny_model, with_readouts, write_photos
 
 SIZES = [(40, 30), (30, 40), (40, 30), (24, 36), (40, 30), (32, 32)]
@@ -138,3 +140,20 @@ def test_a_missing_image_is_an_error(model: Model, dataset: Dataset, tmp_path: P
     without = replace(dataset, stimuli=replace(dataset.stimuli, paths=paths))
     with pytest.raises(StimulusError, match=r"missing\.png"):
         out_of_fold(model, without)(0)
+
+
+def test_color_profiles_count_for_photos_but_not_in_data_sets(model: Model, tmp_path: Path) -> None:
+    """Readouts are trained on the numbers of images, which experiments send to the screen."""
+    paths = write_photos(tmp_path, SIZES)
+    width, height = np.array(SIZES, np.int32).T
+    stimuli = Stimuli(
+        tuple(f"x{path.name}" for path in paths), tuple(paths), width, height, np.full(6, np.nan)
+    )
+    dataset = Dataset("photos", stimuli, random_fixations(6))
+    before, photo = out_of_fold(model, dataset)(0), model.predict(paths[0]).log_density
+    with Image.open(paths[0]) as image:
+        image.save(paths[0], icc_profile=profile(b"RGB ", GAMMA, ADOBE))
+    np.testing.assert_array_equal(out_of_fold(model, dataset)(0), before)
+    predicted = model.predict(paths[0])
+    assert (predicted.log_density != photo).any()
+    assert "to sRGB" in predicted.stimulus.notes[0]

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepgaze2.errors import StimulusError
-from deepgaze2.image.image_files import SUFFIXES, image_files, natural_key
+from deepgaze2.image.formats import FORMATS, SUFFIXES
+from deepgaze2.image.image_files import image_files, images_and_others, natural_key
 
 
 def test_images_come_in_natural_order_without_the_rest(tmp_path: Path) -> None:
@@ -17,11 +18,15 @@ def test_images_come_in_natural_order_without_the_rest(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "folder.png").mkdir()
     assert [path.name for path in image_files(tmp_path)] == wanted
+    others = [path.name for path in images_and_others(tmp_path)[1]]
+    assert others == ["1.png.part", "jpg", "notes.txt"]
 
 
 def test_every_suffix_is_one_that_pillow_reads() -> None:
     Image.init()
-    assert set(SUFFIXES) <= set(Image.registered_extensions())
+    by_suffix = Image.registered_extensions()
+    without_plugin = set(SUFFIXES) - set(FORMATS["HEIF"])
+    assert {by_suffix[suffix] for suffix in without_plugin} == {*FORMATS, "MPO"} - {"HEIF"}
 
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:

@@ -1,8 +1,6 @@
 import io
 import os
-import struct
 import sys
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,27 +13,12 @@ from PIL import Image
 from deepgaze2.errors import StimulusError
 from deepgaze2.image import stimulus
 from deepgaze2.image.stimulus import printable, read_stimulus
+from helpers.png_files import png
 
 RNG = np.random.default_rng(0)
 RGB = RNG.integers(0, 256, (13, 21, 3), dtype=np.uint8)
 RGBA = RNG.integers(0, 256, (13, 21, 4), dtype=np.uint8)
 DEEP = RNG.integers(0, 65536, (13, 21, 3), dtype=np.uint16)
-
-
-def png(width: int, height: int, depth: int, color_type: int, rows: bytes) -> bytes:
-    """Write a PNG without Pillow; color type 0 is gray, 2 RGB; `rows` has no filter bytes."""
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    step = len(rows) // height
-    filtered = b"".join(
-        b"\0" + rows[i * step : (i + 1) * step] for i in range(height if step else 0)
-    )
-    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
-    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + body
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -151,7 +134,7 @@ def test_float_tiff_follows_the_rule_for_arrays(tmp_path: Path) -> None:
     file = read(tmp_path, encoded(Image.fromarray(values), "TIFF"), "map.tiff")
     np.testing.assert_array_equal(file.pixels[..., 0], RGB[..., 0])
     with pytest.raises(StimulusError, match=r"map\.tiff: .* divide"):
-        read(tmp_path, encoded(Image.fromarray(values * 255), "TIFF"), "map.tiff")
+        read(tmp_path, encoded(Image.fromarray(values * 2), "TIFF"), "map.tiff")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP"])

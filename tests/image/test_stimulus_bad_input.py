@@ -111,7 +111,7 @@ def test_empty_file_and_text_and_heic(tmp_path: Path) -> None:
         assert "JPEG or PNG" in problem or "damaged" in problem
     heic = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99)
     problem = message(tmp_path / "IMG_0001.HEIC", heic)
-    assert "HEIC format, which cannot be read; convert it to JPEG" in problem
+    assert "HEIC format; pip install pillow-heif, or convert it to JPEG" in problem
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF", "WEBP"])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deepgaze2.density.regions import RegionShare
 from deepgaze2.errors import OutputError, StimulusError
-from deepgaze2.image.image_files import image_files, natural_key
+from deepgaze2.image.image_files import images_and_others, natural_key
 
 
 @dataclass
@@ -30,6 +30,8 @@ class Job:
         Since the image before was done.
     regions : list of RegionShare
         Shares of fixations.
+    notes : list of str
+        What reading the image assumed or converted.
     error : str or None
         Why there is no result, in one line.
     """
@@ -41,6 +43,7 @@ class Job:
     height: int | None = None
     seconds: float | None = None
     regions: list[RegionShare] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     error: str | None = None
 
     def is_done(self) -> bool:
@@ -48,10 +51,11 @@ class Job:
         return all(Path(path).exists() for path in self.outputs)
 
 
-def find_images(arguments: Sequence[str], out: Path) -> list[str]:
-    """Return the images that files, folders and patterns mean, each image once.
+def find_images(arguments: Sequence[str], out: Path) -> tuple[list[str], list[str]]:
+    """Return the images that files, folders and patterns mean, each once, and what they left out.
 
-    A named file that is missing is left in: reading it says why.
+    A named file that is missing is left in: reading it says why. Left out are the files in folders
+    that are no images by name.
 
     Raises
     ------
@@ -61,18 +65,25 @@ def find_images(arguments: Sequence[str], out: Path) -> list[str]:
         If a folder of images is the folder for the results.
     """
     found: list[Path] = []
+    left_out: list[Path] = []
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
             if out.exists() and out.samefile(path):
                 raise OutputError(f"{out}: holds the photos; choose another folder with -o")
-            found += image_files(path)
+            images, others = images_and_others(path)
+            found += images
+            left_out += others
         elif not path.exists() and glob.has_magic(argument):
             found += _matches(argument)
         else:
             found.append(path)
+    return _each_once(found), _each_once(left_out)
+
+
+def _each_once(paths: Sequence[Path]) -> list[str]:
     unique: dict[Path, str] = {}
-    for path in found:
+    for path in paths:
         unique.setdefault(_absolute(path), str(path))
     return list(unique.values())
 

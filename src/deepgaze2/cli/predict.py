@@ -2,18 +2,17 @@
 
 import csv
 import io
-import json
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from deepgaze2.cli.batch import Job, find_images, plan
+from deepgaze2.cli.batch_summary import show_summary, summary_json
 from deepgaze2.density.regions import Region, RegionShare, parse_region, region_shares
 from deepgaze2.errors import DeepGazeError, RegionError
 from deepgaze2.image.stimulus import printable
@@ -158,7 +157,8 @@ def predict(
         endings.append("_regions.csv")
     if members:
         endings.append("_members.png")
-    jobs = plan(find_images(photos, out), out, endings)
+    found, left_out = find_images(photos, out)
+    jobs = plan(found, out, endings)
     for job in jobs:
         job.skipped = not force and job.is_done()
     waiting = {job.file: job for job in jobs if not job.skipped}
@@ -172,9 +172,9 @@ def predict(
         times_s["drawing"] = _run(loaded, waiting, options)
         times_s["predicting"] = time.perf_counter() - start - sum(times_s.values())
     if as_json:
-        click.echo(_as_json(jobs, times_s))
+        click.echo(summary_json(jobs, left_out, times_s))
     else:
-        _show(jobs, out, times_s)
+        show_summary(jobs, left_out, out, times_s)
     errors = [job.error for job in jobs if job.error]
     for error in errors:
         click.echo(f"error: {error}", err=True)
@@ -220,6 +220,7 @@ def _write(prediction: "Prediction", job: Job, options: _Options, model: "Model"
     from deepgaze2.density.files import save_members, save_panel
 
     job.width, job.height = prediction.width, prediction.height
+    job.notes = list(prediction.stimulus.notes)
     if options.regions:
         job.regions = region_shares(prediction, options.regions)
     overlay, panel, *others = map(Path, job.outputs)
@@ -254,46 +255,3 @@ def _write_regions(shares: Sequence[RegionShare], path: Path) -> None:
     table.writerows([s.name, s.share, s.center_bias_share, s.ratio] for s in shares)
     with written_atomically(path) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="")
-
-
-def _as_json(jobs: Sequence[Job], times_s: Mapping[str, float]) -> str:
-    """Return what was done as JSON; an image's seconds count from the end of the one before."""
-    images = [
-        asdict(job) | {"regions": [region.as_json() for region in job.regions]} for job in jobs
-    ]
-    for image in images:
-        if image["error"]:
-            image["outputs"] = []
-    return json.dumps({"images": images, "seconds": dict(times_s)}, indent=2, allow_nan=False)
-
-
-def _show(jobs: Sequence[Job], out: Path, times_s: Mapping[str, float]) -> None:
-    done = [job for job in jobs if job.seconds is not None and not job.error]
-    for job in done:
-        if job.regions:
-            click.echo(f"{printable(job.file)}\n{_region_table(job.regions)}\n")
-    if done:
-        predicting, drawing = times_s["predicting"] / len(done), times_s["drawing"] / len(done)
-        click.echo(f"{_count(len(done))} predicted; the results are in {printable(out)}{os.sep}")
-        click.echo(
-            f"{predicting:.2f} s per prediction and {drawing:.2f} s for its pictures;"
-            f" loading the model took {times_s['loading']:.2f} s"
-        )
-    if skipped := sum(job.skipped for job in jobs):
-        click.echo(f"{_count(skipped)} skipped, done before (--force predicts again)")
-    if failed := sum(job.error is not None for job in jobs):
-        click.echo(f"{_count(failed)} failed")
-
-
-def _count(n: int) -> str:
-    return f"{n} image" if n == 1 else f"{n} images"
-
-
-def _region_table(shares: Sequence[RegionShare]) -> str:
-    width = max(len("region"), *(len(share.name) for share in shares))
-    lines = [f"  {'region':<{width}}  fixations  center bias alone  ratio"]
-    lines += [
-        f"  {s.name:<{width}}  {s.share:>9.1%}  {s.center_bias_share:>17.1%}  {s.ratio:>5.2f}"
-        for s in shares
-    ]
-    return "\n".join(lines)

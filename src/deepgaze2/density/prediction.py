@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.density.files import save
 from deepgaze2.density.fixation_density import FixationDensity
+from deepgaze2.density.notebook import as_html
 from deepgaze2.density.plot import draw
 from deepgaze2.density.regions import Region, rectangle_mass
 from deepgaze2.errors import RegionError
@@ -94,6 +95,10 @@ class Prediction(FixationDensity):
             Where to draw; None makes a new pyplot figure.
         """
         return draw(self, ax)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the picture, and what was predicted with what."""
+        return as_html(self)
 
     def save(self, path: str | Path) -> None:
         """Write the prediction in the format that the path's suffix names.

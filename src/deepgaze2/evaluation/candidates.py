@@ -19,6 +19,7 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.image_names import also_among
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
+from deepgaze2.evaluation.pysaliency_models import imported_function
 from deepgaze2.image.stimulus import printable, read_stimulus
 from deepgaze2.model import load
 from deepgaze2.references.gold_standard import GoldStandard
@@ -29,7 +30,6 @@ from deepgaze2.rivals.fitted.map_files import open_maps
 from deepgaze2.store import ModelName, is_model, packaged_models
 from deepgaze2.support.files import sha256_of
 from deepgaze2.support.identity import checksum, code_version
-from deepgaze2.support.python_objects import imported
 
 Map = NDArray[np.floating]
 
@@ -116,7 +116,7 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
         A packaged model, the folder of a trained one, `uniform`, `center-bias`,
         `gold-standard`, a rival, with `:FILE` if its weights can be given, `maps:FOLDER`,
         `densities:FOLDER` (or one HDF5 file), or `python:module.function`, see
-        `function_candidate`.
+        `imported_function`.
     references : References
         The data set. Maps become densities by a conversion fitted to other images of it.
     engine : str
@@ -143,7 +143,7 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
             return _fitted(name, files.saliency, references, identity)
         return Candidate(name, lambda i: [View(files.log_density(i))], identity)
     if prefix == "python":
-        return function_candidate(imported(name, rest), name, references)
+        return function_candidate(imported_function(name, rest), name, references)
     return _our_model(name, references, engine)
 
 

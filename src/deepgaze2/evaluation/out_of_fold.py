@@ -9,6 +9,7 @@ from deepgaze2.card import Card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.image_names import parts_by_name
 from deepgaze2.data.splits import image_folds
+from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fold_center_biases
 
@@ -56,7 +57,8 @@ def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.fl
 
     def log_density(i: int) -> NDArray[np.float32]:
         predictor = members[folds[i]] if seen[i] else model
-        path = dataset.stimuli.path(i)
-        return predictor.predict(path, center_bias=priors[folds[i]]).log_density
+        # Not the path: with color profiles as in training, where they do not count.
+        stimulus = read_stimulus(dataset.stimuli.path(i))
+        return predictor.predict(stimulus, center_bias=priors[folds[i]]).log_density
 
     return log_density

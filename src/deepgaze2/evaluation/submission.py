@@ -19,7 +19,7 @@ from scipy.special import logsumexp
 from deepgaze2.data.images import stored_size
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError, StimulusError
-from deepgaze2.image.stimulus import printable
+from deepgaze2.image.stimulus import printable, read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.support.files import written_atomically
 from deepgaze2.support.identity import code_version, file_state
@@ -95,9 +95,10 @@ def export_submission(
     waiting = [path for path in images if not _part(parts, path).exists()]
     for path in tracked(waiting, "predicting", len(waiting)):
         try:
+            stimulus = read_stimulus(path)  # as data sets are read
             for target, prior in priors.items():
                 log_density = model.predict(
-                    path, center_bias=prior, pixels_per_degree=pixels_per_degree
+                    stimulus, center_bias=prior, pixels_per_degree=pixels_per_degree
                 ).log_density
                 _write_picture(log_density, folder / target / f"{path.stem}.jpg")
             with written_atomically(_part(parts, path)) as temporary:

@@ -2,29 +2,26 @@
 
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
-from deepgaze2.errors import ImageFormatError, ImageSizeError, StimulusError
+from deepgaze2.errors import ImageSizeError, StimulusError
+from deepgaze2.image.color_profile import in_srgb
+from deepgaze2.image.formats import open_image
+from deepgaze2.image.levels import eight_bit_array, eight_bit_image
 
 # The network sees at most 2048 px: pixels beyond this would only cost memory.
 _HELD_PIXELS = 64_000_000
-
-# Bytes may come from anybody. Of Pillow's formats some start other programs (EPS) or are read by
-# code that nobody tends; these are the ones that photos and screenshots have.
-_FORMATS_OF_BYTES = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx")
 
 _UPRIGHT = {  # by EXIF orientation; those from 5 on swap width and height
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -50,35 +47,43 @@ class Stimulus:
         Size of the whole image in pixels, upright.
     name : str
         File name for messages and titles, always printable; `"array"` or `"image"` without one.
+    notes : tuple of str
+        What reading it assumed or converted.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
     name: str
+    notes: tuple[str, ...] = ()
 
 
 def read_stimulus(
     source: str | os.PathLike[str] | bytes | Image.Image | NDArray[Any],
     *,
     max_pixels: int = 500_000_000,
+    to_srgb: bool = False,
 ) -> Stimulus:
     """Read an image from a file, a file's bytes, a Pillow image or an array.
 
     Gray is repeated to three channels, transparency is composited on white, CMYK and
     palettes are converted, 16 bits are scaled to 8, EXIF orientation is applied. Of an
-    animation or a multi-page file the first picture is read. Color profiles are ignored.
-    JPEGs over 64 megapixels are decoded reduced, so their memory stays bounded.
+    animation or a multi-page file the first picture is read. Files of 10 or 12 bits in 16, and of
+    8 bits in 32, are noticed, see `levels.py`. JPEGs over 64 megapixels are decoded reduced, so
+    their memory stays bounded.
 
     Parameters
     ----------
     source : path, bytes, Pillow image or array
-        Bytes are what a BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP file contains.
+        Bytes are what a file of one of the formats in `formats.FORMATS` contains.
         Arrays have shape (height, width) or (height, width, 1, 3 or 4), the fourth channel
         being opacity, and are uint8, uint16 (0..65535), float (0..1) or bool (black, white).
     max_pixels : int
         Images with more pixels are refused before they are decoded. Formats other than
         JPEG and PNG end earlier, at Pillow's own limit (179 megapixels unless changed).
+    to_srgb : bool
+        Whether a color profile other than sRGB's is converted, as photos are shown. The images of
+        data sets are not: programs of experiments send their numbers to the screen.
 
     Raises
     ------
@@ -87,20 +92,21 @@ def read_stimulus(
         (ImageSizeError), or an array of another shape, type or range.
     """
     if isinstance(source, bytes):
-        return _decode(BytesIO(source), "image", max_pixels, _FORMATS_OF_BYTES)
+        return _decode(BytesIO(source), "image", max_pixels, to_srgb, only_listed=True)
     if isinstance(source, np.ndarray):
         _check_shape(source)
         _check_size((source.shape[1], source.shape[0]), "array", max_pixels)
         gray_or_color = source[:, :, 0] if source.shape[2:] == (1,) else source
-        image = Image.fromarray(_eight_bit(gray_or_color, "array"))
-        return _stimulus(image, "array")
+        image = Image.fromarray(eight_bit_array(gray_or_color, "array"))
+        return _stimulus(image, "array", to_srgb)
     if isinstance(source, Image.Image):
         label = printable(getattr(source, "filename", "") or "image")
         _check_size(source.size, label, max_pixels)
         with _explained(label):
-            return _stimulus(source, label)
+            return _stimulus(source, label, to_srgb)
     if isinstance(source, str | os.PathLike):
-        return _read_file(Path(source), max_pixels)
+        with _opened(Path(source)) as stream:
+            return _decode(stream, printable(source), max_pixels, to_srgb)
     raise StimulusError(
         f"{type(source).__name__}: is not an image; give a path, a Pillow image or a NumPy array"
     )
@@ -111,7 +117,23 @@ def printable(path: str | os.PathLike[str]) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in os.fsdecode(path))
 
 
-def _read_file(path: Path, max_pixels: int) -> Stimulus:
+def upright_size(path: Path) -> tuple[int, int]:
+    """Return the width and height that `read_stimulus` finds, from an image's header.
+
+    Raises
+    ------
+    StimulusError
+        If it is missing or not an image.
+    """
+    label = printable(path)
+    with _opened(path) as stream, _explained(label):
+        image = open_image(stream, label, only_listed=False)
+        width, height = image.size
+        return (height, width) if _orientation(image) >= 5 else (width, height)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     label = printable(path)
     try:
         mode = path.stat().st_mode
@@ -126,49 +148,27 @@ def _read_file(path: Path, max_pixels: int) -> Stimulus:
             f"{label}: cannot be opened ({error.strerror}); check its permissions"
         ) from error
     with stream:
-        return _decode(stream, label, max_pixels)
+        yield stream
 
 
 def _decode(
-    stream: IO[bytes], label: str, max_pixels: int, formats: tuple[str, ...] | None = None
+    stream: IO[bytes],
+    label: str,
+    max_pixels: int,
+    to_srgb: bool,
+    *,
+    only_listed: bool = False,
 ) -> Stimulus:
-    """Decode what an image file contains; `formats` are those beside JPEG and PNG, all if None."""
+    """Decode what an image file contains; `only_listed` as in `open_image`."""
     with _explained(label):
-        image = _opened(stream, label, formats)
-        width, height = image.size
-        _check_size(image.size, label, max_pixels)
+        reopen = partial(open_image, stream, label, only_listed=only_listed)
+        image = reopen()
+        whole = image.size
+        _check_size(whole, label, max_pixels)
         if isinstance(image, JpegImageFile):
-            factor = _reduction(width, height)
-            image.draft(None, (width // factor, height // factor))
-            return _stimulus(image, label, whole=(width, height))
-        return _stimulus(image, label)
-
-
-def _opened(stream: IO[bytes], label: str, formats: tuple[str, ...] | None) -> Image.Image:
-    """Read an image's header.
-
-    `Image.open` warns above and refuses far above `Image.MAX_IMAGE_PIXELS`. That limit, like
-    the filters of `warnings`, belongs to the whole process, and changing either for a
-    moment would reach other threads. The classes behind `Image.open` do not look at it, so the
-    two formats of very large photographs are opened by their class, under `max_pixels` alone.
-    """
-    if not stream.read(1):
-        raise StimulusError(f"{label}: is empty; copy or download it again")
-    for opened_as in (JpegImageFile, PngImageFile):
-        stream.seek(0)
-        with suppress(SyntaxError):  # how Pillow says: not this format
-            return opened_as(stream)
-    try:
-        return Image.open(stream, formats=formats)
-    except UnidentifiedImageError as error:
-        stream.seek(4)
-        is_heic = stream.read(4) == b"ftyp" and stream.read(4) in _HEIC_BRANDS
-        problem = (
-            "is in the HEIC format, which cannot be read; convert it to"
-            if is_heic
-            else "is not an image of a known format, or its beginning is damaged; save it anew as"
-        )
-        raise ImageFormatError(f"{label}: {problem} JPEG or PNG") from error
+            factor = _reduction(*whole)
+            image.draft(None, (whole[0] // factor, whole[1] // factor))
+        return _stimulus(image, label, to_srgb, whole=whole, reopen=reopen)
 
 
 @contextmanager
@@ -191,11 +191,18 @@ def _explained(label: str) -> Iterator[None]:
         ) from error
 
 
-def _stimulus(image: Image.Image, label: str, whole: tuple[int, int] | None = None) -> Stimulus:
-    """Decode; `whole` is the (width, height) of what `image` is a reduced draft of."""
-    image.load()
+def _stimulus(
+    image: Image.Image,
+    label: str,
+    to_srgb: bool,
+    whole: tuple[int, int] | None = None,
+    reopen: Callable[[], ImageFile.ImageFile] | None = None,
+) -> Stimulus:
+    """Decode; `whole` is the (width, height) of what `image` may be a reduced draft of."""
+    shallow, notes = eight_bit_image(image, label, reopen)
     width, height = whole or image.size
-    rgb = _rgb(image, label)
+    profile = image.info.get("icc_profile") if to_srgb else None
+    rgb, converted = _rgb(shallow, profile)
     drafted = round(width / image.width)
     if (factor := _reduction(width, height) // drafted) > 1:
         rgb = rgb.reduce(factor)
@@ -204,7 +211,7 @@ def _stimulus(image: Image.Image, label: str, whole: tuple[int, int] | None = No
         rgb = rgb.transpose(_UPRIGHT[orientation])
     if orientation >= 5:
         width, height = height, width
-    return Stimulus(np.asarray(rgb), width, height, Path(label).name)
+    return Stimulus(np.asarray(rgb), width, height, Path(label).name, notes + converted)
 
 
 def _reduction(width: int, height: int) -> int:
@@ -214,18 +221,18 @@ def _reduction(width: int, height: int) -> int:
     return factor
 
 
-def _rgb(image: Image.Image, label: str) -> Image.Image:
-    if image.mode == "F" or image.mode.startswith("I"):
-        values = np.asarray(image)
-        if image.mode == "I" and values.min() >= 0 and values.max() <= 65535:
-            values = values.astype(np.uint16)  # what some files hold in 32 bits
-        return Image.fromarray(_eight_bit(values, label)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+def _rgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, tuple[str, ...]]:
+    """Return colors on white, converted to sRGB if there is a profile, and what is to be said."""
+    notes: tuple[str, ...] = ()
+    rgba = image.convert("RGBA") if image.has_transparency_data else None
+    opaque = rgba.convert("RGB") if rgba and profile else image
+    if profile:
+        opaque, notes = in_srgb(opaque, profile)
+    if rgba:
         white = Image.new("RGB", rgba.size, "white")
-        white.paste(rgba, mask=rgba)
-        return white
-    return image if image.mode == "RGB" else image.convert("RGB")
+        white.paste(opaque if profile else rgba, mask=rgba)
+        return white, notes
+    return opaque if opaque.mode == "RGB" else opaque.convert("RGB"), notes
 
 
 def _orientation(image: Image.Image) -> int:
@@ -235,28 +242,6 @@ def _orientation(image: Image.Image) -> int:
         return orientation if orientation in _UPRIGHT else 1
     except Exception:  # the picture itself is sound
         return 1
-
-
-def _eight_bit(values: NDArray[Any], label: str) -> NDArray[np.uint8]:
-    """Scale gray levels or channels of any accepted type to 0..255."""
-    if values.dtype == np.uint8:
-        return values
-    if values.dtype == bool:
-        return values.astype(np.uint8) * np.uint8(255)
-    if values.dtype.kind == "f":
-        lowest, highest = values.min(), values.max()
-        if not (lowest >= 0 and highest <= 1):  # also where one is NaN
-            raise StimulusError(
-                f"{label}: float values must lie in 0..1, not {lowest:g}..{highest:g}; "
-                "divide 8-bit values by 255 and replace NaN"
-            )
-        return np.rint(values * np.float32(255)).astype(np.uint8)
-    if values.dtype.kind == "u" and values.dtype.itemsize == 2:  # of either byte order
-        return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    raise StimulusError(
-        f"{label}: {values.dtype} values have no fixed white; convert to uint8 (0..255), "
-        "uint16 (0..65535) or float (0..1)"
-    )
 
 
 def _check_shape(array: NDArray[Any]) -> None:

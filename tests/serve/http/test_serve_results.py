@@ -15,6 +15,7 @@ from deepgaze2.card import read_card
 from deepgaze2.density.files import summary
 from deepgaze2.density.regions import parse_region, region_shares
 from deepgaze2.image.examples import example_paths
+from deepgaze2.image.formats import FORMATS
 from deepgaze2.readout.viewing import Viewing
 from deepgaze2.store import find_model, read_readouts, write_model
 from helpers.live_server import LiveServer, photo, serving
@@ -117,7 +118,7 @@ def test_other_models_are_had_by_name(server: LiveServer) -> None:
     np.testing.assert_array_equal(np.load(io.BytesIO(response.content)), expected)
 
 
-@pytest.mark.parametrize("kind", ["BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP"])
+@pytest.mark.parametrize("kind", [*sorted(FORMATS.keys() - {"HEIF"}), "MPO"])
 def test_images_of_every_named_format_are_taken(server: LiveServer, kind: str) -> None:
     response = server.predict(photo(kind=kind))
     assert response.status_code == 200, response.text

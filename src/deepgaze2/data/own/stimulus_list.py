@@ -7,14 +7,14 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
 
 from deepgaze2.data.dataset import Stimuli
 from deepgaze2.data.own.columns import choose_columns, missing_columns
 from deepgaze2.data.own.text_table import open_text_table
-from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import SUFFIXES, natural_key
-from deepgaze2.image.stimulus import printable
+from deepgaze2.errors import DataError, StimulusError
+from deepgaze2.image.formats import SUFFIXES
+from deepgaze2.image.image_files import natural_key
+from deepgaze2.image.stimulus import printable, upright_size
 
 STIMULI_FILE = "stimuli.csv"
 _SIZES = ("width", "height", "pixels_per_degree")
@@ -190,7 +190,10 @@ def _stimuli(
     size = np.stack([known["width"], known["height"]], axis=1)
     for i, path in enumerate(paths):
         if path is not None and not (size[i] >= 1).all():
-            size[i] = _upright_size(path)
+            try:
+                size[i] = upright_size(path)
+            except StimulusError as error:
+                raise DataError(f"{error}; or move it away") from error
     return Stimuli(
         ids=ids,
         paths=tuple(paths),
@@ -198,16 +201,3 @@ def _stimuli(
         height=size[:, 1].astype(np.int32),
         pixels_per_degree=known["pixels_per_degree"],
     )
-
-
-def _upright_size(path: Path) -> tuple[int, int]:
-    """Return an image's width and height as `read_stimulus` turns it, from its header."""
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8)
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"{printable(path)}: not a readable image; copy it again or move it away"
-        ) from error
-    return (height, width) if turned else (width, height)

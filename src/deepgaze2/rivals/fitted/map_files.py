@@ -14,7 +14,7 @@ from scipy.special import logsumexp
 from deepgaze2.data.dataset import Dataset, Stimuli
 from deepgaze2.data.published.matlab import load_matlab
 from deepgaze2.errors import DataError
-from deepgaze2.image.image_files import SUFFIXES as IMAGE_SUFFIXES
+from deepgaze2.image.formats import SUFFIXES as IMAGE_SUFFIXES
 from deepgaze2.image.stimulus import printable
 
 _HDF5_SUFFIXES = (".h5", ".hdf5")

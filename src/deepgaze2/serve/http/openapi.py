@@ -6,6 +6,7 @@ from typing import Any
 from fastapi.openapi.utils import get_openapi
 
 from deepgaze2 import __version__
+from deepgaze2.image.formats import IN_WORDS
 from deepgaze2.serve.http.answers import Problem
 from deepgaze2.serve.http.routes import ROUTES
 from deepgaze2.serve.queue.limits import Limits
@@ -53,8 +54,8 @@ def document(models: Sequence[str], limits: Limits, *, asks_for_token: bool) -> 
 def _complete(operation: dict[str, Any], models: Sequence[str], limits: Limits) -> None:
     """Say of an upload what depends on the server, and an example of each parameter."""
     operation["requestBody"]["description"] = (
-        "A BMP, GIF, JPEG, JPEG 2000, PNG, PPM, TIFF or WebP image of at most "
-        f"{limits.body_bytes} bytes and {limits.pixels} pixels; its file name is not looked at."
+        f"An image, {IN_WORDS}, of at most {limits.body_bytes} bytes and {limits.pixels} pixels;"
+        " its file name is not looked at."
     )
     served = {"enum": list(models), "default": models[0], "examples": models[:1]}
     for parameter in operation["parameters"]:

@@ -114,7 +114,7 @@ class _Worker:
 
 def _decoded(image: bytes, max_pixels: int) -> Stimulus:
     try:
-        return read_stimulus(image, max_pixels=max_pixels)
+        return read_stimulus(image, max_pixels=max_pixels, to_srgb=True)
     except ImageSizeError as error:
         raise ProblemError("image-too-large", str(error)) from error
     except ImageFormatError as error:
