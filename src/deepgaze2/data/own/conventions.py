@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.errors import DataError
 
-Coordinates = Literal["pixels", "normalized"]
+Coordinates = Literal["pixels", "normalized", "percent", "degrees"]
 TimeUnit = Literal["s", "ms"]
 
 _NORMALIZED_SHARE = 0.99
@@ -15,6 +15,10 @@ _UNITS_S = {"s": 1.0, "ms": 1e-3}
 _SECONDS_BELOW = 10.0  # fixations last 0.05 to 2 s, which is 50 to 2000 ms
 _PLAUSIBLE_S = (0.005, 10.0)
 _LONGEST_VIEWING_S = 100.0
+_FRACTIONS = (
+    "Positions lie between 0 and 1: taken as fractions of the image's width and height"
+    " (state coordinates='pixels' if they are not)."
+)
 
 
 def to_pixels(
@@ -25,6 +29,8 @@ def to_pixels(
     *,
     coordinates: Coordinates | None = None,
     base: Literal[0, 1] | None = None,
+    pixels_per_degree: NDArray[np.float64] | float | None = None,
+    centered: bool = False,
 ) -> list[str]:
     """Change coordinates in place to pixels that count from 0.
 
@@ -33,12 +39,16 @@ def to_pixels(
     x, y : float64 array (n,)
         NaN where unknown.
     width, height : int32 array (n,)
-        Of the image of each fixation, in pixels.
-    coordinates : {"pixels", "normalized"}, optional
-        If not stated, they are fractions of the image's size if 99% lie within -0.2 to 1.2.
+        Of the image of each fixation, or of the screen that they count on, in pixels.
+    coordinates : {"pixels", "normalized", "percent", "degrees"}, optional
+        If not stated, they are fractions of that size if 99% lie within -0.2 to 1.2.
     base : {0, 1}, optional
         What the first pixel is called. If not stated it is 1 if all are whole numbers from
-        1 to the image's width or height, which some reach, and 0 otherwise.
+        1 to that width or height, which some reach, and 0 otherwise.
+    pixels_per_degree : float64 array (n,) or float, optional
+        Needed for degrees.
+    centered : bool
+        Whether they count from the center, so that no pixel is the first.
 
     Returns
     -------
@@ -51,17 +61,17 @@ def to_pixels(
         return []
     notes = []
     if coordinates is None:
-        near = (x > -0.2) & (x < 1.2) & (y > -0.2) & (y < 1.2)
+        low, high = (-0.7, 0.7) if centered else (-0.2, 1.2)
+        near = (x > low) & (x < high) & (y > low) & (y < high)
         coordinates = "pixels"
         if np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
             coordinates = "normalized"
-            notes.append(
-                "Positions lie between 0 and 1: taken as fractions of the image's width and height"
-                " (state coordinates='pixels' if they are not)."
-            )
-    if coordinates == "normalized":
-        x *= width
-        y *= height
+            notes.append(_FRACTIONS)
+    if coordinates != "pixels":
+        for column, size in ((x, width), (y, height)):
+            column *= _pixels_per_unit(coordinates, size, pixels_per_degree)
+        return notes
+    if centered:
         return notes
     if base is None:
         base, assumed = _base(x[known], y[known], width[known], height[known])
@@ -69,6 +79,16 @@ def to_pixels(
     x -= base
     y -= base
     return notes
+
+
+def _pixels_per_unit(
+    coordinates: Coordinates,
+    size: NDArray[np.int32],
+    pixels_per_degree: NDArray[np.float64] | float | None,
+) -> NDArray[np.float64]:
+    if coordinates == "degrees":
+        return np.asarray(pixels_per_degree, np.float64)
+    return size / (100 if coordinates == "percent" else 1)
 
 
 def _base(
