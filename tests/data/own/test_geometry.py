@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from PIL import Image
 
-from deepgaze2.data.own.geometry import Geometry, to_image
+from deepgaze2.data.own.geometry import Geometry, maps_to_images
 from deepgaze2.data.own.tabular import read_tabular
 from deepgaze2.errors import DataError
 
@@ -92,7 +92,7 @@ def test_any_stated_geometry_is_undone(
         pixels_per_degree=ppd if unit == "degrees" else None,
     )
     geometry.checked("a.csv", recorded=False)
-    assert to_image(x, y, width, height, geometry, pixels_per_degree=ppd) == []
+    maps_to_images(width, height, geometry, None, ppd).apply(x, y)
     assert_allclose(np.stack([x, y], 1), true, rtol=1e-9, atol=1e-6)
 
 
@@ -101,7 +101,8 @@ def test_rows_of_pixels_may_be_numbered_from_below(height: int, row: int, base: 
     row %= height
     x, y = np.array([3.0 + base]), np.array([height - 1.0 - row + base])
     geometry = Geometry(coordinates="pixels", base=base, origin="bottom-left")
-    to_image(x, y, np.full(1, 9, np.int32), np.full(1, height, np.int32), geometry)
+    sizes = np.full(1, 9, np.int32), np.full(1, height, np.int32)
+    maps_to_images(*sizes, geometry, whole=True).apply(x, y)
     assert (x[0], y[0]) == (3, row)
 
 
@@ -149,7 +150,7 @@ def test_gazepoint_counts_on_the_screen(folder: Path) -> None:
     assert "a fraction of the screen's width" in read(folder, header, row)[1][0]
     found, notes = read(folder, header, row, screen=(1000, 1000), shown="centered")
     assert found == ([400], [50])
-    assert not any("screen" in note for note in notes)
+    assert notes[0].startswith("Positions lie between 0 and 1: taken as fractions of the screen's")
 
 
 def test_degrees_take_their_size_from_the_list_of_stimuli(folder: Path) -> None:

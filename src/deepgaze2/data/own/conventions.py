@@ -15,13 +15,9 @@ _UNITS_S = {"s": 1.0, "ms": 1e-3}
 _SECONDS_BELOW = 10.0  # fixations last 0.05 to 2 s, which is 50 to 2000 ms
 _PLAUSIBLE_S = (0.005, 10.0)
 _LONGEST_VIEWING_S = 100.0
-_FRACTIONS = (
-    "Positions lie between 0 and 1: taken as fractions of the image's width and height"
-    " (state coordinates='pixels' if they are not)."
-)
 
 
-def to_pixels(
+def assumed_unit(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     width: NDArray[np.int32],
@@ -29,10 +25,10 @@ def to_pixels(
     *,
     coordinates: Coordinates | None = None,
     base: Literal[0, 1] | None = None,
-    pixels_per_degree: NDArray[np.float64] | float | None = None,
     centered: bool = False,
-) -> list[str]:
-    """Change coordinates in place to pixels that count from 0.
+    counted_on: Literal["image", "screen"] = "image",
+) -> tuple[Coordinates, Literal[0, 1], list[str]]:
+    """Return what positions are counted in and what the first pixel is called.
 
     Parameters
     ----------
@@ -45,50 +41,43 @@ def to_pixels(
     base : {0, 1}, optional
         What the first pixel is called. If not stated it is 1 if all are whole numbers from
         1 to that width or height, which some reach, and 0 otherwise.
-    pixels_per_degree : float64 array (n,) or float, optional
-        Needed for degrees.
     centered : bool
         Whether they count from the center, so that no pixel is the first.
+    counted_on : {"image", "screen"}
+        What to call it in messages.
 
     Returns
     -------
+    coordinates : {"pixels", "normalized", "percent", "degrees"}
+    base : {0, 1}
+        0 unless they are pixels.
     list of str
         Sentences that say what was assumed.
     """
     known = np.isfinite(x) & np.isfinite(y)
     n_known = np.count_nonzero(known)
-    if n_known == 0:
-        return []
     notes = []
     if coordinates is None:
         low, high = (-0.7, 0.7) if centered else (-0.2, 1.2)
         near = (x > low) & (x < high) & (y > low) & (y < high)
         coordinates = "pixels"
-        if np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
+        if n_known and np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
             coordinates = "normalized"
-            notes.append(_FRACTIONS)
-    if coordinates != "pixels":
-        for column, size in ((x, width), (y, height)):
-            column *= _pixels_per_unit(coordinates, size, pixels_per_degree)
-        return notes
-    if centered:
-        return notes
+            notes.append(_taken_as_fractions(counted_on))
+    if coordinates != "pixels" or n_known == 0 or centered:
+        return coordinates, 0, notes
     if base is None:
         base, assumed = _base(x[known], y[known], width[known], height[known])
         notes += assumed
-    x -= base
-    y -= base
-    return notes
+    return coordinates, base, notes
 
 
-def _pixels_per_unit(
-    coordinates: Coordinates,
-    size: NDArray[np.int32],
-    pixels_per_degree: NDArray[np.float64] | float | None,
-) -> NDArray[np.float64]:
-    if coordinates == "degrees":
-        return np.asarray(pixels_per_degree, np.float64)
-    return size / (100 if coordinates == "percent" else 1)
+def _taken_as_fractions(counted_on: str) -> str:
+    of_screen = "if they are the screen's, state --screen and --shown; "
+    return (
+        f"Positions lie between 0 and 1: taken as fractions of the {counted_on}'s width and height"
+        f" ({of_screen if counted_on == 'image' else ''}if pixels, coordinates='pixels')."
+    )
 
 
 def _base(

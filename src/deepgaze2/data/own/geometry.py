@@ -2,19 +2,16 @@
 
 A program may write positions in pixels, fractions, percent or degrees, of the screen or of the
 image, counted from a corner or the center; the image may lie anywhere on the screen, at any size.
-`Geometry` says which, and `to_image` undoes it.
+`Geometry` says which, and `maps_to_images` undo it.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.dataset import Stimuli
-from deepgaze2.data.own.conventions import Coordinates, to_pixels
-from deepgaze2.data.own.rows import Rows
+from deepgaze2.data.own.conventions import Coordinates
 from deepgaze2.errors import DataError
 
 Origin = Literal["top-left", "bottom-left", "center-down", "center-up"]
@@ -24,6 +21,7 @@ Numbers = NDArray[np.float64]
 Sizes = NDArray[np.int32]
 Rectangles = tuple[Numbers | float, Numbers | float, Numbers | float, Numbers | float]
 
+_UPWARD = ("bottom-left", "center-up")
 RECTANGLE_ROLES = ("shown_x", "shown_y", "shown_width", "shown_height")
 
 
@@ -107,80 +105,114 @@ class Geometry:
         )
 
 
-def to_image(
-    x: Numbers,
-    y: Numbers,
+@dataclass(frozen=True)
+class Maps:
+    """Affine maps from what was recorded to pixels of images, one each.
+
+    Attributes
+    ----------
+    x_scale, x_offset, y_scale, y_offset : float64 array (n,)
+        A position is scale times what was recorded, plus offset.
+    """
+
+    x_scale: Numbers
+    x_offset: Numbers
+    y_scale: Numbers
+    y_offset: Numbers
+
+    def of(self, chosen: Sizes) -> "Maps":
+        """Return the maps with these numbers."""
+        return Maps(*(column[chosen] for column in self._columns()))
+
+    def apply(self, x: Numbers, y: Numbers) -> None:
+        """Change positions in place."""
+        x *= self.x_scale
+        x += self.x_offset
+        y *= self.y_scale
+        y += self.y_offset
+
+    def _columns(self) -> tuple[Numbers, Numbers, Numbers, Numbers]:
+        return self.x_scale, self.x_offset, self.y_scale, self.y_offset
+
+
+def maps_to_images(
     width: Sizes,
     height: Sizes,
     geometry: Geometry,
     rectangles: Rectangles | None = None,
     pixels_per_degree: Numbers | float | None = None,
-) -> list[str]:
-    """Change what was recorded in place to pixels of the image, from its top left corner.
+    *,
+    whole: bool = False,
+) -> Maps:
+    """Return the maps that undo a geometry.
 
     Parameters
     ----------
-    x, y : float64 array (n,)
-        NaN where unknown.
     width, height : int32 array (n,)
-        Of the image of each fixation, in pixels.
+        Of images, in pixels.
     geometry : Geometry
-        Checked.
+        Checked, and with nothing left to be guessed.
     rectangles : four float64 arrays (n,), optional
-        Where on the screen each fixation's image was: x, y, width, height in pixels.
+        Where on the screen each image was: x, y, width, height in pixels.
     pixels_per_degree : float64 array (n,) or float, optional
         Needed for degrees.
-
-    Returns
-    -------
-    list of str
-        Sentences that say what was assumed.
+    whole : bool
+        Whether positions are the numbers of pixels, so that the last one is the size less one.
     """
-    on_screen = geometry.shown is not None or rectangles is not None
-    frame_width, frame_height = width, height
-    if isinstance(geometry.screen, tuple):
-        frame_width, frame_height = (np.full_like(width, side) for side in geometry.screen)
-    elif on_screen:  # its size does not matter: nothing is counted in it or from its far sides
-        coordinates = geometry.coordinates or "pixels"
-        geometry = replace(geometry, coordinates=coordinates, base=geometry.base or 0)
-    numbers = geometry.coordinates in (None, "pixels") and _are_whole(y)
-    notes = to_pixels(
-        x,
-        y,
-        frame_width,
-        frame_height,
-        coordinates=geometry.coordinates,
-        base=geometry.base,
-        pixels_per_degree=pixels_per_degree,
-        centered=(geometry.origin or "").startswith("center"),
+    frame_width, frame_height = frame_of(width, height, geometry)
+    columns = []
+    shown = rectangles or screen_rectangles(
+        geometry.shown, frame_width, frame_height, width, height
     )
-    last = frame_height - 1 if numbers else frame_height  # numbers of pixels end one before it
-    if geometry.origin == "bottom-left":
-        np.subtract(last, y, out=y)
-    elif geometry.origin is not None and geometry.origin.startswith("center"):
-        x += frame_width / 2
-        y *= -1 if geometry.origin == "center-up" else 1
-        y += frame_height / 2
-    if on_screen:
-        left, top, wide, high = rectangles or _rectangles(
-            geometry.shown, frame_width, frame_height, width, height
-        )
-        for column, start, shown, size in ((x, left, wide, width), (y, top, high, height)):
-            column -= start
-            column *= size / np.asarray(shown)
-    return notes
+    for start, extent, frame, size, from_below in (
+        (shown[0], shown[2], frame_width, width, False),
+        (shown[1], shown[3], frame_height, height, geometry.origin in _UPWARD),
+    ):
+        unit = _pixels_per_unit(geometry.coordinates, frame, pixels_per_degree)
+        scale, offset = unit, np.full(len(frame), -float(geometry.base or 0))
+        if from_below:
+            scale, offset = -scale, -offset
+        if geometry.origin == "bottom-left" and from_below:
+            offset += frame - int(whole)
+        elif (geometry.origin or "").startswith("center"):
+            offset += frame / 2
+        zoom = size / np.asarray(extent, np.float64)
+        columns += [scale * zoom, (offset - start) * zoom]
+    return Maps(columns[0], columns[1], columns[2], columns[3])
 
 
-def _are_whole(numbers: Numbers) -> bool:
-    return bool((numbers == np.floor(numbers))[np.isfinite(numbers)].all())
+def frame_of(width: Sizes, height: Sizes, geometry: Geometry) -> tuple[Sizes, Sizes]:
+    """Return the sizes of what positions are counted in: screens, or else images."""
+    if isinstance(geometry.screen, tuple):
+        return np.full_like(width, geometry.screen[0]), np.full_like(height, geometry.screen[1])
+    return width, height
 
 
-def _rectangles(
-    shown: Shown | None, screen_width: Sizes, screen_height: Sizes, width: Sizes, height: Sizes
+def _pixels_per_unit(
+    coordinates: Coordinates | None, size: Sizes, pixels_per_degree: Numbers | float | None
+) -> Numbers:
+    if coordinates == "degrees":
+        return np.broadcast_to(np.asarray(pixels_per_degree, np.float64), size.shape)
+    if coordinates == "pixels":
+        return np.ones(len(size))
+    return size / (100 if coordinates == "percent" else 1)
+
+
+def screen_rectangles(
+    shown: Shown | None,
+    screen_width: NDArray[Any],
+    screen_height: NDArray[Any],
+    width: NDArray[Any],
+    height: NDArray[Any],
 ) -> Rectangles:
-    """Return where on their screens images lie: x, y, width, height in pixels."""
+    """Return where on their screens (n,) images (n,) lie: x, y, width, height in pixels.
+
+    None means that the image is the screen.
+    """
     if isinstance(shown, tuple):
         return shown
+    if shown is None:
+        return 0.0, 0.0, width.astype(np.float64), height.astype(np.float64)
     if shown == "stretched":
         return 0.0, 0.0, screen_width.astype(np.float64), screen_height.astype(np.float64)
     wide, high = width.astype(np.float64), height.astype(np.float64)
@@ -188,73 +220,3 @@ def _rectangles(
         scale = np.minimum(screen_width / width, screen_height / height)
         wide, high = scale * wide, scale * high
     return (screen_width - wide) / 2, (screen_height - high) / 2, wide, high
-
-
-def place_in_images(
-    rows: Rows, stimuli: Stimuli, stimulus: Sizes, columns: Mapping[str, str], geometry: Geometry
-) -> list[str]:
-    """Change x and y of a table's rows in place to pixels of their images.
-
-    Parameters
-    ----------
-    rows : Rows
-        Its numbers may have the roles of `RECTANGLE_ROLES`.
-    stimuli : Stimuli
-        Its `pixels_per_degree` hold for degrees of the image if none are stated.
-    stimulus : int32 array (n,)
-        The index of each row's image.
-    columns : mapping of str to str
-        The table's column for each role.
-    geometry : Geometry
-        As the user states it.
-
-    Returns
-    -------
-    list of str
-        Sentences that say what was assumed.
-
-    Raises
-    ------
-    DataError
-        If what is stated contradicts itself or leaves something open.
-    """
-    width, height = stimuli.width[stimulus], stimuli.height[stimulus]
-    geometry, notes = told_by_names(geometry, columns)
-    given = [rows.numbers[role] for role in RECTANGLE_ROLES if role in rows.numbers]
-    rectangles = (given[0], given[1], given[2], given[3]) if len(given) == 4 else None
-    geometry.checked(rows.place(0), recorded=rectangles is not None)
-    per_degree: Numbers | float | None = geometry.pixels_per_degree
-    if geometry.coordinates == "degrees" and per_degree is None:
-        per_degree = stimuli.pixels_per_degree[stimulus]
-        if geometry.screen is not None or not np.isfinite(per_degree).all():
-            raise DataError(f"{rows.place(0)}: how large is a degree? State --pixels-per-degree")
-    return notes + to_image(
-        rows.numbers["x"], rows.numbers["y"], width, height, geometry, rectangles, per_degree
-    )
-
-
-def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geometry, list[str]]:
-    """Return the geometry with what the columns' names tell and is not stated, and a sentence.
-
-    Pupil Labs' `norm_pos_y` is a fraction of the height that counts from the bottom; Gazepoint's
-    `FPOGX` one of the screen's width.
-    """
-    x, y = columns["x"], columns["y"]
-    coordinates = geometry.coordinates or "normalized"
-    if geometry.origin is None and _letters(y) == "normposy":
-        note = (
-            f"{y!r} counts from the bottom, as Pupil Labs writes it (state --origin top-left if"
-            " it does not)."
-        )
-        return replace(geometry, origin="bottom-left", coordinates=coordinates), [note]
-    if geometry.screen is None and geometry.shown is None and _letters(x) == "fpogx":
-        note = (
-            f"{x!r} is a fraction of the screen's width: images are taken to have filled the"
-            " screen; if they did not, state --screen and --shown."
-        )
-        return replace(geometry, coordinates=coordinates), [note]
-    return geometry, []
-
-
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalpha, name.casefold()))

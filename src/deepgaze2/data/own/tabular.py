@@ -28,9 +28,9 @@ from deepgaze2.data.own.geometry import (
     Origin,
     Screen,
     Shown,
-    place_in_images,
 )
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.placing import place_in_images
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -104,7 +104,7 @@ def read_tabular(
     stimuli, listed = list_stimuli(path.parent, images or images_folder(path.parent))
     rows = _read_rows(table, chosen)
     stimulus, matched = stimulus_numbers(rows, stimuli)
-    placed = place_in_images(rows, stimuli, stimulus, chosen, geometry)
+    placed = place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(path))
     x, y = rows.numbers["x"], rows.numbers["y"]
     order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
     start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
