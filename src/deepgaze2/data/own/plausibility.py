@@ -14,6 +14,7 @@ from math import erf, log, sqrt
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deepgaze2.data.own.geometry import (
     Geometry,
@@ -38,9 +39,9 @@ _HOW: dict[Literal["centered", "fit", "stretched"], str] = {
     "stretched": "stretched to fill it",
 }
 
-_SPREAD = 0.22  # standard deviation of the Gaussian, as a share of width and height
+_SPREADS = (0.06, 0.1, 0.16, 0.25)  # standard deviations, as shares of width and height
 _BESIDE = 0.02  # share of positions outside
-_COMPARED_ROWS = 20_000
+_COMPARED_ROWS = 10_000
 _LEAST_GAIN = 0.1  # nats per fixation
 _GAIN_OF_ONE_IMAGE = 1.0
 _NEAR_GAIN = 0.25
@@ -117,13 +118,12 @@ def likelier(
     n_images = min(len(rows), len(known) / _ROWS_PER_IMAGE)
     if n_images < _FEWEST_IMAGES:
         return None
-    beside = log(_BESIDE / (_extent(x) * _extent(y)))
-    taken = _log_density(x, y, _taken(maps.of(known.astype(np.int32)), width, height), beside)
+    prior = _Prior(image, rows, log(_BESIDE / (_extent(x) * _extent(y))))
+    taken = prior.log_likelihood(x, y, _taken(maps.of(known.astype(np.int32)), width, height))
     gains: list[tuple[float, Reading]] = []
     for reading in _readings(x, width.astype(np.float64), height.astype(np.float64), geometry):
         columns = (y, x) if reading.exchanged else (x, y)
-        gain = _log_density(*columns, reading.rectangles, beside) - taken
-        gains.append((float((np.bincount(image, gain) / rows).mean()), reading))
+        gains.append((prior.log_likelihood(*columns, reading.rectangles) - taken, reading))
     gains.sort(key=lambda pair: -round(pair[0], 6))  # the usual stay before the unusual
     best = gains[0][0]
     least = max(_LEAST_GAIN, _GAIN_OF_ONE_IMAGE / sqrt(n_images))
@@ -191,13 +191,39 @@ def _extent(column: Numbers) -> float:
     return max(float(high - low), 1e-6)
 
 
-def _log_density(x: Numbers, y: Numbers, rectangles: Rectangles, beside: float) -> Numbers:
-    """Return a mixture's log density: half Gaussian, half uniform in the images, low beside."""
-    left, top, wide, high = rectangles
-    p, q = (x - left) / wide, (y - top) / high
-    inside = (p >= 0) & (p <= 1) & (q >= 0) & (q <= 1)
-    within = erf(0.5 / _SPREAD / sqrt(2)) * _SPREAD * sqrt(2 * np.pi)
-    gaussian = np.exp(-((p - 0.5) ** 2 + (q - 0.5) ** 2) / (2 * _SPREAD**2)) / within**2
-    log_area = np.log(np.abs(wide * high))
-    density = log(1 - _BESIDE) + np.log(0.5 + 0.5 * gaussian) - log_area
-    return np.where(inside, np.maximum(density, beside), beside)
+@dataclass(frozen=True)
+class _Prior:
+    """A mixture: half Gaussian, half uniform in the images, low beside them.
+
+    The Gaussian is as wide as makes positions likeliest, so that gaze which keeps to the center
+    is not taken for one on a larger image.
+
+    Attributes
+    ----------
+    image : int array (n,)
+        The number of each position's image.
+    rows : int array (n_images,)
+        How many positions there are on each.
+    beside : float
+        The log density beside the image.
+    """
+
+    image: NDArray[np.intp]
+    rows: NDArray[np.intp]
+    beside: float
+
+    def log_likelihood(self, x: Numbers, y: Numbers, rectangles: Rectangles) -> float:
+        """Return the log density of what was recorded, in nats per fixation: the images' mean."""
+        left, top, wide, high = rectangles
+        p, q = (x - left) / wide - 0.5, (y - top) / high - 0.5
+        inside = (abs(p) <= 0.5) & (abs(q) <= 0.5)
+        squared = np.where(inside, p**2 + q**2, 0)
+        log_area = np.log(np.abs(wide * high))
+        best = -np.inf
+        for spread in _SPREADS:
+            within = erf(0.5 / spread / sqrt(2)) * spread * sqrt(2 * np.pi)
+            gaussian = np.exp(-squared / (2 * spread**2)) / within**2
+            density = log(1 - _BESIDE) + np.log(0.5 + 0.5 * gaussian) - log_area
+            logs = np.where(inside, np.maximum(density, self.beside), self.beside)
+            best = max(best, float((np.bincount(self.image, logs) / self.rows).mean()))
+        return best
