@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from deepgaze2.data.own.geometry import Geometry, maps_to_images
+from deepgaze2.data.own.plausibility import likelier
 from deepgaze2.data.own.tabular import read_tabular
+from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
 
 SIZES = [(800, 600), (1024, 683), (600, 800), (640, 480), (1000, 500)]
@@ -114,3 +117,20 @@ def test_a_table_in_the_own_format_is_looked_at_too(tmp_path: Path) -> None:
     (tmp_path / "fixations.csv").write_text("\n".join(own))
     with pytest.raises(DataError, match="1920x1080"):
         read_tabular(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mit1003", "osie", "eyecrowd", "figrim_images"])
+def test_real_recordings_are_read(shared_data: Path, tmp_path: Path, name: str) -> None:
+    """All of it, and parts of 5 to 50 images: there is never a reading much likelier."""
+    source = f"osie:{shared_data / name}" if name == "osie" else f"csv:{shared_data / name}"
+    dataset = open_dataset(source, raw=True)
+    rng = np.random.default_rng(0)
+    n = len(dataset.stimuli)
+    for size in (n, *[5] * 20, *[12] * 10, *[50] * 3):
+        part = dataset.select(np.sort(rng.choice(n, size, replace=False)))
+        f, width, height = part.fixations, part.stimuli.width, part.stimuli.height
+        geometry = Geometry(coordinates="pixels", base=0)
+        sizes = width[f.stimulus], height[f.stimulus]
+        maps = maps_to_images(*sizes, geometry)
+        assert likelier(f.x, f.y, f.stimulus, sizes, maps, geometry) is None
