@@ -57,8 +57,11 @@ def test_check_into_a_pipe_writes_plain_lines(recordings: Path) -> None:
 
 def test_check_exits_with_1_if_training_would_be_wrong(recordings: Path) -> None:
     write_recordings(recordings, exchanged=True)
-    result = run("check", f"csv:{recordings}")
+    with pytest.raises(DataError, match="look as if recorded with x and y exchanged"):
+        run("check", f"csv:{recordings}")
+    result = run("check", f"csv:{recordings}", "--screen", "none")
     assert result.exit_code == 1
+    assert "reading          Look again at what was stated: positions look as" in result.stdout
     assert "WRONG 25 fixations fit the contrast of the images better with x and y" in result.stdout
     assert "nothing is wrong" not in result.stdout
 
@@ -114,7 +117,8 @@ def test_a_published_set_with_other_fixations(tmp_path: Path) -> None:
 def test_check_against_another_recording(recordings: Path, tmp_path: Path) -> None:
     header = "image,subject,order,x_px,y_px,start_s,duration_s"
     write_recordings(tmp_path / "mouse", header=header, exchanged=True)
-    result = run("check", f"csv:{tmp_path / 'mouse'}", "--against", f"csv:{recordings}")
+    own = ("--screen", "none")
+    result = run("check", f"csv:{tmp_path / 'mouse'}", "--against", f"csv:{recordings}", *own)
     assert result.exit_code == 1
     assert "fixations fit the fixations of mine better with x and y exchanged" in result.stdout
 

@@ -106,10 +106,11 @@ def test_images_of_one_size_alone_are_scored(recordings: Path) -> None:
         with Image.open(path) as image:
             image.resize((height, width)).save(path)
     size = f"{width}x{height}"
-    result = run("evaluate", "uniform", f"csv:{recordings}", "--image-size", size)
+    own = ("--screen", "none")  # positions beside the images that were turned
+    result = run("evaluate", "uniform", f"csv:{recordings}", "--image-size", size, *own)
     assert result.stdout.startswith(f"mine, {size} px: 4 images, 3 subjects, ")
     with pytest.raises(DeepGazeError, match="mine: no image has 7x7 pixels"):
-        run("evaluate", "uniform", f"csv:{recordings}", "--image-size", "7x7")
+        run("evaluate", "uniform", f"csv:{recordings}", "--image-size", "7x7", *own)
     with pytest.raises(DeepGazeError, match="--image-size: is for one data set"):
         run("evaluate", "uniform", f"csv:{recordings}", "csv:other", "--image-size", size)
     assert run("evaluate", "uniform", f"csv:{recordings}", "--image-size", "big").exit_code == 2

@@ -261,7 +261,7 @@ def test_options_change_the_recipe(
         ("--optimizer sgd", "--optimizer"),
         ("--center-bias nowhere", "--center-bias"),
         ("--normalize-over nowhere", "--normalize-over"),
-        ("--coordinates degrees", "--coordinates"),
+        ("--coordinates inches", "--coordinates"),
         ("--layer-norm", "--layer-norm"),
     ],
 )

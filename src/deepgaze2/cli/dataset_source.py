@@ -40,14 +40,39 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--coordinates",
-            type=click.Choice(["pixels", "normalized"]),
-            help="For a csv: source, whether x and y are pixels, or fractions of the image's"
-            " width and height.",
+            type=click.Choice(["pixels", "normalized", "percent", "degrees"]),
+            help="For a csv: source, what x and y are; normalized are fractions of the width and"
+            " height of the image, or of the screen if that is stated.",
         ),
         click.option(
             "--base",
             type=click.IntRange(0, 1),
             help="For a csv: source, the number of the first pixel of a row or column.",
+        ),
+        click.option(
+            "--origin",
+            type=click.Choice(["top-left", "bottom-left", "center-down", "center-up"]),
+            help="For a csv: source, where x and y are counted from; from the center, whether y"
+            " grows down or up.",
+        ),
+        click.option(
+            "--screen",
+            metavar="WIDTHxHEIGHT",
+            callback=_screen,
+            help="For a csv: source, the screen that x and y count on; 'none' if they are"
+            " surely the image's own.",
+        ),
+        click.option(
+            "--shown",
+            metavar="HOW",
+            callback=_shown,
+            help="For a csv: source, how images were shown on the screen: centered, fit,"
+            " stretched, or in the rectangle X,Y,WIDTH,HEIGHT.",
+        ),
+        click.option(
+            "--pixels-per-degree",
+            type=click.FloatRange(min=0, min_open=True),
+            help="For a csv: source in degrees, how large one is.",
         ),
         click.option(
             "--time",
@@ -71,6 +96,32 @@ def _size(
     if not (match := re.fullmatch(r"(\d+)[x\N{MULTIPLICATION SIGN}](\d+)", value)):
         raise click.BadParameter(f"{value!r} is not WIDTHxHEIGHT, such as 1024x768")
     return int(match[1]), int(match[2])
+
+
+def _screen(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, int] | str | None:
+    """Parse `1920x1080` and `none`."""
+    return value if value == "none" else _size(ctx, param, value)
+
+
+def _shown(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> str | tuple[float, ...] | None:
+    """Parse `fit` and the like, and `112,84,800,600`."""
+    if value is None or value in ("centered", "fit", "stretched"):
+        return value
+    try:
+        rectangle = tuple(float(side) for side in value.split(","))
+    except ValueError:
+        rectangle = ()
+    if len(rectangle) != 4:
+        raise click.BadParameter(
+            f"{value!r} is none of centered, fit, stretched and X,Y,WIDTH,HEIGHT"
+        )
+    return rectangle
 
 
 image_size_option = click.option(
@@ -127,7 +178,9 @@ def as_typed(source: str, table: dict[str, Any]) -> str:
         if name == "columns":
             words += [word for pair in value.items() for word in ("--column", "=".join(pair))]
         else:
-            words += [f"--{name}", str(value)]
+            separator = "x" if name == "screen" else ","
+            text = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += [f"--{name.replace('_', '-')}", text]
     return shlex.join(words)
 
 

@@ -48,7 +48,8 @@ def open_dataset(
     ------
     DataError
         If the name is unknown, the folder does not hold such a data set, `table` is given for
-        one that is not your own table, or no fixation is left and `raw` is not set.
+        one that is not your own table, or `raw` is not set and no fixation is left, or those of a
+        table of your own lie surely elsewhere on their images.
     """
     table = table or {}
     name, _, place = source.partition(":")
@@ -60,7 +61,7 @@ def open_dataset(
     elif place and (declaration := declared_datasets().get(name)):
         dataset = read_declared(declaration, Path(place).expanduser())
     elif source and Path(source).exists():
-        dataset = _read(FORMATS["csv"], Path(source), **table)
+        name, dataset = "csv", _read(FORMATS["csv"], Path(source), **table)
     else:
         raise _not_understood(source, name, place)
     if raw:
@@ -77,7 +78,24 @@ def open_dataset(
         raise DataError(
             f"{source}: no fixations to train on or score with; {reasons or 'add some'}"
         )
-    return ready
+    return _looked_at(ready, source, table) if name == "csv" else ready
+
+
+def _looked_at(dataset: Dataset, source: str, table: Mapping[str, Any]) -> Dataset:
+    """Refuse a table whose positions do not lie where its images have contrast, or warn of it."""
+    from deepgaze2.data.checks.check import alignment_problems  # needs SciPy, predicting not
+
+    problems = alignment_problems(dataset)
+    if not problems:
+        return dataset
+    looks = " and ".join(f"{problem.kind} ({problem.examples[0]})" for problem in problems)
+    stated = table.get("screen") or table.get("shown")
+    if any(problem.fatal for problem in problems) and not stated:
+        raise DataError(
+            f"{source}: {looks}; state how they were recorded, --origin, --column, --screen and"
+            " --shown, or --screen none if they are surely the image's own"
+        )
+    return replace(dataset, notes=(f"Look again at the positions: {looks}.", *dataset.notes))
 
 
 def is_source(text: str) -> bool:

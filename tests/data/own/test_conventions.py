@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
 from deepgaze2.data.own.conventions import (
+    assumed_unit,
     duration_unit_s,
     scanpath_order,
     start_unit_s,
-    to_pixels,
 )
+from deepgaze2.data.own.geometry import Geometry, maps_to_images
 from deepgaze2.errors import DataError
 
 WIDTH, HEIGHT = 80, 60
@@ -20,8 +21,9 @@ NAN = float("nan")
 
 def converted(x: ArrayLike, y: ArrayLike, **stated: object) -> tuple[list[float], list[float], str]:
     x, y = np.array(x, np.float64), np.array(y, np.float64)
-    width, height = np.full(len(x), WIDTH), np.full(len(x), HEIGHT)
-    notes = to_pixels(x, y, width, height, **stated)  # type: ignore[arg-type]
+    width, height = np.full(len(x), WIDTH, np.int32), np.full(len(x), HEIGHT, np.int32)
+    unit, base, notes = assumed_unit(x, y, width, height, **stated)  # type: ignore[arg-type]
+    maps_to_images(width, height, Geometry(coordinates=unit, base=base)).apply(x, y)
     return x.tolist(), y.tolist(), " ".join(notes)
 
 

@@ -1,5 +1,7 @@
 """What is wrong with a data set: everything is read once, and each problem is counted."""
 
+from contextlib import suppress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from deepgaze2.image.stimulus import printable, read_stimulus
 from deepgaze2.support.progress import tracked
 
 _COMPARED_IMAGES = 1000
+_QUICKLY_COMPARED_IMAGES = 200
 _CERTAIN_T = 4.0
 _SMALLEST_SHIFT = 0.025  # of the image's size
 
@@ -46,6 +49,22 @@ def check(dataset: Dataset, other: Dataset | None = None) -> list[Problem]:
         }
         problems += _misaligned(align(dataset, shared), f"the fixations of {other.name}")
     return sorted((p for p in problems if p.count), key=lambda problem: not problem.fatal)
+
+
+def alignment_problems(dataset: Dataset) -> list[Problem]:
+    """Return what the contrast of up to 200 images tells about the coordinates.
+
+    Images that are missing or damaged are left out; of fewer than ten nothing can be told.
+    """
+    with_fixations = np.flatnonzero(np.diff(dataset.offsets))
+    step = max(1, -(-len(with_fixations) // _QUICKLY_COMPARED_IMAGES))
+    contrast = {}
+    for i in with_fixations[::step].tolist():
+        path = dataset.stimuli.paths[i]
+        if path is not None:
+            with suppress(StimulusError, OSError):
+                contrast[i] = contrast_map(read_stimulus(path).pixels)
+    return _misaligned(align(dataset, contrast), "the contrast of the images")
 
 
 def _read_images(dataset: Dataset) -> tuple[list[Problem], dict[int, NDArray[np.float32]]]:

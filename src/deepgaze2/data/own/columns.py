@@ -33,6 +33,12 @@ _USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separato
         fixation_duration_s fixation_duration_ms fix_duration fix_duration_s fix_duration_ms
         fix_dur fix_dur_s fix_dur_ms current_fix_duration fpogd gaze_event_duration
         gaze_event_duration_ms durations""",
+    "shown_x": """shown_x presented_media_position_x_dacspx presented_media_position_x_dacs_px
+        presented_media_position_x presented_stimulus_position_x""",
+    "shown_y": """shown_y presented_media_position_y_dacspx presented_media_position_y_dacs_px
+        presented_media_position_y presented_stimulus_position_y""",
+    "shown_width": "shown_width presented_media_width presented_stimulus_width",
+    "shown_height": "shown_height presented_media_height presented_stimulus_height",
     "width": "width image_width img_width stimulus_width",
     "height": "height image_height img_height stimulus_height",
     "pixels_per_degree": "pixels_per_degree px_per_degree px_per_deg pixel_per_degree ppd",

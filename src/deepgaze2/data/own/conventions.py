@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.errors import DataError
 
-Coordinates = Literal["pixels", "normalized"]
+Coordinates = Literal["pixels", "normalized", "percent", "degrees"]
 TimeUnit = Literal["s", "ms"]
 
 _NORMALIZED_SHARE = 0.99
@@ -17,7 +17,7 @@ _PLAUSIBLE_S = (0.005, 10.0)
 _LONGEST_VIEWING_S = 100.0
 
 
-def to_pixels(
+def assumed_unit(
     x: NDArray[np.float64],
     y: NDArray[np.float64],
     width: NDArray[np.int32],
@@ -25,50 +25,59 @@ def to_pixels(
     *,
     coordinates: Coordinates | None = None,
     base: Literal[0, 1] | None = None,
-) -> list[str]:
-    """Change coordinates in place to pixels that count from 0.
+    centered: bool = False,
+    counted_on: Literal["image", "screen"] = "image",
+) -> tuple[Coordinates, Literal[0, 1], list[str]]:
+    """Return what positions are counted in and what the first pixel is called.
 
     Parameters
     ----------
     x, y : float64 array (n,)
         NaN where unknown.
     width, height : int32 array (n,)
-        Of the image of each fixation, in pixels.
-    coordinates : {"pixels", "normalized"}, optional
-        If not stated, they are fractions of the image's size if 99% lie within -0.2 to 1.2.
+        Of the image of each fixation, or of the screen that they count on, in pixels.
+    coordinates : {"pixels", "normalized", "percent", "degrees"}, optional
+        If not stated, they are fractions of that size if 99% lie within -0.2 to 1.2.
     base : {0, 1}, optional
         What the first pixel is called. If not stated it is 1 if all are whole numbers from
-        1 to the image's width or height, which some reach, and 0 otherwise.
+        1 to that width or height, which some reach, and 0 otherwise.
+    centered : bool
+        Whether they count from the center, so that no pixel is the first.
+    counted_on : {"image", "screen"}
+        What to call it in messages.
 
     Returns
     -------
+    coordinates : {"pixels", "normalized", "percent", "degrees"}
+    base : {0, 1}
+        0 unless they are pixels.
     list of str
         Sentences that say what was assumed.
     """
     known = np.isfinite(x) & np.isfinite(y)
     n_known = np.count_nonzero(known)
-    if n_known == 0:
-        return []
     notes = []
     if coordinates is None:
-        near = (x > -0.2) & (x < 1.2) & (y > -0.2) & (y < 1.2)
+        low, high = (-0.7, 0.7) if centered else (-0.2, 1.2)
+        near = (x > low) & (x < high) & (y > low) & (y < high)
         coordinates = "pixels"
-        if np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
+        if n_known and np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
             coordinates = "normalized"
-            notes.append(
-                "Positions lie between 0 and 1: taken as fractions of the image's width and height"
-                " (state coordinates='pixels' if they are not)."
-            )
-    if coordinates == "normalized":
-        x *= width
-        y *= height
-        return notes
+            notes.append(_taken_as_fractions(counted_on))
+    if coordinates != "pixels" or n_known == 0 or centered:
+        return coordinates, 0, notes
     if base is None:
         base, assumed = _base(x[known], y[known], width[known], height[known])
         notes += assumed
-    x -= base
-    y -= base
-    return notes
+    return coordinates, base, notes
+
+
+def _taken_as_fractions(counted_on: str) -> str:
+    of_screen = "if they are the screen's, state --screen and --shown; "
+    return (
+        f"Positions lie between 0 and 1: taken as fractions of the {counted_on}'s width and height"
+        f" ({of_screen if counted_on == 'image' else ''}if pixels, coordinates='pixels')."
+    )
 
 
 def _base(

@@ -21,9 +21,16 @@ from deepgaze2.data.own.conventions import (
     TimeUnit,
     duration_unit_s,
     start_unit_s,
-    to_pixels,
+)
+from deepgaze2.data.own.geometry import (
+    RECTANGLE_ROLES,
+    Geometry,
+    Origin,
+    Screen,
+    Shown,
 )
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.placing import place_in_images
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -42,7 +49,7 @@ FIXATIONS_FILE = "fixations.csv"
 IMAGES_FOLDER = "images"
 
 _TEXT_ROLES = ("image", "subject")
-_NUMBER_ROLES = ("x", "y", "order", "start", "duration")
+_NUMBER_ROLES = ("x", "y", "order", "start", "duration", *RECTANGLE_ROLES)
 _ROLES = (*_TEXT_ROLES, *_NUMBER_ROLES)
 _REQUIRED = ("image", "x", "y")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
@@ -57,6 +64,10 @@ def read_tabular(
     coordinates: Coordinates | None = None,
     base: Literal[0, 1] | None = None,
     time: TimeUnit | None = None,
+    origin: Origin | None = None,
+    screen: Screen | None = None,
+    shown: Shown | None = None,
+    pixels_per_degree: float | None = None,
 ) -> Dataset:
     """Read images and a table of fixations, one row each.
 
@@ -72,10 +83,8 @@ def read_tabular(
         The folder of the images if it is elsewhere.
     columns : mapping of str to str, optional
         Columns whose names do not tell, like `{"x": "hpos"}`.
-    coordinates : {"pixels", "normalized"}, optional
-        Normalized coordinates are fractions of the image's width and height.
-    base : {0, 1}, optional
-        What the table calls the first pixel.
+    coordinates, base, origin, screen, shown, pixels_per_degree : optional
+        What positions are counted in and from, and where on the screen images were, see `Geometry`.
     time : {"s", "ms"}, optional
         The unit of start and duration.
 
@@ -86,36 +95,44 @@ def read_tabular(
     """
     path, found = _table_file(Path(source))
     table = open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
-    chosen, guessed = _chosen_columns(table.names, columns or {}, printable(path))
     is_own = set(OWN_COLUMNS) <= set(table.names)
+    chosen, guessed = _chosen_columns(table.names, columns or {}, printable(path), is_own)
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
+    geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
     stimuli, listed = list_stimuli(path.parent, images or images_folder(path.parent))
     rows = _read_rows(table, chosen)
     stimulus, matched = stimulus_numbers(rows, stimuli)
-    width, height = stimuli.width[stimulus], stimuli.height[stimulus]
+    placed = place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(path))
     x, y = rows.numbers["x"], rows.numbers["y"]
-    assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
     order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
     start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
     subject, names = in_natural_order(rows.subject, rows.subject_names)
     unnamed = unnamed_note(subject, names)
     fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}
-    del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
+    del rows, stimulus, x, y, order, start_s, duration_s, subject  # may be large
     dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), tuple(names))
-    notes = (found, guessed, table.notes, listed, matched, assumed, ordered, unnamed, timed)
+    notes = (placed, found, guessed, table.notes, listed, matched, ordered, unnamed, timed)
     said = [note for part in notes for note in part] + _left_aside(dataset)
     return replace(dataset, notes=tuple(said))
 
 
 def _chosen_columns(
-    names: Sequence[str], stated: Mapping[str, str], place: str
+    names: Sequence[str], stated: Mapping[str, str], place: str, is_own: bool
 ) -> tuple[dict[str, str], list[str]]:
     chosen, guessed = choose_columns(names, _ROLES, stated, place)
     if missing := [role for role in _REQUIRED if role not in chosen]:
         raise missing_columns(names, missing, place)
+    partly = not set(RECTANGLE_ROLES) <= set(chosen)
+    if unused := set(RECTANGLE_ROLES) & set(stated) if partly else set():
+        raise DataError(
+            f"{place}: {unused.pop()!r} needs all of {', '.join(RECTANGLE_ROLES)}; state them"
+        )
+    of_image = is_own or "mcs" in chosen["x"].casefold()  # Tobii's media coordinates
+    if partly or (of_image and not set(RECTANGLE_ROLES) & set(stated)):
+        chosen = {role: name for role, name in chosen.items() if role not in RECTANGLE_ROLES}
     return chosen, guessed
 
 

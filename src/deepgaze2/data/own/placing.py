@@ -1,0 +1,178 @@
+"""A table's positions as pixels of their images: stated, guessed, and looked at for sense."""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import replace
+from math import log
+
+import numpy as np
+
+from deepgaze2.data.dataset import Stimuli
+from deepgaze2.data.own.conventions import assumed_unit
+from deepgaze2.data.own.geometry import (
+    RECTANGLE_ROLES,
+    Geometry,
+    Numbers,
+    Sizes,
+    frame_of,
+    maps_to_images,
+)
+from deepgaze2.data.own.plausibility import Likelier, likelier
+from deepgaze2.data.own.rows import Rows
+from deepgaze2.errors import DataError
+
+_MANY_BESIDE = 20
+_SHARE_BESIDE = 0.05
+
+
+def place_in_images(
+    rows: Rows,
+    stimuli: Stimuli,
+    stimulus: Sizes,
+    columns: Mapping[str, str],
+    geometry: Geometry,
+    place: str,
+) -> list[str]:
+    """Change x and y of a table's rows in place to pixels of their images.
+
+    Parameters
+    ----------
+    rows : Rows
+        Its numbers may have the roles of `RECTANGLE_ROLES`.
+    stimuli : Stimuli
+        Its `pixels_per_degree` hold for degrees of the image if none are stated.
+    stimulus : int32 array (n,)
+        The index of each row's image.
+    columns : mapping of str to str
+        The table's column for each role.
+    geometry : Geometry
+        As the user states it.
+    place : str
+        The table's name, for messages.
+
+    Returns
+    -------
+    list of str
+        Sentences that say what was assumed.
+
+    Raises
+    ------
+    DataError
+        If what is stated contradicts itself or leaves something open, or positions are far
+        likelier under another map.
+    """
+    x, y = rows.numbers["x"], rows.numbers["y"]
+    geometry, notes = told_by_names(geometry, columns)
+    given = [rows.numbers[role] for role in RECTANGLE_ROLES if role in rows.numbers]
+    rectangles = (given[0], given[1], given[2], given[3]) if given else None
+    geometry.checked(place, recorded=rectangles is not None)
+    per_degree = _pixels_per_degree(geometry, stimuli, place)
+    geometry, assumed = _with_unit(rows, stimuli, stimulus, geometry, bool(rectangles))
+    width, height = stimuli.width, stimuli.height
+    if rectangles:  # each row may have its own
+        width, height, per_degree = width[stimulus], height[stimulus], per_degree[stimulus]
+    whole = geometry.coordinates == "pixels" and _are_whole(y)
+    maps = maps_to_images(width, height, geometry, rectangles, per_degree, whole=whole)
+    maps = maps if rectangles else maps.of(stimulus)
+    sizes = stimuli.width[stimulus], stimuli.height[stimulus]
+    found = likelier(x, y, stimulus, sizes, maps, geometry)
+    maps.apply(x, y)
+    looks, state = _doubts(x, y, sizes, found, columns)
+    if not looks:
+        return notes + assumed
+    if geometry.screen is None and geometry.shown is None and rectangles is None:
+        raise DataError(
+            f"{place}: {looks}; state {state}, or --screen none if they are surely the image's own"
+        )
+    return [f"Look again at what was stated: {looks}.", *notes, *assumed]
+
+
+def _doubts(
+    x: Numbers,
+    y: Numbers,
+    sizes: tuple[Sizes, Sizes],
+    found: Likelier | None,
+    columns: Mapping[str, str],
+) -> tuple[str, str]:
+    """Return why positions are surely not the image's, and what to state; nothing if they may."""
+    if found is not None:
+        first, *others = found.readings
+        looks = (
+            f"positions look as if recorded {' or '.join(r.as_if for r in found.readings)}"
+            f" (likelier by {found.gain / log(2):.1f} bits per fixation)"
+        )
+        names = {role: shlex.quote(columns[role]) for role in ("x", "y")}
+        stated = first.stated.format(**names)
+        return looks, f"what is true, such as {stated}" if others else stated
+    known = np.isfinite(x) & np.isfinite(y)
+    beside = known & ~((x >= 0) & (x <= sizes[0]) & (y >= 0) & (y <= sizes[1]))
+    n = int(np.count_nonzero(beside))
+    share = n / max(int(np.count_nonzero(known)), 1)
+    if n < _MANY_BESIDE or share <= _SHARE_BESIDE:
+        return "", ""
+    how = "how they were recorded, --screen, --shown, --coordinates and --origin"
+    return f"{share:.0%} of positions lie beside their images", how
+
+
+def _pixels_per_degree(geometry: Geometry, stimuli: Stimuli, place: str) -> Numbers:
+    """Return what is stated, or else known of the stimuli, NaN where it is not needed."""
+    if geometry.pixels_per_degree is not None:
+        return np.full(len(stimuli), geometry.pixels_per_degree)
+    known = stimuli.pixels_per_degree
+    of_images = geometry.screen is None and geometry.shown is None
+    if geometry.coordinates == "degrees" and not (of_images and np.isfinite(known).all()):
+        raise DataError(f"{place}: how large is a degree? State --pixels-per-degree")
+    return known
+
+
+def _with_unit(
+    rows: Rows, stimuli: Stimuli, stimulus: Sizes, geometry: Geometry, recorded: bool
+) -> tuple[Geometry, list[str]]:
+    """Return the geometry with its unit and base, and what was assumed."""
+    unscreened = geometry.screen is None and (recorded or geometry.shown is not None)
+    if unscreened:  # only pixels make sense
+        coordinates = geometry.coordinates or "pixels"
+        return replace(geometry, coordinates=coordinates, base=geometry.base or 0), []
+    width, height = frame_of(stimuli.width[stimulus], stimuli.height[stimulus], geometry)
+    coordinates, base, notes = assumed_unit(
+        rows.numbers["x"],
+        rows.numbers["y"],
+        width,
+        height,
+        coordinates=geometry.coordinates,
+        base=geometry.base,
+        centered=(geometry.origin or "").startswith("center"),
+        counted_on="screen" if isinstance(geometry.screen, tuple) else "image",
+    )
+    return replace(geometry, coordinates=coordinates, base=base), notes
+
+
+def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geometry, list[str]]:
+    """Return the geometry with what the columns' names tell and is not stated, and a sentence.
+
+    Pupil Labs' `norm_pos_y` is a fraction of the height that counts from the bottom; Gazepoint's
+    `FPOGX` one of the screen's width.
+    """
+    x, y = columns["x"], columns["y"]
+    coordinates = geometry.coordinates or "normalized"
+    if geometry.origin is None and _letters(y) == "normposy":
+        note = (
+            f"{y!r} counts from the bottom, as Pupil Labs writes it (state --origin top-left if"
+            " it does not)."
+        )
+        return replace(geometry, origin="bottom-left", coordinates=coordinates), [note]
+    if geometry.screen is None and geometry.shown is None and _letters(x) == "fpogx":
+        note = (
+            f"{x!r} is a fraction of the screen's width: images are taken to have filled the"
+            " screen; if they did not, state --screen and --shown."
+        )
+        return replace(geometry, coordinates=coordinates), [note]
+    return geometry, []
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalpha, name.casefold()))
+
+
+def _are_whole(numbers: Numbers) -> bool:
+    return bool((numbers == np.floor(numbers))[np.isfinite(numbers)].all())

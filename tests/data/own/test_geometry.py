@@ -1,0 +1,183 @@
+"""Screens, images shown on them, origins and units: what is stated is undone exactly."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from PIL import Image
+
+from deepgaze2.data.own.geometry import Geometry, maps_to_images
+from deepgaze2.data.own.tabular import read_tabular
+from deepgaze2.errors import DataError
+
+SIDES = st.integers(16, 4000)
+ORIGINS = ("top-left", "bottom-left", "center-down", "center-up")
+UNITS = ("pixels", "normalized", "percent", "degrees")
+
+
+def rectangle(shown: Any, screen: tuple[int, int], size: tuple[int, int]) -> tuple[float, ...]:
+    """Where on the screen an image is, from what the words mean."""
+    if isinstance(shown, tuple):
+        return shown
+    if shown == "stretched":
+        return (0, 0, *screen)
+    scale = 1.0
+    if shown == "fit":  # as large as both sides allow
+        scale = screen[0] / size[0]
+        if scale * size[1] > screen[1]:
+            scale = screen[1] / size[1]
+    wide, high = scale * size[0], scale * size[1]
+    return (screen[0] - wide) / 2, (screen[1] - high) / 2, wide, high
+
+
+def recorded(
+    p: float, q: float, frame: tuple[int, int], origin: str, unit: str, ppd: float
+) -> tuple[float, float]:
+    """What a program writes for a position in pixels of a frame, p right and q down."""
+    wide, high = frame
+    if origin == "bottom-left":
+        q = high - q
+    elif origin == "center-down":
+        p, q = p - wide / 2, q - high / 2
+    elif origin == "center-up":
+        p, q = p - wide / 2, high / 2 - q
+    x_unit, y_unit = {
+        "pixels": (1.0, 1.0),
+        "normalized": (1 / wide, 1 / high),
+        "percent": (100 / wide, 100 / high),
+        "degrees": (1 / ppd, 1 / ppd),
+    }[unit]
+    return p * x_unit, q * y_unit
+
+
+@given(
+    screen=st.none() | st.tuples(SIDES, SIDES),
+    sizes=st.lists(st.tuples(SIDES, SIDES), min_size=1, max_size=4),
+    shown=st.sampled_from(["centered", "fit", "stretched"])
+    | st.tuples(*[st.floats(-500, 500)] * 2, *[st.floats(10, 3000)] * 2),
+    origin=st.sampled_from(ORIGINS),
+    unit=st.sampled_from(UNITS),
+    ppd=st.floats(5, 80),
+    seed=st.integers(0, 999),
+)
+def test_any_stated_geometry_is_undone(
+    screen: tuple[int, int] | None,
+    sizes: list[tuple[int, int]],
+    shown: Any,
+    origin: Any,
+    unit: Any,
+    ppd: float,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    true, table = [], []
+    for size in sizes:
+        u, v = rng.uniform(0, 1, 2)
+        true.append((u * size[0], v * size[1]))
+        frame = screen or size
+        left, top, wide, high = rectangle(shown, frame, size) if screen else (0, 0, *size)
+        table.append(recorded(left + u * wide, top + v * high, frame, origin, unit, ppd))
+    x, y = np.array(table, np.float64).T.copy()
+    width, height = np.array(sizes, np.int32).T
+    geometry = Geometry(
+        coordinates=unit,
+        base=0,
+        origin=origin,
+        screen=screen,
+        shown=shown if screen else None,
+        pixels_per_degree=ppd if unit == "degrees" else None,
+    )
+    geometry.checked("a.csv", recorded=False)
+    maps_to_images(width, height, geometry, None, ppd).apply(x, y)
+    assert_allclose(np.stack([x, y], 1), true, rtol=1e-9, atol=1e-6)
+
+
+@given(height=st.integers(2, 999), row=st.integers(0, 998), base=st.integers(0, 1))
+def test_rows_of_pixels_may_be_numbered_from_below(height: int, row: int, base: Any) -> None:
+    row %= height
+    x, y = np.array([3.0 + base]), np.array([height - 1.0 - row + base])
+    geometry = Geometry(coordinates="pixels", base=base, origin="bottom-left")
+    sizes = np.full(1, 9, np.int32), np.full(1, height, np.int32)
+    maps_to_images(*sizes, geometry, whole=True).apply(x, y)
+    assert (x[0], y[0]) == (3, row)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (800, 600)).save(tmp_path / "images" / "a.png")
+    return tmp_path
+
+
+def read(folder: Path, header: str, *rows: str, **stated: Any) -> tuple[Any, tuple[str, ...]]:
+    (folder / "fixations.csv").write_text("\n".join([header, *rows, ""]))
+    dataset = read_tabular(folder, **stated)
+    return (dataset.fixations.x.tolist(), dataset.fixations.y.tolist()), dataset.notes
+
+
+def test_columns_may_hold_where_images_were_shown(folder: Path) -> None:
+    header = (
+        "Presented Stimulus name,Fixation point X,Fixation point Y,"
+        "Presented Media position X (DACSpx),Presented Media position Y (DACSpx),"
+        "Presented Media width,Presented Media height"
+    )
+    rows = "a.png,960,540,560,240,1600,1200", "a.png,960,540,760,440,400,300"
+    assert read(folder, header, *rows)[0] == ([200, 400], [150, 200])
+    stated = header.replace("Fixation point X", "Fixation point X [MCS px]").replace(
+        "Fixation point Y", "Fixation point Y [MCS px]"
+    )
+    assert read(folder, stated, rows[0].replace("960,540", "96,54"))[0] == ([96], [54])
+    with pytest.raises(DataError, match="columns say where images were shown; leave out --shown"):
+        read(folder, header, *rows, screen=(1920, 1080), shown="fit")
+    with pytest.raises(DataError, match=r"'shown_x' needs all of shown_x, shown_y, shown_width"):
+        read(folder, "image,x,y,l", "a.png,1,2,3", columns={"shown_x": "l"})
+
+
+def test_norm_pos_counts_from_the_bottom(folder: Path) -> None:
+    header, row = "image,norm_pos_x,norm_pos_y", "a.png,0.5,0.9"
+    (x, y), notes = read(folder, header, row)
+    assert (x, np.round(y, 9)) == ([400], [60])
+    assert notes[0].startswith("'norm_pos_y' counts from the bottom, as Pupil Labs writes it")
+    assert read(folder, header, row, origin="top-left")[0] == ([400], [540])
+
+
+def test_gazepoint_counts_on_the_screen(folder: Path) -> None:
+    header, row = "image,FPOGX,FPOGY", "a.png,0.5,0.25"
+    assert "a fraction of the screen's width" in read(folder, header, row)[1][0]
+    found, notes = read(folder, header, row, screen=(1000, 1000), shown="centered")
+    assert found == ([400], [50])
+    assert notes[0].startswith("Positions lie between 0 and 1: taken as fractions of the screen's")
+
+
+def test_degrees_take_their_size_from_the_list_of_stimuli(folder: Path) -> None:
+    stated: Any = {"coordinates": "degrees", "origin": "center-up"}
+    header, row = "image,x,y", "a.png,2,3"
+    with pytest.raises(DataError, match="how large is a degree"):
+        read(folder, header, row, **stated)
+    (folder / "stimuli.csv").write_text("image,pixels_per_degree\na.png,20\n")
+    assert read(folder, header, row, **stated)[0] == ([440], [240])
+    assert read(folder, header, row, **stated, pixels_per_degree=10)[0] == ([420], [270])
+
+
+@pytest.mark.parametrize(
+    ("stated", "message"),
+    [
+        ({"screen": (1024, 768)}, "state --shown centered, fit, stretched or X,Y,WIDTH,HEIGHT"),
+        ({"shown": "fit"}, "state --screen, such as 1920x1080"),
+        ({"shown": (1.0, 2.0, 3.0, 4.0), "coordinates": "percent"}, "state --screen"),
+        ({"shown": (1.0, 2.0, 3.0, 4.0), "origin": "center-up"}, "state --screen"),
+        ({"shown": "fit", "screen": "none"}, "state --screen"),
+        ({"coordinates": "degrees"}, "State --origin center-up"),
+        ({"pixels_per_degree": 30.0}, "goes with --coordinates degrees"),
+        ({"shown": (1.0, 2.0, 0.0, 4.0)}, "has a width and a height"),
+    ],
+)
+def test_what_leaves_something_open_is_refused(
+    folder: Path, stated: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        read(folder, "image,x,y", "a.png,200,300", **stated)
