@@ -33,6 +33,7 @@ def test_options_are_those_of_reading_a_table() -> None:
     line = (
         "'csv:my lab' --column 'x=Pos X [px]' --column image=Reiz --images 'my lab/B'"
         " --coordinates pixels --base 0 --time ms"
+        " --image 'a b.png' --eye left"
     )
     source, table = parsed(line)
     assert source == "csv:my lab"
@@ -42,5 +43,7 @@ def test_options_are_those_of_reading_a_table() -> None:
         "coordinates": "pixels",
         "base": 0,
         "time": "ms",
+        "image": "a b.png",
+        "eye": "left",
     }
     assert parsed(as_typed(source, table)) == (source, table)

@@ -5,8 +5,7 @@ A folder holds the images, in it or in `images` or `stimuli` below, `fixations.c
 `OWN_COLUMNS` mean what the project means by them; of others it is guessed, and said.
 """
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.own.columns import choose_columns, missing_columns, time_unit_s
+from deepgaze2.data.own.columns import UNITS_S, choose_columns, missing_columns, time_unit_s
 from deepgaze2.data.own.conventions import (
     Coordinates,
     TimeUnit,
@@ -23,7 +22,11 @@ from deepgaze2.data.own.conventions import (
     start_unit_s,
     to_pixels,
 )
-from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.events import only_fixations
+from deepgaze2.data.own.merging import merge_fixations, refuse_samples
+from deepgaze2.data.own.on_images import only_on_images
+from deepgaze2.data.own.parquet_table import open_parquet_table
+from deepgaze2.data.own.reading import TEXT_ROLES, Table, empty_columns, read_rows
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -32,18 +35,19 @@ from deepgaze2.data.own.rows import (
     unnamed_note,
 )
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli
-from deepgaze2.data.own.text_table import TextTable, open_text_table
+from deepgaze2.data.own.text_table import open_text_table
+from deepgaze2.data.own.trackers import tracker_of
+from deepgaze2.data.own.viewings import by_viewing
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
-from deepgaze2.support.progress import Progress
 
 OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration_s")
 FIXATIONS_FILE = "fixations.csv"
 IMAGES_FOLDER = "images"
 
-_TEXT_ROLES = ("image", "subject")
 _NUMBER_ROLES = ("x", "y", "order", "start", "duration")
-_ROLES = (*_TEXT_ROLES, *_NUMBER_ROLES)
+_ROLES = (*TEXT_ROLES, *_NUMBER_ROLES)
+_OWN_ROLES = ("image", "subject", *_NUMBER_ROLES, "trial")
 _REQUIRED = ("image", "x", "y")
 _TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _LATEST_START_S = 100.0
@@ -57,11 +61,15 @@ def read_tabular(
     coordinates: Coordinates | None = None,
     base: Literal[0, 1] | None = None,
     time: TimeUnit | None = None,
+    image: str | None = None,
+    eye: Literal["left", "right"] | None = None,
 ) -> Dataset:
-    """Read images and a table of fixations, one row each.
+    """Read images and a table of fixations.
 
-    The table needs columns of image, x and y; subject, order, start and duration may be there.
-    What is not stated is guessed; `notes` of the result says how.
+    The table needs columns of image, x and y; subject, order, start, duration, trial, and kind,
+    valid and eye, which tell the rows of fixations from others, may be there. Rows with one
+    fixation's number are made one. What is not stated is guessed; `notes` of the result says how,
+    and what was left out.
 
     Parameters
     ----------
@@ -71,13 +79,17 @@ def read_tabular(
     images : Path, optional
         The folder of the images if it is elsewhere.
     columns : mapping of str to str, optional
-        Columns whose names do not tell, like `{"x": "hpos"}`.
+        Columns whose names do not tell, like `{"x": "hpos"}`; "none" where there is none.
     coordinates : {"pixels", "normalized"}, optional
         Normalized coordinates are fractions of the image's width and height.
     base : {0, 1}, optional
         What the table calls the first pixel.
-    time : {"s", "ms"}, optional
+    time : {"s", "ms", "us", "ns"}, optional
         The unit of start and duration.
+    image : str, optional
+        The one image that was shown, if no column tells.
+    eye : {"left", "right"}, optional
+        Which eye's rows to take if there are both eyes'.
 
     Raises
     ------
@@ -86,14 +98,17 @@ def read_tabular(
     """
     path, found = _table_file(Path(source))
     table = open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
-    chosen, guessed = _chosen_columns(table.names, columns or {}, printable(path))
     is_own = set(OWN_COLUMNS) <= set(table.names)
+    chosen, guessed = _chosen_columns(table, columns or {}, is_own, image)
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
     stimuli, listed = list_stimuli(path.parent, images or images_folder(path.parent))
-    rows = _read_rows(table, chosen)
+    rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
+    rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
+    rows, again = by_viewing(rows, stimulus, chosen.get("trial"))
+    coordinates, percent = _told_coordinates(table, rows, coordinates)
     width, height = stimuli.width[stimulus], stimuli.height[stimulus]
     x, y = rows.numbers["x"], rows.numbers["y"]
     assumed = to_pixels(x, y, width, height, coordinates=coordinates, base=base)
@@ -105,26 +120,65 @@ def read_tabular(
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
     dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), tuple(names))
-    notes = (found, guessed, table.notes, listed, matched, assumed, ordered, unnamed, timed)
-    said = [note for part in notes for note in part] + _left_aside(dataset)
-    return replace(dataset, notes=tuple(said))
+    notes = (found, left, strange, again, guessed, table.notes, listed, matched, percent, assumed)
+    said = [note for part in (*notes, ordered, unnamed, timed) for note in part]
+    return replace(dataset, notes=tuple(said + _left_aside(dataset)))
 
 
 def _chosen_columns(
-    names: Sequence[str], stated: Mapping[str, str], place: str
+    table: Table, stated: Mapping[str, str], is_own: bool, image: str | None
 ) -> tuple[dict[str, str], list[str]]:
-    chosen, guessed = choose_columns(names, _ROLES, stated, place)
-    if missing := [role for role in _REQUIRED if role not in chosen]:
+    names, place = table.names, printable(table.path)
+    roles = _OWN_ROLES if is_own else _ROLES
+    tracker = None if is_own else tracker_of(names)
+    if tracker and tracker.refused:
+        raise DataError(f"{place}: looks like an export of {tracker.title}: {tracker.refused}")
+    if image is not None:
+        stated = {"image": "none", **stated}
+    likely, _ = choose_columns(names, roles, {}, place)
+    empty = empty_columns(table, [name for name in names if name in likely.values()])
+    chosen, notes = choose_columns(names, roles, stated, place, empty)
+    needed = [role for role in _REQUIRED if role != "image" or image is None]
+    if missing := [role for role in needed if role not in chosen]:
         raise missing_columns(names, missing, place)
-    return chosen, guessed
+    written = [f"Looks like an export of {tracker.title}."] if tracker else []
+    return chosen, written + notes
 
 
-class _Codes(dict[str, int]):
-    """Numbers texts in the order in which they are first asked for."""
+def _fixation_rows(
+    table: Table,
+    chosen: Mapping[str, str],
+    stated: Mapping[str, str],
+    time: TimeUnit | None,
+    image: str | None,
+    eye: str | None,
+    is_own: bool,
+) -> tuple[Rows, list[str]]:
+    """Read the rows and make them one for each fixation; of the own format they are."""
+    rows = read_rows(table, chosen, image)
+    if is_own:
+        return rows, []
+    start = chosen.get("start")
+    unit_s = UNITS_S[time] if time else start and time_unit_s(start, table.names)
+    rows, left = only_fixations(rows, chosen, stated, eye)
+    rows, merged = merge_fixations(rows, unit_s or None, chosen.get("order"))
+    refuse_samples(rows, unit_s or None)
+    return rows, left + merged
 
-    def __missing__(self, text: str) -> int:
-        self[text] = code = len(self)
-        return code
+
+def _told_coordinates(
+    table: Table, rows: Rows, coordinates: Coordinates | None
+) -> tuple[Coordinates | None, list[str]]:
+    """Return what positions are, made fractions in place if the program writes percent."""
+    tracker = tracker_of(table.names)
+    if coordinates is not None or tracker is None or tracker.coordinates != "percent":
+        return coordinates, []
+    for role in ("x", "y"):
+        rows.numbers[role] = rows.numbers[role] / 100
+    return "normalized", [
+        f"Positions are percent of the image, as {tracker.title} writes them (state"
+        " coordinates='pixels' if they are not)."
+    ]
 
 
 def _table_file(source: Path) -> tuple[Path, list[str]]:
@@ -153,43 +207,9 @@ def images_folder(folder: Path) -> Path:
     return next((path for path in below if path.is_dir()), folder)
 
 
-def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> Rows:
-    texts = [role for role in _TEXT_ROLES if role in chosen]
-    numbers = [role for role in _NUMBER_ROLES if role in chosen]
-    codes = {role: (_Codes(), array("i")) for role in _TEXT_ROLES}
-    columns = {role: array("d") for role in numbers}
-    batches = table.batches([chosen[role] for role in texts], [chosen[role] for role in numbers])
-    with Progress("reading fixations", None, "row", delay_s=2) as progress:
-        for cells, values in batches:
-            for role, column in zip(texts, cells, strict=True):
-                known, coded = codes[role]
-                coded.extend(map(known.__getitem__, column))
-                if role == "image" and "" in known:
-                    row = coded.index(known[""])
-                    raise DataError(
-                        f"{printable(table.path)}, {table.place(row)}: image is empty; fill it in"
-                        " or delete this row"
-                    )
-            for role, part in zip(numbers, values, strict=True):
-                columns[role].frombytes(part.tobytes())
-            progress.update(len(values[0]))
-    n = len(columns["x"])
-    if n == 0:
-        raise DataError(f"{printable(table.path)}: holds no fixation; export it again")
-    subject_names = list(codes["subject"][0])
-    return Rows(
-        image=np.frombuffer(codes["image"][1], np.int32),
-        image_names=list(codes["image"][0]),
-        subject=np.frombuffer(codes["subject"][1] or bytes(4 * n), np.int32),
-        subject_names=[] if subject_names == [""] else subject_names,
-        numbers={role: np.frombuffer(column, np.float64) for role, column in columns.items()},
-        place=lambda row: f"{printable(table.path)}, {table.place(row)}",
-    )
-
-
 def _seconds(
     rows: Rows,
-    table: TextTable | ParquetTable,
+    table: Table,
     chosen: Mapping[str, str],
     order: NDArray[np.int32],
     time: TimeUnit | None,
@@ -202,11 +222,17 @@ def _seconds(
     if (durations := rows.numbers.get("duration")) is not None:
         column = chosen["duration"]
         label = f"{printable(table.path)}: column {column!r}"
-        unit_s, notes = duration_unit_s(durations, time_unit_s(column), time, label)
+        if is_own and time == "s":  # what another program wrote, plausible or not
+            unit_s = 1.0
+        else:
+            named_s = time_unit_s(column, table.names)
+            unit_s, notes = duration_unit_s(durations, named_s, time, label)
         durations *= unit_s or 1
         duration_s = durations.astype(np.float32)
     if (starts := rows.numbers.get("start")) is not None:
-        unit_s, assumed = start_unit_s(starts, time_unit_s(chosen["start"]), time, unit_s)
+        unit_s, assumed = start_unit_s(
+            starts, time_unit_s(chosen["start"], table.names), time, unit_s
+        )
         starts *= unit_s
         notes += assumed
         first = starts[(order == order.min()) & np.isfinite(starts)]

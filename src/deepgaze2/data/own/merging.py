@@ -1,0 +1,168 @@
+"""Rows of one fixation made one: exports of samples or video frames repeat its number."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.own.rows import Rows
+from deepgaze2.errors import DataError
+
+_GAP_S = 0.1  # between rows of one fixation; trackers have 20 Hz and more
+_SAMPLED_SHARE = 0.3
+_SAMPLE_STEPS_S = (0.0004, 0.05)
+_STEADY = 0.8
+_NEAR = 0.15
+_FEW = 10
+
+
+def merge_fixations(
+    rows: Rows, start_unit_s: float | None, column: str | None
+) -> tuple[Rows, list[str]]:
+    """Make successive rows with the number of one fixation one row.
+
+    They are one fixation if they have its number, subject, image and trial, and besides the same
+    position, the same start, or starts less than 0.1 s apart. It lies at their mean, begins with
+    the first and lasts as long as the longest says, since programs let durations grow.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of one eye. Their order may be unknown (NaN) between fixations.
+    start_unit_s : float, optional
+        The unit of `start` in seconds, if it is known.
+    column : str, optional
+        The column of the numbers.
+
+    Returns
+    -------
+    Rows
+        In the order of the table, but each subject's together.
+    list of str
+        A sentence if rows became one.
+    """
+    order = rows.numbers.get("order")
+    if order is None or np.count_nonzero(~np.isnan(order)) < 2:
+        return rows, []
+    numbered = rows.take(np.flatnonzero(~np.isnan(order)))
+    rank, alike = _successive(numbered, "order")
+    one = alike & _continues(numbered, rank, alike, start_unit_s)
+    if not one.any():
+        return rows, []
+    merged = _merged(numbered.take(rank), np.flatnonzero(np.append(True, ~one)))
+    note = (
+        f"{len(numbered)} rows are of {len(merged)} fixations, numbered by {column!r}: a fixation"
+        " lies at the mean of its rows"
+    )
+    n_between = len(rows) - len(numbered)
+    between = f"; {n_between} rows without a number are between fixations" if n_between else ""
+    return merged, [f"{note}{between} (--column order=none keeps all rows)."]
+
+
+def _successive(rows: Rows, *roles: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Return rows by subject, and which of them go on in the viewing of the one before.
+
+    Numbers of some `roles` must also be equal.
+    """
+    trial = rows.texts["trial"][0] if "trial" in rows.texts else np.zeros_like(rows.image)
+    rank = np.lexsort((trial, rows.subject))  # stable
+    alike = np.ones(max(len(rows) - 1, 0), bool)
+    columns: list[NDArray[Any]] = [trial, rows.subject, rows.image]
+    for values in columns + [rows.numbers[role] for role in roles]:
+        alike &= values[rank[1:]] == values[rank[:-1]]
+    return rank, alike
+
+
+def _continues(
+    rows: Rows, rank: NDArray[np.intp], alike: NDArray[np.bool_], unit_s: float | None
+) -> NDArray[np.bool_]:
+    """Tell which successive rows of one number are also near in time, or at one place."""
+
+    def steps(role: str) -> NDArray[np.float64]:
+        return np.diff(rows.numbers[role][rank])
+
+    same: NDArray[np.bool_] = (steps("x") == 0) & (steps("y") == 0)
+    if "start" in rows.numbers:
+        start = rows.numbers["start"][rank]
+        sampled = np.mean(alike) > _SAMPLED_SHARE
+        same |= (np.diff(start) == 0) & (sampled | (start[1:] != 0))  # viewings all begin at 0
+        if unit_s is not None:
+            step = np.diff(start) * unit_s
+            same |= (step > 0) & (step < _GAP_S)
+    return same
+
+
+def _merged(rows: Rows, begins: NDArray[np.intp]) -> Rows:
+    """Return one row for each run that begins there."""
+    merged = rows.take(begins)
+    numbers = dict(merged.numbers)
+    for role in ("x", "y"):
+        values = rows.numbers[role]
+        some = np.fmax.reduceat(values, begins)  # deviations from it are exact zeros if all agree
+        deviation = values - np.repeat(some, np.diff(begins, append=len(rows)))
+        n_known = np.add.reduceat(np.isfinite(values).astype(np.float64), begins)
+        numbers[role] = some + np.add.reduceat(np.nan_to_num(deviation), begins) / np.fmax(
+            n_known, 1
+        )
+    if "duration" in numbers:
+        numbers["duration"] = np.fmax.reduceat(rows.numbers["duration"], begins)
+    return replace(merged, numbers=numbers)
+
+
+def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
+    """Refuse rows that look like samples: starts in equal small steps, or positions that creep.
+
+    Raises
+    ------
+    DataError
+        It says what to state.
+    """
+    if len(rows) <= _FEW:
+        return
+    rank, together = _successive(rows)
+    order = rows.numbers.get("order")
+    if order is not None and not np.isnan(order).any():
+        _, alike = _successive(rows, "order")
+        if np.mean(alike) < _SAMPLED_SHARE:
+            return  # each row has a fixation's number
+    if np.count_nonzero(together) < _FEW:
+        return
+    reason = _steady_steps(rows, rank, together, start_unit_s) or _creeping(rows, rank, together)
+    if reason:
+        raise DataError(
+            f"{rows.place(0)}: rows look like samples of the gaze, not fixations: {reason}. State"
+            " the column that numbers fixations, --column order=NAME, or export fixations: they"
+            " are not detected here"
+        )
+
+
+def _steady_steps(
+    rows: Rows, rank: NDArray[np.intp], together: NDArray[np.bool_], unit_s: float | None
+) -> str:
+    if "start" not in rows.numbers:
+        return ""
+    step = np.diff(rows.numbers["start"][rank])[together]
+    step = step[np.isfinite(step)]
+    if not len(step) or (median := float(np.median(step))) <= 0:
+        return ""
+    durations = rows.numbers.get("duration")
+    if durations is not None and np.mean(durations <= 1.2 * median) > _STEADY:
+        return ""  # one after the other
+    tolerance = max(0.1 * median, 1.0 if median > 3 else 0)
+    steady = np.mean(abs(step - median) <= tolerance) >= _STEADY
+    units = (1.0, 1e-3, 1e-6, 1e-9) if unit_s is None else (unit_s,)
+    small = any(_SAMPLE_STEPS_S[0] <= median * unit <= _SAMPLE_STEPS_S[1] for unit in units)
+    return f"they begin in steady steps of {median:g}" if steady and small else ""
+
+
+def _creeping(rows: Rows, rank: NDArray[np.intp], together: NDArray[np.bool_]) -> str:
+    x, y = rows.numbers["x"][rank], rows.numbers["y"][rank]
+    if not np.isfinite(x + y).any():
+        return ""
+    move = np.hypot(np.diff(x), np.diff(y))[together]
+    spread = np.hypot(x - np.nanmedian(x), y - np.nanmedian(y))
+    typical = float(np.nanmedian(spread))
+    if np.isfinite(move).any() and np.nanmedian(move) < _NEAR * typical:
+        return "most lie where the one before lies"
+    return ""

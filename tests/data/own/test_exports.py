@@ -1,0 +1,294 @@
+"""Exports as eye trackers' programs write them, made from known fixations and read back."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.own.tabular import read_tabular
+from deepgaze2.errors import DataError
+
+WIDTH, HEIGHT = 640, 480
+STEP_MS = 16
+
+
+@dataclass(frozen=True)
+class Fixation:
+    """One fixation; its number counts from 1 in its viewing, its start from the image's onset."""
+
+    image: str
+    subject: str
+    trial: int
+    number: int
+    x: float
+    y: float
+    start_ms: int
+    duration_ms: int
+
+
+def known_fixations(n_viewings: int = 1) -> list[Fixation]:
+    rng = np.random.default_rng(7)
+    found = []
+    for subject in ("P1", "P2"):
+        for trial in range(1, 2 * n_viewings + 1):
+            start = 16
+            for number in range(1, 5):
+                x, y = rng.integers(20, (WIDTH - 20, HEIGHT - 20))
+                duration = STEP_MS * int(rng.integers(8, 20))
+                image = "ab"[trial % 2] + ".png"
+                found.append(
+                    Fixation(image, subject, trial, number, int(x), int(y), start, duration)
+                )
+                start += duration + 3 * STEP_MS
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / f"{name}.png")
+    return tmp_path
+
+
+def written(folder: Path, lines: list[str], name: str = "fixations.csv") -> Path:
+    (folder / name).write_text("\n".join(lines) + "\n", "utf-8")
+    return folder
+
+
+def assert_read(dataset: Dataset, expected: list[Fixation], *, durations: bool = True) -> None:
+    """Compare with fixations in order of image, subject, trial and number."""
+    expected = sorted(expected, key=lambda f: (f.image, f.subject, f.trial, f.number))
+    read = dataset.fixations
+    person = np.unique([f.subject for f in expected], return_inverse=True)[1]
+    assert_array_equal([dataset.stimuli.ids[i] for i in read.stimulus], [f.image for f in expected])
+    assert_array_equal(dataset.person, person)
+    assert_array_equal(read.order, [f.number - 1 for f in expected])
+    assert_allclose(read.x, [f.x for f in expected], rtol=0, atol=1e-9)
+    assert_allclose(read.y, [f.y for f in expected], rtol=0, atol=1e-9)
+    if durations:
+        assert_allclose(read.duration_s, [f.duration_ms / 1000 for f in expected], rtol=1e-6)
+
+
+def tobii_samples(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "Recording timestamp [ms]\tParticipant name\tRecording name\tPresented Stimulus name\t"
+        "Eye movement type\tGaze event duration [ms]\tEye movement type index\t"
+        "Fixation point X [MCS px]\tFixation point Y [MCS px]"
+    )
+    clock, before, number = 5000, None, 0
+    for f in fixations:
+        if before != (f.subject, f.trial):
+            head = f"{clock}\t{f.subject}\tR{f.trial}\tEyetracker Calibration"
+            yield f"{head}\tFixation\t90\t99\t5\t5"
+            before, number = (f.subject, f.trial), 10 * f.trial
+        head = f"\t{f.subject}\tR{f.trial}\t{f.image}\t"
+        number += 1
+        for i in range(0, f.duration_ms, STEP_MS):
+            yield f"{clock + i}{head}Fixation\t{f.duration_ms}\t{number}\t{f.x}\t{f.y}"
+        clock += f.duration_ms
+        for i in range(3):
+            yield f"{clock + i * STEP_MS}{head}Saccade\t48\t{number}\t\t"
+        clock += 3 * STEP_MS
+
+
+def eyelink_report(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "RECORDING_SESSION_LABEL\tTRIAL_INDEX\tCURRENT_FIX_INDEX\tCURRENT_FIX_X\tCURRENT_FIX_Y\t"
+        "CURRENT_FIX_START\tCURRENT_FIX_DURATION\tEYE_USED\timage"
+    )
+    for f in fixations:
+        numbers = f"{f.number}\t{f.x}\t{f.y}\t{f.start_ms}\t{f.duration_ms}"
+        eye = "RIGHT" if f.subject == "P1" else "LEFT"
+        yield f"{f.subject}\t{f.trial}\t{numbers}\t{eye}\t{f.image}"
+    yield "P1\t99\t1\t.\t.\t16\t500\tRIGHT\tUNDEFINED"
+
+
+def begaze_events(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "Trial,Stimulus,Participant,Category,Eye L/R,Index,Event Start Trial Time [ms],"
+        "Event Duration [ms],Fixation Position X [px],Fixation Position Y [px]"
+    )
+    for f in fixations:
+        head = f"Trial{f.trial:03d},{f.image},{f.subject}"
+        times = f"{f.number},{f.start_ms},{f.duration_ms}"
+        yield f"{head},Visual Intake,Left,{times},{f.x + 9},{f.y}"
+        yield f"{head},Visual Intake,Right,{times},{f.x},{f.y}"
+        yield f"{head},Saccade,Right,{times},-,-"
+        yield f"{head},Blink,Left,{times},0,0"
+
+
+def idf_events(fixations: list[Fixation]) -> Iterator[str]:
+    yield "Event Type,Trial,Image,Subject,Number,Start,End,Duration,Location X,Location Y"
+    for f in fixations:
+        start = 167531377718 + 1000 * f.start_ms
+        times = f"{start},{start + 1000 * f.duration_ms},{1000 * f.duration_ms}"
+        yield f"Fixation R,{f.trial},{f.image},{f.subject},{f.number},{times},{f.x},{f.y}"
+        yield f"Blink R,{f.trial},{f.image},{f.subject},{f.number},{times},0,0"
+
+
+def gazepoint_samples(fixations: list[Fixation]) -> Iterator[str]:
+    yield "MEDIA_ID,MEDIA_NAME,FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,USER"
+    for f in fixations:
+        position = f"{f.x / WIDTH!r},{f.y / HEIGHT!r},{f.start_ms / 1000}"
+        for passed in range(STEP_MS, f.duration_ms + 1, STEP_MS):
+            yield f"0,{f.image},{position},{passed / 1000},{f.number},1,{f.subject}"
+        yield f"0,{f.image},0,0,{f.start_ms / 1000},0.016,{f.number},0,{f.subject}"
+
+
+def neon_mapped(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "wearer,image,recording id,fixation id,start timestamp [ns],duration [ms],"
+        "fixation detected in reference image,fixation x [px],fixation y [px]"
+    )
+    for f in fixations:
+        start = 1700000000_000000000 + 1_000_000 * (100_000 * f.trial + f.start_ms)
+        head = f"{f.subject},{f.image},r{f.trial},{f.number + 10 * f.trial},{start},{f.duration_ms}"
+        yield f"{head},true,{f.x},{f.y}"
+    yield "P1,a.png,r2,77,1700000900000000000,200,false,,"
+
+
+def realeye(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "study_id,item_filename,participant_id,exposure_number,fixation_point_x,fixation_point_y,"
+        "fixation_starts_at_ms,fixation_duration_ms"
+    )
+    for f in fixations:
+        position = f"{100 * f.x / WIDTH!r},{100 * f.y / HEIGHT!r}"
+        yield f"s,{f.image},{f.subject},{f.trial},{position},{f.start_ms},{f.duration_ms}"
+
+
+WRITERS = [tobii_samples, eyelink_report, begaze_events, idf_events, neon_mapped, realeye]
+
+
+@pytest.mark.parametrize("write", [*WRITERS, gazepoint_samples])
+def test_known_fixations_come_back(
+    folder: Path, write: Callable[[list[Fixation]], Iterator[str]]
+) -> None:
+    expected = known_fixations()
+    assert_read(read_tabular(written(folder, list(write(expected)))), expected)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_viewings_come_back_each_with_its_first_fixation(
+    folder: Path, write: Callable[[list[Fixation]], Iterator[str]]
+) -> None:
+    expected = known_fixations(n_viewings=3)
+    dataset = read_tabular(written(folder, list(write(expected))))
+    assert_read(dataset, expected)
+    assert np.count_nonzero(dataset.fixations.order == 0) == 12
+    assert dataset.subject_names[:2] == ("P1", "P1 / viewing 2")
+
+
+def test_what_is_left_out_is_counted(folder: Path) -> None:
+    notes = read_tabular(written(folder, list(begaze_events(known_fixations())))).notes
+    assert notes[0].startswith(
+        "32 of 64 rows are no fixations by their 'Category' and are left out: 16 'Saccade',"
+        " 16 'Blink'"
+    )
+    assert "16 'left', 16 'right'" in notes[1]
+    assert "those of the eye with more rows of each subject are taken, 16 left out" in notes[1]
+    notes = read_tabular(written(folder, list(tobii_samples(known_fixations())))).notes
+    assert any("4 of 20 rows name no image and are left out" in note for note in notes)
+
+
+def test_the_eye_can_be_stated(folder: Path) -> None:
+    expected = known_fixations()
+    written(folder, list(begaze_events(expected)))
+    right, left = (read_tabular(folder, eye=eye).fixations.x for eye in ("right", "left"))
+    assert_array_equal(left, right + 9)
+    with pytest.raises(DataError, match="no column tells the eye"):
+        read_tabular(written(folder, ["image,x,y", "a,1,2"]), eye="left")
+
+
+@pytest.mark.parametrize("unit", ["", "ms"])
+@pytest.mark.parametrize("steps_ms", [(16, 17, 17), (4,), (33,), (20, 50, 34, 61, 28)])
+def test_samples_that_nothing_tells_are_refused(
+    folder: Path, unit: str, steps_ms: tuple[int, ...]
+) -> None:
+    rng = np.random.default_rng(0)
+    lines, clock = [f"image,x,y,time{unit and '_' + unit}"], 0
+    for _ in range(6):
+        center = rng.integers(50, 400, 2)
+        for i in range(12):
+            x, y = rng.normal(center, 3)
+            clock += steps_ms[i % len(steps_ms)]
+            lines.append(f"a,{x:.1f},{y:.1f},{clock}")
+    with pytest.raises(DataError, match="look like samples of the gaze"):
+        read_tabular(written(folder, lines))
+
+
+def test_samples_with_a_number_are_merged_at_their_mean(folder: Path) -> None:
+    lines = ["image,gaze_x,gaze_y,timestamp_ms,fixation_id"]
+    lines += ["a,10,20,0,1", "a,12,26,16,1", "a,,,32,1", "a,60,70,48,", "a,100,200,64,2"]
+    lines += ["a,104,200,80,2"]
+    dataset = read_tabular(written(folder, lines))
+    assert_array_equal(dataset.fixations.x, [11, 102])
+    assert_array_equal(dataset.fixations.y, [23, 200])
+    assert dataset.notes[0].startswith("5 rows are of 2 fixations, numbered by 'fixation_id'")
+    assert "1 rows without a number are between fixations" in dataset.notes[0]
+
+
+def test_single_fixations_of_one_number_are_not_merged(folder: Path) -> None:
+    lines = ["image,x,y,order,start_ms", "a,10,20,0,0", "a,300,200,0,0", "a,20,40,0,0"]
+    rows = [f"a,{x},{x},{order},{300 * order}" for order in range(1, 9) for x in (30, 90)]
+    assert len(read_tabular(written(folder, lines + rows[::2])).fixations) == 11
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["image,x,y,Eye movement type", "a,1,2,1", "a,1,2,2"], "no row of column .* '1', 1 '2'"),
+        (["image,x,y,valid", "a,1,2,perhaps"], "'perhaps', which does not say whether"),
+        (["image,x,y,valid", "a,1,2,0"], "no fixation is left: 1 of 1 rows are not valid"),
+        (["image,x,y", "Instructions,1,2", ",1,2"], "line 2: no image 'Instructions'"),
+        (["image,x,y", "a,1,2", "c,1,2", "d,1,2"], "line 3: no image 'c'"),
+        (["image,recording id,fixation x [px],fixation y [px]", "a,1,2,3"], "scene camera"),
+        (["image,x,y,duration", "a,1,2,241786"], "last 241.786 s .*--time s, ms, us or ns"),
+    ],
+)
+def test_what_cannot_be_told_is_refused(folder: Path, lines: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_tabular(written(folder, lines))
+
+
+@pytest.mark.parametrize(
+    ("unit", "duration"), [("s", "0.25"), ("ms", 250), ("us", 250e3), ("ns", 250e6)]
+)
+def test_units_that_are_stated_must_be_plausible(folder: Path, unit: Any, duration: Any) -> None:
+    written(folder, ["image,x,y,duration", f"a,1,2,{duration}"])
+    assert_allclose(read_tabular(folder, time=unit).fixations.duration_s, 0.25)
+    for wrong in {"s", "ms", "us", "ns"} - {unit}:
+        with pytest.raises(DataError, match="fixations would last"):
+            read_tabular(folder, time=wrong)  # type: ignore[arg-type]
+
+
+def test_a_category_of_images_is_no_kind_of_rows(folder: Path) -> None:
+    lines = ["image,x,y,category,label", "a,1,2,animals,fixation", "a,3,4,animals,saccade"]
+    assert len(read_tabular(written(folder, [line[:-9] for line in lines])).fixations) == 2
+    stated = {"kind": "label"}
+    assert len(read_tabular(written(folder, lines), columns=stated).fixations) == 1
+
+
+def test_columns_can_be_stated_not_to_be_there(folder: Path) -> None:
+    written(folder, ["image,x,y,user", "a,1,2,u1", "a,3,4,u2"])
+    assert read_tabular(folder).subject_names == ("u1", "u2")
+    assert read_tabular(folder, columns={"subject": "none"}).subject_names == ()
+
+
+def test_an_empty_column_gives_way_to_a_full_one(folder: Path) -> None:
+    written(folder, ["image,x,y,subject,user", "a,1,2,,u1", "a,3,4,,u2"])
+    assert read_tabular(folder).subject_names == ("u1", "u2")
+
+
+def test_one_image_is_stated(folder: Path) -> None:
+    written(folder, ["x,y", "1,2", "3,4"])
+    assert_array_equal(read_tabular(folder, image="b").fixations.stimulus, [1, 1])
+    with pytest.raises(DataError, match=r"no column for image .*--image NAME"):
+        read_tabular(folder)
