@@ -166,6 +166,11 @@ def _take_recordings(subject: dict[int, str], trial: dict[int, str]) -> None:
             trial[rank] = subject.pop(rank)
 
 
+def names_positions(cells: Sequence[str]) -> bool:
+    """Tell whether a line's cells name columns of x and of y."""
+    return {"x", "y"} <= _guesses(cells, ("x", "y"), {}, ()).keys()
+
+
 def missing_columns(names: Sequence[str], missing: Sequence[str], place: str) -> DataError:
     """Return an error that lists the columns that are there."""
     one_image = ", or --image NAME if only one was shown" if "image" in missing else ""

@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from deepgaze2.data.own.parquet_table import ParquetTable
 from deepgaze2.data.own.rows import Rows
-from deepgaze2.data.own.text_table import TextTable
+from deepgaze2.data.own.table_files import Table
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import Progress
 
-Table = TextTable | ParquetTable
 TEXT_ROLES = ("image", "subject", "kind", "valid", "eye", "trial")
 
 
@@ -29,7 +27,7 @@ def read_rows(table: Table, chosen: Mapping[str, str], image: str | None) -> Row
 
     Parameters
     ----------
-    table : TextTable or ParquetTable
+    table : Table
         The table.
     chosen : mapping of str to str
         The column for each role; those of `TEXT_ROLES` hold texts, others numbers.

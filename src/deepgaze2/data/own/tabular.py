@@ -25,8 +25,7 @@ from deepgaze2.data.own.conventions import (
 from deepgaze2.data.own.events import only_fixations
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.on_images import only_on_images
-from deepgaze2.data.own.parquet_table import open_parquet_table
-from deepgaze2.data.own.reading import TEXT_ROLES, Table, empty_columns, read_rows
+from deepgaze2.data.own.reading import TEXT_ROLES, empty_columns, read_rows
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -34,22 +33,20 @@ from deepgaze2.data.own.rows import (
     stimulus_numbers,
     unnamed_note,
 )
-from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli
-from deepgaze2.data.own.text_table import open_text_table
+from deepgaze2.data.own.stimulus_list import list_stimuli
+from deepgaze2.data.own.table_files import EXPORT, Table, open_tables
 from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.data.own.viewings import by_viewing
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
 OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration_s")
-FIXATIONS_FILE = "fixations.csv"
 IMAGES_FOLDER = "images"
 
 _NUMBER_ROLES = ("x", "y", "order", "start", "duration")
 _ROLES = (*TEXT_ROLES, *_NUMBER_ROLES)
 _OWN_ROLES = ("image", "subject", *_NUMBER_ROLES, "trial")
 _REQUIRED = ("image", "x", "y")
-_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
 _LATEST_START_S = 100.0
 
 
@@ -74,8 +71,9 @@ def read_tabular(
     Parameters
     ----------
     source : str or Path
-        A folder with images and `fixations.csv` (or one other table), or a table beside its
-        images. Text tables may have commas, semicolons or tabs, Parquet needs PyArrow.
+        A folder with images and `fixations.csv`, one other table, or tables with the same
+        columns, such as one for each participant; or a table beside its images. Text tables may
+        have commas, semicolons or tabs and be compressed by gzip, Parquet needs PyArrow.
     images : Path, optional
         The folder of the images if it is elsewhere.
     columns : mapping of str to str, optional
@@ -96,14 +94,13 @@ def read_tabular(
     DataError
         If something is missing, damaged or has two meanings; it names the line where it can.
     """
-    path, found = _table_file(Path(source))
-    table = open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
+    table, folder, found = open_tables(Path(source))
     is_own = set(OWN_COLUMNS) <= set(table.names)
     chosen, guessed = _chosen_columns(table, columns or {}, is_own, image)
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
-    stimuli, listed = list_stimuli(path.parent, images or images_folder(path.parent))
+    stimuli, listed = list_stimuli(folder, images or images_folder(folder))
     rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
     rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
@@ -119,7 +116,7 @@ def read_tabular(
     fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, width, height, x, y, order, start_s, duration_s, subject  # may be large
-    dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), tuple(names))
+    dataset = Dataset(folder.resolve().name, stimuli, _sorted(fixations), tuple(names))
     notes = (found, left, strange, again, guessed, table.notes, listed, matched, percent, assumed)
     said = [note for part in (*notes, ordered, unnamed, timed) for note in part]
     return replace(dataset, notes=tuple(said + _left_aside(dataset)))
@@ -136,13 +133,17 @@ def _chosen_columns(
     if image is not None:
         stated = {"image": "none", **stated}
     likely, _ = choose_columns(names, roles, {}, place)
+    by_file = EXPORT in names and "subject" not in {**likely, **stated}
+    if by_file:
+        stated = {"subject": EXPORT, **stated}
     empty = empty_columns(table, [name for name in names if name in likely.values()])
     chosen, notes = choose_columns(names, roles, stated, place, empty)
     needed = [role for role in _REQUIRED if role != "image" or image is None]
     if missing := [role for role in needed if role not in chosen]:
         raise missing_columns(names, missing, place)
     written = [f"Looks like an export of {tracker.title}."] if tracker else []
-    return chosen, written + notes
+    files = ["No column tells subjects apart: each file is one subject's."] if by_file else []
+    return chosen, written + notes + files
 
 
 def _fixation_rows(
@@ -179,26 +180,6 @@ def _told_coordinates(
         f"Positions are percent of the image, as {tracker.title} writes them (state"
         " coordinates='pixels' if they are not)."
     ]
-
-
-def _table_file(source: Path) -> tuple[Path, list[str]]:
-    """Return the table of fixations that a path means, and a sentence if it was guessed."""
-    if not source.is_dir():
-        return source, []
-    tables = [
-        path
-        for path in sorted(source.iterdir())
-        if path.suffix.lower() in _TABLE_SUFFIXES and path.name != STIMULI_FILE
-    ]
-    named = [path for path in tables if path.stem == "fixations"]
-    if len(named or tables) != 1:
-        there = ", ".join(printable(path.name) for path in named or tables) or "none"
-        raise DataError(
-            f"{printable(source)}: needs one table of fixations, but has {there}; call it"
-            f" {FIXATIONS_FILE} or give its own path"
-        )
-    path = (named or tables)[0]
-    return path, [] if named else [f"Fixations are read from {printable(path.name)}."]
 
 
 def images_folder(folder: Path) -> Path:
