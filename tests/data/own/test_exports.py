@@ -1,18 +1,25 @@
 """Exports as eye trackers' programs write them, made from known fixations and read back."""
 
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.own.tabular import read_tabular
+from deepgaze2.data.exchange.convert import convert
+from deepgaze2.data.exchange.pysaliency_hdf5 import read_pysaliency
+from deepgaze2.data.own.columns import UNITS_S
+from deepgaze2.data.own.tabular import _ROLES, read_tabular
+from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
+from deepgaze2.support.files import ASSETS
 
 WIDTH, HEIGHT = 640, 480
 STEP_MS = 16
@@ -62,7 +69,7 @@ def written(folder: Path, lines: list[str], name: str = "fixations.csv") -> Path
     return folder
 
 
-def assert_read(dataset: Dataset, expected: list[Fixation], *, durations: bool = True) -> None:
+def assert_read(dataset: Dataset, expected: list[Fixation]) -> None:
     """Compare with fixations in order of image, subject, trial and number."""
     expected = sorted(expected, key=lambda f: (f.image, f.subject, f.trial, f.number))
     read = dataset.fixations
@@ -72,8 +79,9 @@ def assert_read(dataset: Dataset, expected: list[Fixation], *, durations: bool =
     assert_array_equal(read.order, [f.number - 1 for f in expected])
     assert_allclose(read.x, [f.x for f in expected], rtol=0, atol=1e-9)
     assert_allclose(read.y, [f.y for f in expected], rtol=0, atol=1e-9)
-    if durations:
-        assert_allclose(read.duration_s, [f.duration_ms / 1000 for f in expected], rtol=1e-6)
+    assert_allclose(read.duration_s, [f.duration_ms / 1000 for f in expected], rtol=1e-6)
+    if np.isfinite(read.start_s).any():  # else they are a clock's
+        assert_allclose(read.start_s, [f.start_ms / 1000 for f in expected], rtol=1e-6)
 
 
 def tobii_samples(fixations: list[Fixation]) -> Iterator[str]:
@@ -208,16 +216,17 @@ def test_the_eye_can_be_stated(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ["", "ms"])
+@pytest.mark.parametrize("noise", [3, 80])
 @pytest.mark.parametrize("steps_ms", [(16, 17, 17), (4,), (33,), (20, 50, 34, 61, 28)])
 def test_samples_that_nothing_tells_are_refused(
-    folder: Path, unit: str, steps_ms: tuple[int, ...]
+    folder: Path, unit: str, noise: float, steps_ms: tuple[int, ...]
 ) -> None:
     rng = np.random.default_rng(0)
     lines, clock = [f"image,x,y,time{unit and '_' + unit}"], 0
     for _ in range(6):
         center = rng.integers(50, 400, 2)
         for i in range(12):
-            x, y = rng.normal(center, 3)
+            x, y = rng.normal(center, noise)
             clock += steps_ms[i % len(steps_ms)]
             lines.append(f"a,{x:.1f},{y:.1f},{clock}")
     with pytest.raises(DataError, match="look like samples of the gaze"):
@@ -272,8 +281,11 @@ def test_units_that_are_stated_must_be_plausible(folder: Path, unit: Any, durati
 def test_a_category_of_images_is_no_kind_of_rows(folder: Path) -> None:
     lines = ["image,x,y,category,label", "a,1,2,animals,fixation", "a,3,4,animals,saccade"]
     assert len(read_tabular(written(folder, [line[:-9] for line in lines])).fixations) == 2
-    stated = {"kind": "label"}
-    assert len(read_tabular(written(folder, lines), columns=stated).fixations) == 1
+    assert len(read_tabular(written(folder, lines)).fixations) == 1
+    lines = ["image,x,y,event,type", "a,1,2,trial 1,fixation", "a,3,4,trial 1,saccade"]
+    assert len(read_tabular(written(folder, lines)).fixations) == 1
+    stated = {"kind": "none"}
+    assert len(read_tabular(written(folder, lines), columns=stated).fixations) == 2
 
 
 def test_columns_can_be_stated_not_to_be_there(folder: Path) -> None:
@@ -292,3 +304,29 @@ def test_one_image_is_stated(folder: Path) -> None:
     assert_array_equal(read_tabular(folder, image="b").fixations.stimulus, [1, 1])
     with pytest.raises(DataError, match=r"no column for image .*--image NAME"):
         read_tabular(folder)
+
+
+def test_viewings_survive_conversion(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    expected = known_fixations(n_viewings=2)
+    dataset = read_tabular(written(folder, list(eyelink_report(expected))))
+    target = tmp_path_factory.mktemp("converted")
+    convert(dataset, target / "folder")
+    assert_read(read_tabular(target / "folder"), expected)
+    convert(dataset, target / "a.hdf5")
+    assert_read(read_pysaliency(target / "a.hdf5"), expected)
+    with h5py.File(target / "a.hdf5") as file:
+        assert file["fixations/train_xs"].shape == (8, 4)
+
+
+@pytest.mark.parametrize("path", sorted((ASSETS / "trackers").glob("*.toml")), ids=lambda p: p.stem)
+def test_declarations_name_meanings_and_units_that_there_are(path: Path) -> None:
+    declared = tomllib.loads(path.read_text("utf-8"))
+    assert set(declared["columns"]) <= set(_ROLES)
+    assert set(declared["units"].values()) <= set(UNITS_S)
+    assert len(declared["columns"].get("x", ())) == len(declared["columns"].get("y", ()))
+    told = declared["told_by"][0]
+    tracker = tracker_of(told)
+    assert tracker is not None
+    assert tracker.title == declared["title"]

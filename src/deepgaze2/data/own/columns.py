@@ -87,7 +87,7 @@ def choose_columns(
     place : str
         The table's name, for messages.
     empty : collection of str
-        Columns that hold nothing, which are guessed last.
+        Columns that hold nothing of use, which are guessed last.
 
     Returns
     -------
@@ -166,6 +166,11 @@ def _take_recordings(subject: dict[int, str], trial: dict[int, str]) -> None:
             trial[rank] = subject.pop(rank)
 
 
+def candidates(names: Sequence[str], role: str) -> list[str]:
+    """Return the columns that may have a meaning, the likeliest first."""
+    return _guesses(names, (role,), {}, ()).get(role, [])
+
+
 def names_positions(cells: Sequence[str]) -> bool:
     """Tell whether a line's cells name columns of x and of y."""
     return {"x", "y"} <= _guesses(cells, ("x", "y"), {}, ()).keys()
@@ -192,6 +197,12 @@ def time_unit_s(name: str, names: Sequence[str] = ()) -> float | None:
     tracker = tracker_of(names or [name])
     units = tracker.units if tracker else {}
     return next((UNITS_S[units[form]] for form in keys(name) if form in units), None)
+
+
+def is_clock(name: str, names: Sequence[str]) -> bool:
+    """Tell whether a program's column has times of a recording's clock, not since the image."""
+    tracker = tracker_of(names)
+    return tracker is not None and any(form in tracker.clocks for form in keys(name))
 
 
 def _said(guesses: Mapping[str, Sequence[str]]) -> list[str]:

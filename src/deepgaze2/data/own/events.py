@@ -64,10 +64,15 @@ def only_fixations(
     return rows, notes
 
 
+def says_fixation(cell: str) -> bool:
+    """Tell whether a cell says that its row is a fixation, in a program's words."""
+    return key(cell) in _FIXATIONS
+
+
 def counted(names: Sequence[str]) -> str:
     """Return different names with how often each occurs, the most frequent first."""
     counts = Counter(names).most_common()
-    shown = ", ".join(f"{n} {name!r}" for name, n in counts[:_SHOWN])
+    shown = ", ".join(f"{n} {repr(name) if name else 'empty'}" for name, n in counts[:_SHOWN])
     rest = sum(n for _, n in counts[_SHOWN:])
     return f"{shown} and {rest} others" if rest else shown
 
@@ -83,7 +88,7 @@ def _of_kind(rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str]) 
     if "kind" not in rows.texts:
         return everything, ""
     codes, names = rows.texts["kind"]
-    is_fixation = np.array([key(name) in _FIXATIONS for name in names])
+    is_fixation = np.array([says_fixation(name) for name in names])
     column = columns["kind"]
     if not is_fixation.any():
         if "kind" not in stated and key(column) not in _KINDS_FOR_CERTAIN:

@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
 _GAP_S = 0.1  # between rows of one fixation; trackers have 20 Hz and more
 _SAMPLED_SHARE = 0.3
 _SAMPLE_STEPS_S = (0.0004, 0.05)
-_STEADY = 0.8
+_FIXATION_STEPS_S = (0.1, 1.5)
+_MOST = 0.8
 _NEAR = 0.15
 _FEW = 10
 
@@ -111,7 +113,7 @@ def _merged(rows: Rows, begins: NDArray[np.intp]) -> Rows:
 
 
 def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
-    """Refuse rows that look like samples: starts in equal small steps, or positions that creep.
+    """Refuse rows that look like samples: starts in small steps, or positions that creep.
 
     Raises
     ------
@@ -128,7 +130,7 @@ def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
             return  # each row has a fixation's number
     if np.count_nonzero(together) < _FEW:
         return
-    reason = _steady_steps(rows, rank, together, start_unit_s) or _creeping(rows, rank, together)
+    reason = _small_steps(rows, rank, together, start_unit_s) or _creeping(rows, rank, together)
     if reason:
         raise DataError(
             f"{rows.place(0)}: rows look like samples of the gaze, not fixations: {reason}. State"
@@ -137,23 +139,33 @@ def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
         )
 
 
-def _steady_steps(
+def _small_steps(
     rows: Rows, rank: NDArray[np.intp], together: NDArray[np.bool_], unit_s: float | None
 ) -> str:
+    """Say so if rows begin so shortly after one another as no fixations do.
+
+    Where the unit is not known, it is told by which of them makes steps those of samples and none
+    those of fixations; or else, if one may, steps must be steady.
+    """
     if "start" not in rows.numbers:
         return ""
     step = np.diff(rows.numbers["start"][rank])[together]
     step = step[np.isfinite(step)]
-    if not len(step) or (median := float(np.median(step))) <= 0:
+    if not len(step) or np.mean(step > 0) < _MOST:
         return ""
+    median = float(np.median(step))
     durations = rows.numbers.get("duration")
-    if durations is not None and np.mean(durations <= 1.2 * median) > _STEADY:
+    if durations is not None and np.mean(durations <= 1.2 * median) > _MOST:
         return ""  # one after the other
-    tolerance = max(0.1 * median, 1.0 if median > 3 else 0)
-    steady = np.mean(abs(step - median) <= tolerance) >= _STEADY
-    units = (1.0, 1e-3, 1e-6, 1e-9) if unit_s is None else (unit_s,)
-    small = any(_SAMPLE_STEPS_S[0] <= median * unit <= _SAMPLE_STEPS_S[1] for unit in units)
-    return f"they begin in steady steps of {median:g}" if steady and small else ""
+    units = UNITS_S.values() if unit_s is None else (unit_s,)
+
+    def is_in(range_s: tuple[float, float]) -> bool:
+        return any(range_s[0] <= median * unit <= range_s[1] for unit in units)
+
+    steady = np.mean(abs(step - median) <= max(0.1 * median, 1.0 if median > 3 else 0)) >= _MOST
+    if is_in(_SAMPLE_STEPS_S) and (steady or not is_in(_FIXATION_STEPS_S)):
+        return f"they begin in steps of {median:g}"
+    return ""
 
 
 def _creeping(rows: Rows, rank: NDArray[np.intp], together: NDArray[np.bool_]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from deepgaze2.data.own.events import says_fixation
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.data.own.table_files import Table
 from deepgaze2.errors import DataError
@@ -71,6 +72,20 @@ def read_rows(table: Table, chosen: Mapping[str, str], image: str | None) -> Row
         place=lambda row: f"{printable(table.path)}, {table.place(row)}",
         texts={role: text for role, text in coded_texts.items() if text[1] != [""]},
     )
+
+
+def without_fixations(table: Table, names: Sequence[str]) -> set[str]:
+    """Return which of some columns never say that their row is a fixation."""
+    silent = set(names)
+    for cells, _ in table.batches(names, []) if names else ():
+        silent -= {
+            n
+            for n, column in zip(names, cells, strict=True)
+            if any(map(says_fixation, set(column)))
+        }
+        if not silent:
+            break
+    return silent
 
 
 def empty_columns(table: Table, names: Sequence[str]) -> set[str]:

@@ -14,7 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.own.columns import UNITS_S, choose_columns, missing_columns, time_unit_s
+from deepgaze2.data.own.columns import (
+    UNITS_S,
+    candidates,
+    choose_columns,
+    is_clock,
+    missing_columns,
+    time_unit_s,
+)
 from deepgaze2.data.own.conventions import (
     Coordinates,
     TimeUnit,
@@ -25,7 +32,12 @@ from deepgaze2.data.own.conventions import (
 from deepgaze2.data.own.events import only_fixations
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.on_images import only_on_images
-from deepgaze2.data.own.reading import TEXT_ROLES, empty_columns, read_rows
+from deepgaze2.data.own.reading import (
+    TEXT_ROLES,
+    empty_columns,
+    read_rows,
+    without_fixations,
+)
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -137,6 +149,8 @@ def _chosen_columns(
     if by_file:
         stated = {"subject": EXPORT, **stated}
     empty = empty_columns(table, [name for name in names if name in likely.values()])
+    if len(kinds := candidates(names, "kind")) > 1 and not is_own:
+        empty |= without_fixations(table, kinds)
     chosen, notes = choose_columns(names, roles, stated, place, empty)
     needed = [role for role in _REQUIRED if role != "image" or image is None]
     if missing := [role for role in needed if role not in chosen]:
@@ -217,7 +231,8 @@ def _seconds(
         starts *= unit_s
         notes += assumed
         first = starts[(order == order.min()) & np.isfinite(starts)]
-        if not is_own and len(first) and np.median(first) > _LATEST_START_S:
+        late = len(first) and np.median(first) > _LATEST_START_S
+        if not is_own and (late or is_clock(chosen["start"], table.names)):
             notes.append(
                 "Starts are times of a clock that runs through the recording, not since the image"
                 " appeared: they are not kept."

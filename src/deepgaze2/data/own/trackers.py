@@ -23,6 +23,8 @@ class Tracker:
         By meaning, the keys of its columns, the likeliest first.
     units : mapping of str to str
         The units of its times, `s`, `ms`, `us` or `ns`, by the column's key.
+    clocks : tuple of str
+        Keys of columns whose times are of a clock that runs through the recording.
     coordinates : str or None
         What positions are where their values do not tell: `percent` of the image.
     refused : str or None
@@ -33,6 +35,7 @@ class Tracker:
     told_by: tuple[frozenset[str], ...]
     columns: Mapping[str, tuple[str, ...]]
     units: Mapping[str, str]
+    clocks: tuple[str, ...] = ()
     coordinates: str | None = None
     refused: str | None = None
 
@@ -63,4 +66,5 @@ def _tracker(text: str) -> Tracker:
     columns = {role: tuple(map(key, names)) for role, names in written.pop("columns").items()}
     units = {key(name): unit for name, unit in written.pop("units").items()}
     told_by = tuple(frozenset(map(key, names)) for names in written.pop("told_by"))
-    return Tracker(told_by=told_by, columns=columns, units=units, **written)
+    clocks = tuple(map(key, written.pop("clocks", ())))
+    return Tracker(told_by=told_by, columns=columns, units=units, clocks=clocks, **written)
