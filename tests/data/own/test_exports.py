@@ -306,6 +306,29 @@ def test_one_image_is_stated(folder: Path) -> None:
         read_tabular(folder)
 
 
+def test_viewings_that_no_column_tells(folder: Path) -> None:
+    expected = known_fixations(n_viewings=3)
+    lines = ["image,subject,fix_nr,x,y,duration_ms"] + [
+        f"{f.image},{f.subject},{f.number},{f.x},{f.y},{f.duration_ms}" for f in expected
+    ]
+    dataset = read_tabular(written(folder, lines))
+    assert_read(dataset, expected)
+    assert any("as orders begin anew" in note for note in dataset.notes)
+    joined = read_tabular(folder, columns={"trial": "none"})
+    assert joined.subject_names == ("P1", "P2")
+    shuffled = [lines[0], *np.random.default_rng(0).permutation(lines[1:])]
+    dataset = read_tabular(written(folder, shuffled))
+    assert dataset.subject_names == ("P1", "P2")
+    assert any("as if subjects saw images more than once" in note for note in dataset.notes)
+
+
+def test_a_trial_that_differs_from_row_to_row_tells_nothing(folder: Path) -> None:
+    lines = ["image,x,y,trial"] + [f"a,{i},{i},{i}" for i in range(5)]
+    dataset = read_tabular(written(folder, lines))
+    assert_array_equal(dataset.fixations.order, range(5))
+    assert any("does not tell viewings apart" in note for note in dataset.notes)
+
+
 def test_viewings_survive_conversion(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

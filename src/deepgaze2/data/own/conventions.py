@@ -216,6 +216,6 @@ def _counted(
     if repeated := int(np.count_nonzero((np.diff(order[rows]) == 0) & ~first[1:])):
         notes.append(
             f"{repeated} fixations have the image, subject and order of another one, as if"
-            " subjects saw images more than once."
+            " subjects saw images more than once (--column trial=NAME tells viewings apart)."
         )
     return (order - min(lowest, 1)).astype(np.int32), notes

@@ -116,7 +116,9 @@ def read_tabular(
     rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
     rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
-    rows, again = by_viewing(rows, stimulus, chosen.get("trial"))
+    rows, again = by_viewing(
+        rows, stimulus, chosen.get("trial"), guess=not is_own and "trial" not in (columns or {})
+    )
     coordinates, percent = _told_coordinates(table, rows, coordinates)
     width, height = stimuli.width[stimulus], stimuli.height[stimulus]
     x, y = rows.numbers["x"], rows.numbers["y"]
