@@ -150,6 +150,23 @@ def gazepoint_samples(fixations: list[Fixation]) -> Iterator[str]:
         yield f"0,{f.image},0,0,{f.start_ms / 1000},0.016,{f.number},0,{f.subject}"
 
 
+def eyelink_samples(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "RECORDING_SESSION_LABEL\tTRIAL_INDEX\timage\tTIMESTAMP\tRIGHT_FIX_INDEX\tRIGHT_GAZE_X\t"
+        "RIGHT_GAZE_Y\tCURRENT_FIX_DURATION"
+    )
+    for f in fixations:
+        head, n = f"{f.subject}\t{f.trial}\t{f.image}", f.duration_ms // STEP_MS
+        for i in range(0, f.duration_ms, STEP_MS):
+            time = 100_000 * f.trial + f.start_ms + i
+            even = i // STEP_MS < n - n % 2
+            shake = 1 - 2 * (i // STEP_MS % 2) if even else 0
+            yield f"{head}\t{time}\t{f.number}\t{f.x + shake}\t{f.y}\t{f.duration_ms}"
+        for i in range(3):
+            time = 100_000 * f.trial + f.start_ms + f.duration_ms + i * STEP_MS
+            yield f"{head}\t{time}\t.\t{f.x + 20 * i}\t{f.y}\t."
+
+
 def neon_mapped(fixations: list[Fixation]) -> Iterator[str]:
     yield (
         "wearer,image,recording id,fixation id,start timestamp [ns],duration [ms],"
@@ -172,7 +189,15 @@ def realeye(fixations: list[Fixation]) -> Iterator[str]:
         yield f"s,{f.image},{f.subject},{f.trial},{position},{f.start_ms},{f.duration_ms}"
 
 
-WRITERS = [tobii_samples, eyelink_report, begaze_events, idf_events, neon_mapped, realeye]
+WRITERS = [
+    tobii_samples,
+    eyelink_report,
+    eyelink_samples,
+    begaze_events,
+    idf_events,
+    neon_mapped,
+    realeye,
+]
 
 
 @pytest.mark.parametrize("write", [*WRITERS, gazepoint_samples])
@@ -242,6 +267,22 @@ def test_samples_with_a_number_are_merged_at_their_mean(folder: Path) -> None:
     assert_array_equal(dataset.fixations.y, [23, 200])
     assert dataset.notes[0].startswith("5 rows are of 2 fixations, numbered by 'fixation_id'")
     assert "1 rows without a number are between fixations" in dataset.notes[0]
+
+
+def test_frames_of_a_surface_are_merged(folder: Path) -> None:
+    lines = [
+        "image,world_timestamp,fixation_id,start_timestamp,duration,norm_pos_x,norm_pos_y,on_surf"
+    ]
+    for number in range(8):
+        for frame in range(6):
+            start = 5000 + 0.4 * number
+            x = 0.1 * number + 0.001 * (frame % 2)
+            at = f"{start + frame / 30},{number + 300},{start},200.5,{x},0.5"
+            lines += [f"a,{at},{number < 6}"]
+    dataset = read_tabular(written(folder, lines))
+    assert_allclose(dataset.fixations.x, WIDTH * (0.1 * np.arange(6) + 0.0005))
+    assert_array_equal(dataset.fixations.order, range(6))
+    assert_allclose(dataset.fixations.duration_s, 0.2005)
 
 
 def test_single_fixations_of_one_number_are_not_merged(folder: Path) -> None:
