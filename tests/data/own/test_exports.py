@@ -258,6 +258,24 @@ def test_samples_that_nothing_tells_are_refused(
         read_tabular(written(folder, lines))
 
 
+@pytest.mark.parametrize("unit", ["", "_ms"])
+def test_samples_whose_number_does_not_help_are_refused(folder: Path, unit: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(50, 400, (2, 60))
+    lines = [f"image,x,y,time{unit},nr"] + [f"a,{x[i]},{y[i]},{17 * i}," for i in range(60)]
+    numbered = [lines[0].replace("nr", "fix_nr")]
+    numbered += [f"{line}{i // 10}" for i, line in enumerate(lines[1:])]
+    if unit:
+        assert len(read_tabular(written(folder, numbered)).fixations) == 6
+        counted = [numbered[0]] + [f"{line}{i}" for i, line in enumerate(lines[1:])]
+        with pytest.raises(DataError, match=r"begin in steps of 17\. State another number"):
+            read_tabular(written(folder, counted))
+    else:
+        with pytest.raises(DataError, match=r"have one number, but not one place\. State the unit"):
+            read_tabular(written(folder, numbered))
+        assert len(read_tabular(folder, time="ms").fixations) == 6
+
+
 def test_samples_with_a_number_are_merged_at_their_mean(folder: Path) -> None:
     lines = ["image,gaze_x,gaze_y,timestamp_ms,fixation_id"]
     lines += ["a,10,20,0,1", "a,12,26,16,1", "a,,,32,1", "a,60,70,48,", "a,100,200,64,2"]

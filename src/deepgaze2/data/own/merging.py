@@ -113,7 +113,7 @@ def _merged(rows: Rows, begins: NDArray[np.intp]) -> Rows:
 
 
 def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
-    """Refuse rows that look like samples: starts in small steps, or positions that creep.
+    """Refuse rows that look like samples: starts in small steps, positions that creep, one number.
 
     Raises
     ------
@@ -123,19 +123,24 @@ def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
     if len(rows) <= _FEW:
         return
     rank, together = _successive(rows)
-    order = rows.numbers.get("order")
-    if order is not None and not np.isnan(order).any():
-        _, alike = _successive(rows, "order")
-        if np.mean(alike) < _SAMPLED_SHARE:
-            return  # each row has a fixation's number
     if np.count_nonzero(together) < _FEW:
         return
-    reason = _small_steps(rows, rank, together, start_unit_s) or _creeping(rows, rank, together)
+    order = rows.numbers.get("order")
+    if order is None or np.isnan(order).any():
+        small = _small_steps(rows, rank, together, start_unit_s)
+        reason = small or _creeping(rows, rank, together)
+        advice = "the column that numbers fixations, --column order=NAME"
+    else:
+        reason, advice = "", "the unit of times, --time ms, or --column trial=NAME"
+        if np.mean(_successive(rows, "order")[1]) >= _SAMPLED_SHARE:
+            reason = "those that follow each other have one number, but not one place"
+        elif start_unit_s is not None:
+            reason = _small_steps(rows, rank, together, start_unit_s)
+            advice = "another number of fixations, --column order=NAME"
     if reason:
         raise DataError(
             f"{rows.place(0)}: rows look like samples of the gaze, not fixations: {reason}. State"
-            " the column that numbers fixations, --column order=NAME, or export fixations: they"
-            " are not detected here"
+            f" {advice}, or export fixations: they are not detected here"
         )
 
 
