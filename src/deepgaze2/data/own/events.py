@@ -12,11 +12,8 @@ from deepgaze2.errors import DataError
 
 Mask = NDArray[np.bool_]
 
-_FIXATIONS = {"fixation", "fixations", "fix", "fixa", "fixationl", "fixationr", "fixationb"} | {
-    "efix",
-    "visualintake",
-    "f",
-}
+_FIXATIONS = {"fixation", "fixations", "fix", "fixa", "efix", "f", "visualintake"}
+_FIXATIONS |= {"fixationl", "fixationr", "fixationb"}  # SMI's, of an eye or both
 _KINDS_FOR_CERTAIN = {"eyemovementtype", "gazeeventtype", "eyemovement", "movementtype"}
 _VALID = {"1", "10", "true", "yes", "valid", "y", "t", "ok"}  # 10: 1.0
 _INVALID = {"0", "00", "false", "no", "invalid", "n", "f", "", "1000"}
