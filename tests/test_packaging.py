@@ -34,7 +34,7 @@ def test_notice_credits_every_packaged_file_of_others_by_its_checksum() -> None:
         for path in (ASSETS / folder).iterdir()
     }
     assert credited == packaged
-    assert {path.name for path in ASSETS.iterdir()} <= {*folders, "models", "datasets"}
+    assert {path.name for path in ASSETS.iterdir()} <= {*folders, "models", "datasets", "trackers"}
 
 
 def test_model_cards_fit_their_parameters_and_the_packaged_backbone() -> None:

@@ -41,6 +41,23 @@ def test_check_of_a_sound_set(recordings: Path, tmp_path: Path) -> None:
         assert picture.size == (1200, 700)
 
 
+def test_check_says_what_was_left_out(tmp_path: Path) -> None:
+    write_image(tmp_path / "images" / "a.png", 64, 48)
+    rows = ["image,subject,TRIAL_INDEX,label,time_us,order,x,y"]
+    rows += [f"a,s1,{t},fixation,{250_000 * i},{i},{9 * i},{8 * i}" for t in (1, 2) for i in (1, 2)]
+    rows += ["a,s1,2,saccade,900000,3,5,5", "Instructions,s1,3,fixation,0,1,5,5"]
+    (tmp_path / "fixations.csv").write_text("\n".join(rows))
+    lines = run("check", f"csv:{tmp_path}").stdout.splitlines()
+    assert lines[0].endswith("1 images, 1 subjects, 4 fixations")
+    assert lines[4].startswith("reading          1 of 6 rows are no fixations by their 'label'")
+    assert lines[5].startswith(
+        "reading          1 of 5 rows name no image and are left out: 1 'Ins"
+    )
+    assert lines[6].startswith("reading          1 times somebody saw an image again")
+    stated = run("check", f"csv:{tmp_path}", "--column", "trial=none", "--column", "kind=none")
+    assert "5 fixations" in stated.stdout
+
+
 def test_check_into_a_pipe_writes_plain_lines(recordings: Path) -> None:
     command = [sys.executable, "-c", "from deepgaze2.cli import main; main()"]
     written = subprocess.run(

@@ -34,6 +34,7 @@ def test_options_are_those_of_reading_a_table() -> None:
         "'csv:my lab' --column 'x=Pos X [px]' --column image=Reiz --images 'my lab/B'"
         " --coordinates pixels --base 0 --time ms"
         " --origin center-up --screen 1920x1080 --shown 112,84.5,800,600 --pixels-per-degree 35"
+        " --image 'a b.png' --eye left"
     )
     source, table = parsed(line)
     assert source == "csv:my lab"
@@ -47,5 +48,7 @@ def test_options_are_those_of_reading_a_table() -> None:
         "screen": (1920, 1080),
         "shown": (112, 84.5, 800, 600),
         "pixels_per_degree": 35,
+        "image": "a b.png",
+        "eye": "left",
     }
     assert parsed(as_typed(source, table)) == (source, table)

@@ -190,7 +190,7 @@ def _summary(dataset: Dataset) -> dict[str, Any]:
     return {
         "data_set": dataset.name,
         "images": len(dataset.stimuli),
-        "subjects": len(np.unique(dataset.fixations.subject)),
+        "subjects": len(np.unique(dataset.person)),
         "fixations": len(x),
         "mean_position": [float(column[known].mean()) for column in (x, y)] if known.any() else [],
         "notes": dataset.notes,

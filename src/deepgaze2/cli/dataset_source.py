@@ -76,8 +76,18 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--time",
-            type=click.Choice(["s", "ms"]),
+            type=click.Choice(["s", "ms", "us", "ns"]),
             help="For a csv: source, the unit of its times.",
+        ),
+        click.option(
+            "--image",
+            metavar="NAME",
+            help="For a csv: source without a column of images, the one that was shown.",
+        ),
+        click.option(
+            "--eye",
+            type=click.Choice(["left", "right"]),
+            help="For a csv: source with rows of both eyes, which to take.",
         ),
     ]
     for option in reversed(options):

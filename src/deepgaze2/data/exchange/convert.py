@@ -12,7 +12,8 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.exchange.pysaliency_writer import write_pysaliency
 from deepgaze2.data.fetching.unpack import folder_when_whole
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE
-from deepgaze2.data.own.tabular import FIXATIONS_FILE, IMAGES_FOLDER, OWN_COLUMNS
+from deepgaze2.data.own.table_files import FIXATIONS_FILE
+from deepgaze2.data.own.tabular import IMAGES_FOLDER, OWN_COLUMNS
 from deepgaze2.errors import DataError
 from deepgaze2.support.progress import tracked
 

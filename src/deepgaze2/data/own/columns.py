@@ -1,10 +1,15 @@
 """Which column of somebody's table means what, told by its name."""
 
-import re
-import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from deepgaze2.data.own.names import key, keys, words
+from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
+
+UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""Units of time that can be stated, in seconds."""
+NO_COLUMN = "none"
+"""What is stated where no column has a meaning, as in `--column subject=none`."""
 
 _POSITION = """{}_px {} {}_pixel {}_pixels {}_pix px_{} fix_{} {}_fix fixation_{} {}_fixation
     fix_pos_{} fixation_point_{} fixation_point_{}_mcspx current_fix_{} fpog{} norm_pos_{} mean_{}
@@ -39,6 +44,12 @@ _USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separato
         presented_media_position_y presented_stimulus_position_y""",
     "shown_width": "shown_width presented_media_width presented_stimulus_width",
     "shown_height": "shown_height presented_media_height presented_stimulus_height",
+    "kind": """eye_movement_type gaze_event_type eye_movement movement_type event_type event_kind
+        event event_label label category kind type""",
+    "valid": "valid is_valid validity fixation_valid on_surf on_surface",
+    "eye": "eye eye_used tracked_eye eye_tracked recorded_eye which_eye",
+    "trial": """trial_index trial trial_id trial_nr trial_no trial_num trial_number exposure
+        exposure_number exposure_index viewing viewing_number presentation_number repetition""",
     "width": "width image_width img_width stimulus_width",
     "height": "height image_height img_height stimulus_height",
     "pixels_per_degree": "pixels_per_degree px_per_degree px_per_deg pixel_per_degree ppd",
@@ -48,20 +59,25 @@ _RANKS = {
     for role, forms in _USUAL_NAMES.items()
 }
 
+_RECORDINGS = {"recordingname", "recording"}  # name a subject, or beside one what it saw when
 _SECONDS = {"s", "sec", "secs", "second", "seconds"}
 _MILLISECONDS = {"ms", "msec", "msecs", "millisecond", "milliseconds"}
 _MICROSECONDS = {"us", "μs", "microsecond", "microseconds"}
-_UNITS_OF_TRACKERS = {
-    "fpogs": 1.0,
-    "fpogd": 1.0,
-    "currentfixstart": 1e-3,
-    "currentfixduration": 1e-3,
-    "gazeeventduration": 1e-3,
+_NANOSECONDS = {"ns", "nanosecond", "nanoseconds"}
+_UNIT_NAMES = {
+    "s": _SECONDS,
+    "ms": _MILLISECONDS,
+    "us": _MICROSECONDS,
+    "ns": _NANOSECONDS,
 }
 
 
 def choose_columns(
-    names: Sequence[str], wanted: Sequence[str], stated: Mapping[str, str], place: str
+    names: Sequence[str],
+    wanted: Sequence[str],
+    stated: Mapping[str, str],
+    place: str,
+    empty: Collection[str] = (),
 ) -> tuple[dict[str, str], list[str]]:
     """Find the columns that hold what is wanted.
 
@@ -70,11 +86,14 @@ def choose_columns(
     names : sequence of str
         The table's column names.
     wanted : sequence of str
-        Among image, x, y, subject, order, start, duration, width, height, pixels_per_degree.
+        Among image, x, y, subject, order, start, duration, kind, valid, eye, trial, shown_x,
+        shown_y, shown_width, shown_height, width, height, pixels_per_degree.
     stated : mapping of str to str
-        What the user says: a column's name for some of `wanted`. The others are guessed.
+        What the user says: a column's name for some of `wanted`, or `none`. The others are guessed.
     place : str
         The table's name, for messages.
+    empty : collection of str
+        Columns that hold nothing of use, which are guessed last.
 
     Returns
     -------
@@ -91,12 +110,13 @@ def choose_columns(
     for role, name in stated.items():
         if role not in wanted:
             raise DataError(f"{place}: {role!r} is no column's meaning; use {', '.join(wanted)}")
-        if name not in names:
+        if name not in names and name != NO_COLUMN:
             raise DataError(f"{place}: no column {name!r}; there are {_listed(names)}")
-    guesses = _guesses([name for name in names if name not in stated.values()], wanted, stated)
+    guesses = _guesses(names, wanted, stated, empty)
     chosen = {role: (stated.get(role) or guesses[role][0]) for role in (*stated, *guesses)}
+    chosen = {role: name for role, name in chosen.items() if name in names}
     for role, name in chosen.items():
-        alike = [other for other in names if _key(other) == _key(name)]
+        alike = [other for other in names if key(other) == key(name)]
         if len(alike) > 1 and (role not in stated or names.count(name) > 1):
             raise DataError(
                 f"{place}: the column of {role} could be any of {_listed(alike)};"
@@ -106,11 +126,16 @@ def choose_columns(
 
 
 def _guesses(
-    free: Sequence[str], wanted: Sequence[str], stated: Mapping[str, str]
+    names: Sequence[str],
+    wanted: Sequence[str],
+    stated: Mapping[str, str],
+    empty: Collection[str],
 ) -> dict[str, list[str]]:
     """Return for each role that is not stated the columns it may be, the likeliest first."""
+    tracker = tracker_of(names)
+    free = [name for name in names if name not in stated.values()]
     found = {
-        role: {rank: name for name in free if (rank := _RANKS[role].get(_key(name))) is not None}
+        role: _ranked(free, tracker.columns.get(role, ()) if tracker else (), _RANKS[role])
         for role in wanted
         if role not in stated
     }
@@ -118,37 +143,72 @@ def _guesses(
         both = found["x"].keys() & found["y"].keys()
         for role in ("x", "y"):
             found[role] = {rank: found[role][rank] for rank in both}
-    return {role: [names[rank] for rank in sorted(names)] for role, names in found.items() if names}
+    if "subject" in found and "trial" in found and not found["trial"]:
+        _take_recordings(found["subject"], found["trial"])
+    return {
+        role: [ranked[rank] for rank in sorted(ranked, key=lambda r: (ranked[r] in empty, r))]
+        for role, ranked in found.items()
+        if ranked
+    }
+
+
+def _ranked(
+    free: Sequence[str], of_tracker: Sequence[str], usual: Mapping[str, int]
+) -> dict[int, str]:
+    """Return the columns that have one of these names by the name's rank, the tracker's first."""
+    ranks = {form: rank + len(of_tracker) for form, rank in usual.items()}
+    ranks |= {form: rank for rank, form in enumerate(of_tracker)}
+    found = dict[int, str]()
+    for name in free:
+        if (form := next((form for form in keys(name) if form in ranks), None)) is not None:
+            found.setdefault(ranks[form], name)
+    return found
+
+
+def _take_recordings(subject: dict[int, str], trial: dict[int, str]) -> None:
+    """Make a recording's name, where another column names the subject, that of a viewing."""
+    if len(subject) > 1:
+        for rank in [rank for rank in subject if key(subject[rank]) in _RECORDINGS]:
+            trial[rank] = subject.pop(rank)
+
+
+def candidates(names: Sequence[str], role: str) -> list[str]:
+    """Return the columns that may have a meaning, the likeliest first."""
+    return _guesses(names, (role,), {}, ()).get(role, [])
+
+
+def names_positions(cells: Sequence[str]) -> bool:
+    """Tell whether a line's cells name columns of x and of y."""
+    return {"x", "y"} <= _guesses(cells, ("x", "y"), {}, ()).keys()
 
 
 def missing_columns(names: Sequence[str], missing: Sequence[str], place: str) -> DataError:
     """Return an error that lists the columns that are there."""
+    one_image = ", or --image NAME if only one was shown" if "image" in missing else ""
     return DataError(
         f"{place}: no column for {' and '.join(missing)} among {_listed(names)}; rename it or"
-        f" state it: --column {missing[0]}=NAME, columns={{{missing[0]!r}: NAME}}"
+        f" state it: --column {missing[0]}=NAME, columns={{{missing[0]!r}: NAME}}{one_image}"
     )
 
 
-def time_unit_s(name: str) -> float | None:
-    """Return a time column's unit in seconds if its name tells, like `start [ms]` or `FPOGD`."""
-    if (key := _key(name)) in _UNITS_OF_TRACKERS:
-        return _UNITS_OF_TRACKERS[key]
-    words = set(_words(name))
-    for unit_s, unit_names in ((1.0, _SECONDS), (1e-3, _MILLISECONDS), (1e-6, _MICROSECONDS)):
-        if words & unit_names:
-            return unit_s
-    return None
+def time_unit_s(name: str, names: Sequence[str] = ()) -> float | None:
+    """Return a time column's unit in seconds if its name tells, like `start [ms]` or `FPOGD`.
+
+    The others of the table's `names` tell which program's habits hold.
+    """
+    written = set(words(name))
+    for unit, unit_names in _UNIT_NAMES.items():
+        if written & unit_names:
+            return UNITS_S[unit]
+    tracker = tracker_of(names or [name])
+    units = tracker.units if tracker else {}
+    return next((UNITS_S[units[form]] for form in keys(name) if form in units), None)
 
 
-def _words(name: str) -> list[str]:
-    """Split at everything that is no letter or digit, and before capitals: FixX is fix, x."""
-    plain = unicodedata.normalize("NFKC", name)
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", plain)
-    return re.findall(r"[^\W_]+", split.casefold())
-
-
-def _key(name: str) -> str:
-    return "".join(_words(name))
+def is_clock(name: str, names: Sequence[str]) -> bool:
+    """Tell whether a program's column has times of a recording's clock, not since the image."""
+    tracker = tracker_of(names)
+    return tracker is not None and any(form in tracker.clocks for form in keys(name))
 
 
 def _said(guesses: Mapping[str, Sequence[str]]) -> list[str]:

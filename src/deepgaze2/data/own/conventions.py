@@ -5,13 +5,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.errors import DataError
 
 Coordinates = Literal["pixels", "normalized", "percent", "degrees"]
-TimeUnit = Literal["s", "ms"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
 
 _NORMALIZED_SHARE = 0.99
-_UNITS_S = {"s": 1.0, "ms": 1e-3}
 _SECONDS_BELOW = 10.0  # fixations last 0.05 to 2 s, which is 50 to 2000 ms
 _PLAUSIBLE_S = (0.005, 10.0)
 _LONGEST_VIEWING_S = 100.0
@@ -113,7 +113,7 @@ def duration_unit_s(
         In that unit, NaN where unknown.
     named_s : float, optional
         The unit that the column's name tells.
-    stated : {"s", "ms"}, optional
+    stated : {"s", "ms", "us", "ns"}, optional
         The unit that the user states.
     label : str
         What to call the column in messages.
@@ -128,10 +128,10 @@ def duration_unit_s(
     Raises
     ------
     DataError
-        If the median is not between 5 ms and 10 s in the unit that the name tells.
+        If the median is not between 5 ms and 10 s in the unit that is stated or the name tells.
     """
     if stated is not None:
-        return _UNITS_S[stated], []
+        named_s = UNITS_S[stated]
     known = durations[np.isfinite(durations)]
     if not len(known):
         return named_s, []
@@ -140,7 +140,7 @@ def duration_unit_s(
     if not _PLAUSIBLE_S[0] <= median * unit_s <= _PLAUSIBLE_S[1]:
         raise DataError(
             f"{label}: fixations would last {median * unit_s:g} s (median); state their"
-            " unit, time='s' or time='ms'"
+            " unit, --time s, ms, us or ns, time='us'"
         )
     if named_s:
         return unit_s, []
@@ -160,7 +160,7 @@ def start_unit_s(
     are below 100, in this order.
     """
     if stated is not None:
-        return _UNITS_S[stated], []
+        return UNITS_S[stated], []
     if named_s is not None:
         return named_s, []
     if of_durations_s is not None:
@@ -225,6 +225,6 @@ def _counted(
     if repeated := int(np.count_nonzero((np.diff(order[rows]) == 0) & ~first[1:])):
         notes.append(
             f"{repeated} fixations have the image, subject and order of another one, as if"
-            " subjects saw images more than once."
+            " subjects saw images more than once (--column trial=NAME tells viewings apart)."
         )
     return (order - min(lowest, 1)).astype(np.int32), notes

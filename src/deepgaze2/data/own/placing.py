@@ -17,10 +17,12 @@ from deepgaze2.data.own.geometry import (
     frame_of,
     maps_to_images,
 )
+from deepgaze2.data.own.names import key
 from deepgaze2.data.own.plausibility import Likelier, likelier
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
+_OF_DISPLAY = ("dacspx", "adcspx")
 _MANY_BESIDE = 20
 _SHARE_BESIDE = 0.05
 
@@ -66,6 +68,8 @@ def place_in_images(
     given = [rows.numbers[role] for role in RECTANGLE_ROLES if role in rows.numbers]
     rectangles = (given[0], given[1], given[2], given[3]) if given else None
     geometry.checked(place, recorded=rectangles is not None)
+    if rectangles is None:
+        _refuse_unplaced(geometry, columns, place)
     per_degree = _pixels_per_degree(geometry, stimuli, place)
     geometry, assumed = _with_unit(rows, stimuli, stimulus, geometry, bool(rectangles))
     width, height = stimuli.width, stimuli.height
@@ -155,13 +159,13 @@ def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geome
     """
     x, y = columns["x"], columns["y"]
     coordinates = geometry.coordinates or "normalized"
-    if geometry.origin is None and _letters(y) == "normposy":
+    if geometry.origin is None and key(y) == "normposy":
         note = (
             f"{y!r} counts from the bottom, as Pupil Labs writes it (state --origin top-left if"
             " it does not)."
         )
         return replace(geometry, origin="bottom-left", coordinates=coordinates), [note]
-    if geometry.screen is None and geometry.shown is None and _letters(x) == "fpogx":
+    if geometry.screen is None and geometry.shown is None and key(x) == "fpogx":
         note = (
             f"{x!r} is a fraction of the screen's width: images are taken to have filled the"
             " screen; if they did not, state --screen and --shown."
@@ -170,8 +174,16 @@ def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geome
     return geometry, []
 
 
-def _letters(name: str) -> str:
-    return "".join(filter(str.isalpha, name.casefold()))
+def _refuse_unplaced(geometry: Geometry, columns: Mapping[str, str], place: str) -> None:
+    """Refuse pixels that Tobii's names call the display's if nothing says where images were."""
+    x = columns["x"]
+    is_open = geometry.screen is None and geometry.shown is None
+    if is_open and geometry.coordinates in (None, "pixels") and key(x).endswith(_OF_DISPLAY):
+        raise DataError(
+            f"{place}: {x!r} counts the screen's pixels; state --screen WIDTHxHEIGHT and --shown"
+            " centered, fit, stretched or X,Y,WIDTH,HEIGHT, or --screen none if images filled the"
+            " screen pixel by pixel"
+        )
 
 
 def _are_whole(numbers: Numbers) -> bool:

@@ -1,7 +1,7 @@
 """The rows of a table of fixations: which image, subject and place in a scanpath each has."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,12 @@ class Rows:
     image_names, subject_names : list of str
         No names of subjects where nothing tells these apart; an empty one where it is unknown.
     numbers : dict of float64 array (n,)
-        The columns `x`, `y` and perhaps `order`, `start` and `duration`, NaN where unknown.
+        The columns `x`, `y` and perhaps `order`, `start`, `duration` and where images were shown,
+        see `RECTANGLE_ROLES`; NaN where unknown.
     place : callable
         Returns what to call a row (from 0) in messages.
+    texts : dict of (int32 array (n,), list of str)
+        Perhaps `kind`, `valid`, `eye` and `trial`: indices into the names, and these.
     """
 
     image: NDArray[np.int32]
@@ -35,6 +38,22 @@ class Rows:
     subject_names: list[str]
     numbers: dict[str, NDArray[np.float64]]
     place: Callable[[int], str]
+    texts: dict[str, tuple[NDArray[np.int32], list[str]]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def take(self, rows: NDArray[np.intp]) -> "Rows":
+        """Return the rows with these indices, in their order."""
+        place = self.place
+        return replace(
+            self,
+            image=self.image[rows],
+            subject=self.subject[rows],
+            numbers={role: column[rows] for role, column in self.numbers.items()},
+            texts={role: (codes[rows], names) for role, (codes, names) in self.texts.items()},
+            place=lambda row: place(int(rows[row])),
+        )
 
 
 def stimulus_numbers(rows: Rows, stimuli: Stimuli) -> tuple[NDArray[np.int32], list[str]]:

@@ -5,8 +5,7 @@ A folder holds the images, in it or in `images` or `stimuli` below, `fixations.c
 `OWN_COLUMNS` mean what the project means by them; of others it is guessed, and said.
 """
 
-from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,22 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations
-from deepgaze2.data.own.columns import choose_columns, missing_columns, time_unit_s
-from deepgaze2.data.own.conventions import (
-    Coordinates,
-    TimeUnit,
-    duration_unit_s,
-    start_unit_s,
+from deepgaze2.data.own.columns import (
+    UNITS_S,
+    candidates,
+    choose_columns,
+    missing_columns,
+    time_unit_s,
 )
-from deepgaze2.data.own.geometry import (
-    RECTANGLE_ROLES,
-    Geometry,
-    Origin,
-    Screen,
-    Shown,
-)
-from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.conventions import Coordinates, TimeUnit
+from deepgaze2.data.own.events import only_fixations
+from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry, Origin, Screen, Shown
+from deepgaze2.data.own.merging import merge_fixations, refuse_samples
+from deepgaze2.data.own.names import key
+from deepgaze2.data.own.on_images import only_on_images
 from deepgaze2.data.own.placing import place_in_images
+from deepgaze2.data.own.reading import (
+    TEXT_ROLES,
+    empty_columns,
+    read_rows,
+    without_fixations,
+)
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -38,22 +41,21 @@ from deepgaze2.data.own.rows import (
     stimulus_numbers,
     unnamed_note,
 )
-from deepgaze2.data.own.stimulus_list import STIMULI_FILE, list_stimuli
-from deepgaze2.data.own.text_table import TextTable, open_text_table
+from deepgaze2.data.own.stimulus_list import list_stimuli
+from deepgaze2.data.own.table_files import EXPORT, Table, open_tables
+from deepgaze2.data.own.times import in_seconds
+from deepgaze2.data.own.trackers import tracker_of
+from deepgaze2.data.own.viewings import by_viewing
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
-from deepgaze2.support.progress import Progress
 
 OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration_s")
-FIXATIONS_FILE = "fixations.csv"
 IMAGES_FOLDER = "images"
 
-_TEXT_ROLES = ("image", "subject")
-_NUMBER_ROLES = ("x", "y", "order", "start", "duration", *RECTANGLE_ROLES)
-_ROLES = (*_TEXT_ROLES, *_NUMBER_ROLES)
+_NUMBER_ROLES = ("x", "y", "order", "start", "duration")
+_ROLES = (*TEXT_ROLES, *_NUMBER_ROLES, *RECTANGLE_ROLES)
+_OWN_ROLES = ("image", "subject", *_NUMBER_ROLES, "trial")
 _REQUIRED = ("image", "x", "y")
-_TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
-_LATEST_START_S = 100.0
 
 
 def read_tabular(
@@ -68,173 +70,153 @@ def read_tabular(
     screen: Screen | None = None,
     shown: Shown | None = None,
     pixels_per_degree: float | None = None,
+    image: str | None = None,
+    eye: Literal["left", "right"] | None = None,
 ) -> Dataset:
-    """Read images and a table of fixations, one row each.
+    """Read images and a table of fixations.
 
-    The table needs columns of image, x and y; subject, order, start and duration may be there.
-    What is not stated is guessed; `notes` of the result says how.
+    The table needs columns of image, x and y; subject, order, start, duration, trial, and kind,
+    valid and eye, which tell the rows of fixations from others, may be there. Rows with one
+    fixation's number are made one. What is not stated is guessed; `notes` of the result says how,
+    and what was left out.
 
     Parameters
     ----------
     source : str or Path
-        A folder with images and `fixations.csv` (or one other table), or a table beside its
-        images. Text tables may have commas, semicolons or tabs, Parquet needs PyArrow.
+        A folder with images and `fixations.csv`, one other table, or tables with the same
+        columns, such as one for each participant; or a table beside its images. Text tables may
+        have commas, semicolons or tabs and be compressed by gzip, Parquet needs PyArrow.
     images : Path, optional
         The folder of the images if it is elsewhere.
     columns : mapping of str to str, optional
-        Columns whose names do not tell, like `{"x": "hpos"}`.
+        Columns whose names do not tell, like `{"x": "hpos"}`; "none" where there is none.
     coordinates, base, origin, screen, shown, pixels_per_degree : optional
         What positions are counted in and from, and where on the screen images were, see `Geometry`.
-    time : {"s", "ms"}, optional
+    time : {"s", "ms", "us", "ns"}, optional
         The unit of start and duration.
+    image : str, optional
+        The one image that was shown, if no column tells.
+    eye : {"left", "right"}, optional
+        Which eye's rows to take if there are both eyes'.
 
     Raises
     ------
     DataError
         If something is missing, damaged or has two meanings; it names the line where it can.
     """
-    path, found = _table_file(Path(source))
-    table = open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
+    table, folder, found = open_tables(Path(source))
     is_own = set(OWN_COLUMNS) <= set(table.names)
-    chosen, guessed = _chosen_columns(table.names, columns or {}, printable(path), is_own)
+    chosen, guessed = _chosen_columns(table, columns or {}, is_own, image)
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
+    coordinates, told = _told_coordinates(table, coordinates)
     geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
-    stimuli, listed = list_stimuli(path.parent, images or images_folder(path.parent))
-    rows = _read_rows(table, chosen)
+    stimuli, listed = list_stimuli(folder, images or images_folder(folder))
+    rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
+    rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
-    placed = place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(path))
+    rows, again = by_viewing(
+        rows, stimulus, chosen.get("trial"), guess=not is_own and "trial" not in (columns or {})
+    )
+    placed = place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(table.path))
     x, y = rows.numbers["x"], rows.numbers["y"]
     order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
-    start_s, duration_s, timed = _seconds(rows, table, chosen, order, time, is_own)
+    start_s, duration_s, timed = in_seconds(rows, table, chosen, order, time, is_own)
     subject, names = in_natural_order(rows.subject, rows.subject_names)
     unnamed = unnamed_note(subject, names)
     fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, x, y, order, start_s, duration_s, subject  # may be large
-    dataset = Dataset(path.resolve().parent.name, stimuli, _sorted(fixations), tuple(names))
-    notes = (placed, found, guessed, table.notes, listed, matched, ordered, unnamed, timed)
-    said = [note for part in notes for note in part] + _left_aside(dataset)
-    return replace(dataset, notes=tuple(said))
+    dataset = Dataset(folder.resolve().name, stimuli, _sorted(fixations), tuple(names))
+    notes = (placed, told, found, left, strange, again, guessed, table.notes, listed, matched)
+    said = [note for part in (*notes, ordered, unnamed, timed) for note in part]
+    return replace(dataset, notes=tuple(said + _left_aside(dataset)))
 
 
 def _chosen_columns(
-    names: Sequence[str], stated: Mapping[str, str], place: str, is_own: bool
+    table: Table, stated: Mapping[str, str], is_own: bool, image: str | None
 ) -> tuple[dict[str, str], list[str]]:
-    chosen, guessed = choose_columns(names, _ROLES, stated, place)
-    if missing := [role for role in _REQUIRED if role not in chosen]:
+    names, place = table.names, printable(table.path)
+    roles: tuple[str, ...] = _OWN_ROLES if is_own else _ROLES
+    tracker = None if is_own else tracker_of(names)
+    if tracker and tracker.refused:
+        raise DataError(f"{place}: looks like an export of {tracker.title}: {tracker.refused}")
+    if image is not None:
+        stated = {"image": "none", **stated}
+    likely, _ = choose_columns(names, roles, stated, place)
+    by_file = EXPORT in names and "subject" not in {**likely, **stated}
+    if by_file:
+        stated = {"subject": EXPORT, **stated}
+    empty = empty_columns(table, [name for name in names if name in likely.values()])
+    if len(kinds := candidates(names, "kind")) > 1 and not is_own:
+        empty |= without_fixations(table, kinds)
+    chosen, notes = choose_columns(names, roles, stated, place, empty)
+    needed = [role for role in _REQUIRED if role != "image" or image is None]
+    if missing := [role for role in needed if role not in chosen]:
         raise missing_columns(names, missing, place)
-    partly = not set(RECTANGLE_ROLES) <= set(chosen)
-    if unused := set(RECTANGLE_ROLES) & set(stated) if partly else set():
+    if not _are_rectangles_used(chosen, stated, empty, place):
+        roles = tuple(role for role in roles if role not in RECTANGLE_ROLES)
+        chosen, notes = choose_columns(names, roles, stated, place, empty)
+    written = [f"Looks like an export of {tracker.title}."] if tracker else []
+    files = ["No column tells subjects apart: each file is one subject's."] if by_file else []
+    return chosen, written + notes + files
+
+
+def _are_rectangles_used(
+    chosen: Mapping[str, str], stated: Mapping[str, str], empty: Collection[str], place: str
+) -> bool:
+    """Tell whether columns say where images were shown, and positions are not on these already."""
+    known = {role for role in RECTANGLE_ROLES if chosen.get(role, "") not in {"", *empty}}
+    partly = len(known) < len(RECTANGLE_ROLES)
+    said = [role for role in RECTANGLE_ROLES if role in stated]
+    if partly and said:
         raise DataError(
-            f"{place}: {unused.pop()!r} needs all of {', '.join(RECTANGLE_ROLES)}; state them"
+            f"{place}: {said[0]!r} needs all of {', '.join(RECTANGLE_ROLES)}; state them"
         )
-    of_image = is_own or "mcs" in chosen["x"].casefold()  # Tobii's media coordinates
-    if partly or (of_image and not set(RECTANGLE_ROLES) & set(stated)):
-        chosen = {role: name for role, name in chosen.items() if role not in RECTANGLE_ROLES}
-    return chosen, guessed
+    x = key(chosen["x"])
+    of_image = "mcs" in x or "mapped" in x  # Tobii's coordinates of media and snapshots
+    return not partly and (bool(said) or not of_image)
 
 
-class _Codes(dict[str, int]):
-    """Numbers texts in the order in which they are first asked for."""
+def _fixation_rows(
+    table: Table,
+    chosen: Mapping[str, str],
+    stated: Mapping[str, str],
+    time: TimeUnit | None,
+    image: str | None,
+    eye: str | None,
+    is_own: bool,
+) -> tuple[Rows, list[str]]:
+    """Read the rows and make them one for each fixation; of the own format they are."""
+    rows = read_rows(table, chosen, image)
+    if is_own:
+        return rows, []
+    start = chosen.get("start")
+    unit_s = UNITS_S[time] if time else start and time_unit_s(start, table.names)
+    rows, left = only_fixations(rows, chosen, stated, eye)
+    rows, merged = merge_fixations(rows, unit_s or None, chosen.get("order"))
+    refuse_samples(rows, unit_s or None)
+    return rows, left + merged
 
-    def __missing__(self, text: str) -> int:
-        self[text] = code = len(self)
-        return code
 
-
-def _table_file(source: Path) -> tuple[Path, list[str]]:
-    """Return the table of fixations that a path means, and a sentence if it was guessed."""
-    if not source.is_dir():
-        return source, []
-    tables = [
-        path
-        for path in sorted(source.iterdir())
-        if path.suffix.lower() in _TABLE_SUFFIXES and path.name != STIMULI_FILE
+def _told_coordinates(
+    table: Table, coordinates: Coordinates | None
+) -> tuple[Coordinates | None, list[str]]:
+    """Return what positions are if it is stated or the program always writes them so."""
+    tracker = tracker_of(table.names)
+    if coordinates is not None or tracker is None or tracker.coordinates is None:
+        return coordinates, []
+    return tracker.coordinates, [
+        f"Positions are {tracker.coordinates} of the image, as {tracker.title} writes them (state"
+        " coordinates='pixels' if they are not)."
     ]
-    named = [path for path in tables if path.stem == "fixations"]
-    if len(named or tables) != 1:
-        there = ", ".join(printable(path.name) for path in named or tables) or "none"
-        raise DataError(
-            f"{printable(source)}: needs one table of fixations, but has {there}; call it"
-            f" {FIXATIONS_FILE} or give its own path"
-        )
-    path = (named or tables)[0]
-    return path, [] if named else [f"Fixations are read from {printable(path.name)}."]
 
 
 def images_folder(folder: Path) -> Path:
     """Return where the images of a folder with a table are."""
     below = (folder / name for name in (IMAGES_FOLDER, "stimuli"))
     return next((path for path in below if path.is_dir()), folder)
-
-
-def _read_rows(table: TextTable | ParquetTable, chosen: Mapping[str, str]) -> Rows:
-    texts = [role for role in _TEXT_ROLES if role in chosen]
-    numbers = [role for role in _NUMBER_ROLES if role in chosen]
-    codes = {role: (_Codes(), array("i")) for role in _TEXT_ROLES}
-    columns = {role: array("d") for role in numbers}
-    batches = table.batches([chosen[role] for role in texts], [chosen[role] for role in numbers])
-    with Progress("reading fixations", None, "row", delay_s=2) as progress:
-        for cells, values in batches:
-            for role, column in zip(texts, cells, strict=True):
-                known, coded = codes[role]
-                coded.extend(map(known.__getitem__, column))
-                if role == "image" and "" in known:
-                    row = coded.index(known[""])
-                    raise DataError(
-                        f"{printable(table.path)}, {table.place(row)}: image is empty; fill it in"
-                        " or delete this row"
-                    )
-            for role, part in zip(numbers, values, strict=True):
-                columns[role].frombytes(part.tobytes())
-            progress.update(len(values[0]))
-    n = len(columns["x"])
-    if n == 0:
-        raise DataError(f"{printable(table.path)}: holds no fixation; export it again")
-    subject_names = list(codes["subject"][0])
-    return Rows(
-        image=np.frombuffer(codes["image"][1], np.int32),
-        image_names=list(codes["image"][0]),
-        subject=np.frombuffer(codes["subject"][1] or bytes(4 * n), np.int32),
-        subject_names=[] if subject_names == [""] else subject_names,
-        numbers={role: np.frombuffer(column, np.float64) for role, column in columns.items()},
-        place=lambda row: f"{printable(table.path)}, {table.place(row)}",
-    )
-
-
-def _seconds(
-    rows: Rows,
-    table: TextTable | ParquetTable,
-    chosen: Mapping[str, str],
-    order: NDArray[np.int32],
-    time: TimeUnit | None,
-    is_own: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
-    """Return starts and durations in seconds, NaN where unknown, and what was assumed."""
-    unknown = np.full(len(order), np.nan, np.float32)
-    start_s, duration_s = unknown, unknown
-    unit_s, notes = None, list[str]()
-    if (durations := rows.numbers.get("duration")) is not None:
-        column = chosen["duration"]
-        label = f"{printable(table.path)}: column {column!r}"
-        unit_s, notes = duration_unit_s(durations, time_unit_s(column), time, label)
-        durations *= unit_s or 1
-        duration_s = durations.astype(np.float32)
-    if (starts := rows.numbers.get("start")) is not None:
-        unit_s, assumed = start_unit_s(starts, time_unit_s(chosen["start"]), time, unit_s)
-        starts *= unit_s
-        notes += assumed
-        first = starts[(order == order.min()) & np.isfinite(starts)]
-        if not is_own and len(first) and np.median(first) > _LATEST_START_S:
-            notes.append(
-                "Starts are times of a clock that runs through the recording, not since the image"
-                " appeared: they are not kept."
-            )
-        else:
-            start_s = starts.astype(np.float32)
-    return start_s, duration_s, notes
 
 
 def _sorted(columns: dict[str, NDArray[Any]]) -> Fixations:

@@ -1,10 +1,9 @@
 """Tables in text files (CSV), whatever program wrote them: read in batches, numbers checked."""
 
-import codecs
 import csv
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.own.text_file import encoding_of, find_header, opened
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from _csv import Reader
 
 _ROWS = 500  # small enough for a batch's cells to stay in the processor's cache
-_DELIMITERS = "\t;,"  # numbers may have decimal commas in files with the first two
+_ROW_NAMES = "<row>"
 _MISSING = {"", ".", "-", "na", "n/a", "nan", "null", "none"}
 _GROUPED = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
-_CHUNK = 1 << 20
 
 
 @dataclass(eq=False)
@@ -105,7 +104,7 @@ class TextTable:
     @contextmanager
     def _reader(self) -> Iterator["Reader"]:
         """Open the file behind the column names."""
-        with self.path.open(encoding=self.encoding, newline="") as stream:
+        with opened(self.path, self.encoding) as stream:
             for _ in range(self.lines_before):
                 stream.readline()
             reader = csv.reader(stream, delimiter=self.delimiter, strict=True)
@@ -134,72 +133,21 @@ def open_text_table(path: Path) -> TextTable:
 
     Cells are separated by commas, semicolons or tabs, whichever gives most columns. Encodings
     are UTF-8 and UTF-16 with or without a byte order mark; what is neither is Windows-1252.
+    Comments and other lines may precede the names.
 
     Raises
     ------
     DataError
-        If the file cannot be read or does not begin with names of columns.
+        If the file cannot be read or no line names columns.
     """
-    label = printable(path)
-    try:
-        encoding = _encoding(path)
-        with path.open(encoding=encoding, newline="") as stream:
-            delimiters = _DELIMITERS
-            lines_before = 0
-            while not (line := stream.readline()).strip() or _separator(line):
-                delimiters = _separator(line) or delimiters
-                lines_before += 1
-                if not line:
-                    raise DataError(f"{label}: is empty; export it again")
-    except OSError as error:
-        raise DataError(f"{label}: cannot be read ({error.strerror}); check its name") from error
-    except UnicodeError as error:
-        raise DataError(f"{label}: is not a text file; save the table as CSV in UTF-8") from error
-    headers = {}
-    for delimiter in delimiters:
-        with suppress(csv.Error):  # "x";"y" cannot be split at commas
-            headers[delimiter] = next(csv.reader([line], delimiter=delimiter, strict=True))
-    if not headers:
-        raise DataError(
-            f"{label}, line {lines_before + 1}: a quotation mark lacks its partner; this line must"
-            " name the columns"
-        )
-    delimiter = max(headers, key=lambda d: len(headers[d]))
-    names = tuple(name.strip() for name in headers[delimiter])
+    encoding = encoding_of(path)
+    header = find_header(path, encoding)
     notes = [f"Characters read as {encoding}."] if encoding == "cp1252" else []
-    return TextTable(path, encoding, delimiter, lines_before, names, notes)
-
-
-def _separator(line: str) -> str | None:
-    """Return what a first line like `sep=;`, which Excel writes, says."""
-    match = re.fullmatch(r'"?sep=(.)"?\s*', line)
-    return match[1] if match else None
-
-
-def _encoding(path: Path) -> str:
-    """Return how a file is encoded; a UnicodeError if it is no text."""
-    with path.open("rb") as stream:
-        start = stream.read(_CHUNK)
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    if b"\0" in start[:2]:
-        return "utf-16-le" if start[1:2] == b"\0" else "utf-16-be"
-    try:
-        _decode("utf-8-sig", path)
-    except UnicodeError:
-        _decode("cp1252", path)
-        return "cp1252"
-    return "utf-8-sig"
-
-
-def _decode(encoding: str, path: Path) -> None:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            if b"\0" in chunk:
-                raise UnicodeError("zero bytes")
-            decoder.decode(chunk)
-    decoder.decode(b"", final=True)
+    names = header.names
+    if header.row_names:
+        names = (_ROW_NAMES, *names)
+        notes.append("Rows begin with a name, as R writes them.")
+    return TextTable(path, encoding, header.delimiter, header.lines_before, names, notes)
 
 
 class _NumberError(ValueError):

@@ -1,0 +1,168 @@
+"""Which rows are fixations: exports also have saccades, blinks, samples, both eyes, losses."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.own.names import key
+from deepgaze2.data.own.rows import Rows
+from deepgaze2.errors import DataError
+
+Mask = NDArray[np.bool_]
+
+_FIXATIONS = {"fixation", "fixations", "fix", "fixa", "efix", "f", "visualintake"}
+_FIXATIONS |= {"fixationl", "fixationr", "fixationb"}  # SMI's, of an eye or both
+_KINDS_FOR_CERTAIN = {"eyemovementtype", "gazeeventtype", "eyemovement", "movementtype"}
+_VALID = {"1", "10", "true", "yes", "valid", "y", "t", "ok"}  # 10: 1.0
+_INVALID = {"0", "00", "false", "no", "invalid", "n", "f", "", "1000"}
+_EYES = {"l": "left", "r": "right", "lefteye": "left", "righteye": "right"}
+_SHOWN = 6
+
+
+def only_fixations(
+    rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str], eye: str | None
+) -> tuple[Rows, list[str]]:
+    """Keep the rows that tell of fixations: by kind, validity, eye and what is empty.
+
+    Parameters
+    ----------
+    rows : Rows
+        As read. Their texts may have `kind`, `valid` and `eye`.
+    columns, stated : mapping of str to str
+        The column for each role, and those that the user stated.
+    eye : {"left", "right"}, optional
+        The eye to take where rows are of both; if not stated, of each subject the one with more
+        rows, the right one if they are equal.
+
+    Returns
+    -------
+    Rows
+        Those that are left.
+    list of str
+        Sentences that say what was left out, and by what.
+
+    Raises
+    ------
+    DataError
+        If no row is left, or the column does not say what is a fixation.
+    """
+    notes = list[str]()
+    for select in (_of_kind, _valid, _told):
+        kept, note = select(rows, columns, stated)
+        if note:
+            rows = _kept(rows, kept, note)
+            notes.append(note)
+    kept, note = _of_one_eye(rows, columns, eye)
+    if note:
+        rows = _kept(rows, kept, note)
+        notes.append(note)
+    return rows, notes
+
+
+def says_fixation(cell: str) -> bool:
+    """Tell whether a cell says that its row is a fixation, in a program's words."""
+    return key(cell) in _FIXATIONS
+
+
+def counted(names: Sequence[str]) -> str:
+    """Return different names with how often each occurs, the most frequent first."""
+    counts = Counter(names).most_common()
+    shown = ", ".join(f"{n} {repr(name) if name else 'empty'}" for name, n in counts[:_SHOWN])
+    rest = sum(n for _, n in counts[_SHOWN:])
+    return f"{shown} and {rest} others" if rest else shown
+
+
+def _kept(rows: Rows, kept: Mask, note: str) -> Rows:
+    if not kept.any():
+        raise DataError(f"{rows.place(0)}: no fixation is left: {note}")
+    return rows.take(np.flatnonzero(kept))
+
+
+def _of_kind(rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str]) -> tuple[Mask, str]:
+    everything = np.ones(len(rows), bool)
+    if "kind" not in rows.texts:
+        return everything, ""
+    codes, names = rows.texts["kind"]
+    is_fixation = np.array([says_fixation(name) for name in names])
+    column = columns["kind"]
+    if not is_fixation.any():
+        if "kind" not in stated and key(column) not in _KINDS_FOR_CERTAIN:
+            return everything, ""  # a category of images, a label of regions
+        raise DataError(
+            f"{rows.place(0)}: no row of column {column!r} says 'Fixation' (it has"
+            f" {counted([names[code] for code in codes])}); state --column kind=NAME, or kind=none"
+            " if all rows are fixations"
+        )
+    kept = is_fixation[codes]
+    if kept.all():
+        return kept, ""
+    others = counted([names[code] for code in codes[~kept]])
+    return kept, (
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are no fixations by their {column!r} and"
+        f" are left out: {others} (--column kind=none keeps them)."
+    )
+
+
+def _valid(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tuple[Mask, str]:
+    if "valid" not in rows.texts:
+        return np.ones(len(rows), bool), ""
+    codes, names = rows.texts["valid"]
+    written = [key(name) for name in names]
+    column = columns["valid"]
+    if unknown := [names[i] for i, form in enumerate(written) if form not in _VALID | _INVALID]:
+        raise DataError(
+            f"{rows.place(0)}: column {column!r} has {unknown[0]!r}, which does not say whether a"
+            " row is valid; state another, --column valid=NAME, or valid=none"
+        )
+    kept = np.array([form in _VALID for form in written])[codes]
+    note = (
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are not valid by their {column!r} and are"
+        " left out (--column valid=none keeps them)."
+    )
+    return kept, "" if kept.all() else note
+
+
+def _told(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tuple[Mask, str]:
+    """Leave out rows with neither a position nor a number: nothing tells of a fixation there."""
+    x, y, order = rows.numbers["x"], rows.numbers["y"], rows.numbers.get("order")
+    if order is None or np.isnan(order).all():
+        return np.ones(len(rows), bool), ""
+    kept = ~(np.isnan(x) & np.isnan(y) & np.isnan(order))
+    note = (
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows have neither a position nor a number in"
+        f" {columns['order']!r} and are left out."
+    )
+    return kept, "" if kept.all() else note
+
+
+def _of_one_eye(rows: Rows, columns: Mapping[str, str], eye: str | None) -> tuple[Mask, str]:
+    everything = np.ones(len(rows), bool)
+    if "eye" not in rows.texts:
+        if eye is not None:
+            raise DataError(
+                f"{rows.place(0)}: no column tells the eye; state it, --column eye=NAME, or leave"
+                " out --eye"
+            )
+        return everything, ""
+    codes, names = rows.texts["eye"]
+    eyes = [_EYES.get(key(name), key(name)) for name in names]
+    distinct = sorted(set(eyes))  # left before right
+    of_row = np.array([distinct.index(name) for name in eyes])[codes]
+    if eye is not None:
+        taken = np.array([name == eye for name in distinct])[of_row]
+        how = f"{eye} eye"
+    else:
+        counts = np.zeros((int(rows.subject.max()) + 1, len(distinct)), int)
+        np.add.at(counts, (rows.subject, of_row), 1)
+        best = len(distinct) - 1 - np.argmax(counts[:, ::-1], axis=1)
+        taken = of_row == best[rows.subject]
+        how = "eye with more rows of each subject"
+    if taken.all():
+        return everything, ""
+    shown = counted([distinct[code] for code in of_row])
+    return taken, (
+        f"Rows are of several eyes by {columns['eye']!r} ({shown}): those of the {how} are taken,"
+        f" {np.count_nonzero(~taken)} left out (--eye left or right states which)."
+    )

@@ -1,0 +1,135 @@
+"""Which files hold the table of fixations: one, or one for each participant."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.stimulus_list import STIMULI_FILE
+from deepgaze2.data.own.text_table import TextTable, open_text_table
+from deepgaze2.errors import DataError
+from deepgaze2.image.stimulus import printable
+
+FIXATIONS_FILE = "fixations.csv"
+EXPORT = "<export>"
+"""The column of `JoinedTables` that says which file a row is from, without its suffix."""
+
+_SUFFIXES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
+_OTHER_SUFFIXES = (".txt", ".xls", ".txt.gz", ".xlsx")  # where there are none of the first
+
+
+class JoinedTables:
+    """Tables of a folder that have the same columns, with the same use as `TextTable`.
+
+    Attributes
+    ----------
+    path : Path
+        The folder.
+    names : tuple of str
+        The columns, and `EXPORT`.
+    """
+
+    def __init__(self, path: Path, tables: Sequence[TextTable | ParquetTable]) -> None:
+        self.path = path
+        self.names = (*tables[0].names, EXPORT)
+        self._tables = tables
+        self._n_rows = [0] * len(tables)
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what opening and reading assumed."""
+        return list(dict.fromkeys(note for table in self._tables for note in table.notes))
+
+    def batches(
+        self, texts: Sequence[str], numbers: Sequence[str]
+    ) -> Iterator[tuple[list[list[str]], list[NDArray[np.float64]]]]:
+        """Yield some rows at a time, one table after the other."""
+        inner = [name for name in texts if name != EXPORT]
+        for i, table in enumerate(self._tables):
+            self._n_rows[i] = 0
+            name = table.path.name.split(".")[0]
+            for cells, values in table.batches(inner or [self.names[0]], numbers):
+                n = len(cells[0])
+                self._n_rows[i] += n
+                by_name = dict(zip(inner, cells, strict=False)) | {EXPORT: [name] * n}
+                yield [by_name[text] for text in texts], values
+
+    def place(self, row: int) -> str:
+        """Return the file and line of a row (from 0) that was read."""
+        for table, n in zip(self._tables, self._n_rows, strict=True):
+            if row < n:
+                return f"{table.path.name}, {table.place(row)}"
+            row -= n
+        return printable(self.path)
+
+
+Table = TextTable | ParquetTable | JoinedTables
+
+
+def open_tables(source: Path) -> tuple[Table, Path, list[str]]:
+    """Open the table of fixations that a path means.
+
+    Parameters
+    ----------
+    source : Path
+        A file, or a folder with `fixations.csv`, one other table, or tables with the same columns.
+
+    Returns
+    -------
+    table : TextTable, ParquetTable or JoinedTables
+        The table, or all of them as one.
+    folder : Path
+        Where it lies.
+    notes : list of str
+        A sentence if the file was guessed.
+
+    Raises
+    ------
+    DataError
+        If there is no table or several that differ.
+    """
+    if not source.is_dir():
+        return _opened(source), source.parent, []
+    files = _with_suffix(source, _SUFFIXES) or _with_suffix(source, _OTHER_SUFFIXES)
+    named = [path for path in files if path.name.split(".")[0] == "fixations"]
+    chosen = named or files
+    if len(chosen) == 1:
+        notes = [] if named else [f"Fixations are read from {printable(chosen[0].name)}."]
+        return _opened(chosen[0]), source, notes
+    shown = ", ".join(printable(path.name) for path in chosen[:20]) or "none"
+    tables = [] if named else _alike(chosen)
+    if not tables:
+        raise DataError(
+            f"{printable(source)}: needs one table of fixations, but has {shown}; call it"
+            f" {FIXATIONS_FILE} or give its own path (several must have the same columns)"
+        )
+    note = f"{len(tables)} tables with the same columns are read as one: {shown}."
+    return JoinedTables(source, tables), source, [note]
+
+
+def _alike(paths: Sequence[Path]) -> list[TextTable | ParquetTable]:
+    """Return the tables if all have the same columns, else none."""
+    tables = list[TextTable | ParquetTable]()
+    for path in paths:
+        try:
+            tables.append(_opened(path))
+        except DataError:
+            return []
+    same = all(set(table.names) == set(tables[0].names) for table in tables)
+    return tables if same else []
+
+
+def _with_suffix(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.name.lower().endswith(suffixes)
+        and path.name != STIMULI_FILE
+        and not path.name.lower().startswith(("readme", "."))
+    ]
+
+
+def _opened(path: Path) -> TextTable | ParquetTable:
+    return open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)

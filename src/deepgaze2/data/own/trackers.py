@@ -1,0 +1,71 @@
+"""The habits of eye trackers' programs, a file for each in `assets/trackers`."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from deepgaze2.data.own.names import key, keys
+from deepgaze2.support.files import ASSETS
+
+
+@dataclass(frozen=True)
+class Tracker:
+    """How a program writes its tables.
+
+    Attributes
+    ----------
+    title : str
+        What to call it.
+    told_by : tuple of sets of str
+        It wrote a table that has all columns of one of these; keys, see `names.key`.
+    columns : mapping of str to tuple of str
+        By meaning, the keys of its columns, the likeliest first.
+    units : mapping of str to str
+        The units of its times, `s`, `ms`, `us` or `ns`, by the column's key.
+    clocks : tuple of str
+        Keys of columns whose times are of a clock that runs through the recording.
+    coordinates : "percent" or None
+        What positions are of the image where their values do not tell.
+    refused : str or None
+        Why its tables cannot be read, and what to do.
+    """
+
+    title: str
+    told_by: tuple[frozenset[str], ...]
+    columns: Mapping[str, tuple[str, ...]]
+    units: Mapping[str, str]
+    clocks: tuple[str, ...] = ()
+    coordinates: Literal["percent"] | None = None
+    refused: str | None = None
+
+
+def tracker_of(names: Iterable[str]) -> Tracker | None:
+    """Return the program that wrote a table with these columns, None if they do not tell.
+
+    Of several it is the one that more columns tell.
+    """
+    there = {form for name in names for form in keys(name)}
+    best, most = None, 0
+    for tracker in _trackers():
+        told = max((len(columns) for columns in tracker.told_by if columns <= there), default=0)
+        if told > most:
+            best, most = tracker, told
+    return best
+
+
+@cache
+def _trackers() -> tuple[Tracker, ...]:
+    folder = ASSETS / "trackers"
+    texts = [path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))]
+    return tuple(_tracker(text) for text in texts)
+
+
+def _tracker(text: str) -> Tracker:
+    written = tomllib.loads(text)
+    columns = {role: tuple(map(key, names)) for role, names in written.pop("columns").items()}
+    units = {key(name): unit for name, unit in written.pop("units").items()}
+    told_by = tuple(frozenset(map(key, names)) for names in written.pop("told_by"))
+    clocks = tuple(map(key, written.pop("clocks", ())))
+    return Tracker(told_by=told_by, columns=columns, units=units, clocks=clocks, **written)

@@ -1,0 +1,99 @@
+"""Images that somebody saw more than once: each viewing is a scanpath of its own."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepgaze2.data.own.rows import Rows
+
+Codes = NDArray[np.int32]
+
+
+def by_viewing(
+    rows: Rows, stimulus: Codes, column: str | None, *, guess: bool
+) -> tuple[Rows, list[str]]:
+    """Make the second and later viewings of an image by a subject subjects of their own.
+
+    These are called as `Dataset.person` wants: `ann / viewing 2`.
+
+    Parameters
+    ----------
+    rows : Rows
+        Their texts may have `trial`; different ones on an image are different viewings.
+    stimulus : int32 array (n,)
+        The index of each row's image.
+    column : str, optional
+        The column of trials.
+    guess : bool
+        Whether viewings may be told by orders that begin anew where no column tells them.
+
+    Returns
+    -------
+    Rows
+        The same rows.
+    list of str
+        A sentence if an image was seen again.
+    """
+    if "trial" in rows.texts:
+        viewing = _viewings(rows.subject, stimulus, rows.texts["trial"][0])
+        if viewing is None:
+            return rows, [f"{column!r} differs from row to row: it does not tell viewings apart."]
+        how = f"by {column!r}"
+    else:
+        runs = _numbered_anew(rows, stimulus) if guess else None
+        viewing = np.zeros_like(stimulus) if runs is None else runs
+        how = "as orders begin anew (--column trial=NAME states it)"
+    if not viewing.any():
+        return rows, []
+    names = rows.subject_names or ["1"]
+    pairs, subject = np.unique(np.stack([viewing, rows.subject]), axis=1, return_inverse=True)
+    called = [
+        names[code] if nth == 0 else f"{names[code] or 'no name'} / viewing {nth + 1}"
+        for nth, code in pairs.T
+    ]
+    n_again = len(np.unique(np.stack([viewing, rows.subject, stimulus])[:, viewing > 0], axis=1).T)
+    example = next(name for name, (nth, _) in zip(called, pairs.T, strict=True) if nth)
+    note = (
+        f"{n_again} times somebody saw an image again, {how}: each viewing has its own scanpath,"
+        f" under a name like {example!r} (--column trial=none joins them)."
+    )
+    return replace(rows, subject=subject.ravel().astype(np.int32), subject_names=called), [note]
+
+
+def _viewings(subject: Codes, stimulus: Codes, trial: Codes) -> Codes | None:
+    """Return each row's viewing from 0, in order of the table; None if each row has a trial."""
+    trials = np.stack([subject, stimulus, trial])
+    keys, first, of_row = np.unique(trials, axis=1, return_index=True, return_inverse=True)
+    rank = np.lexsort((first, keys[1], keys[0]))
+    begins = np.append(True, (np.diff(keys[:2, rank]) != 0).any(axis=0))
+    viewing = np.empty(len(rank), np.int32)
+    viewing[rank] = np.arange(len(rank)) - np.flatnonzero(begins)[np.cumsum(begins) - 1]
+    if viewing.any() and np.median(np.bincount(of_row.ravel())) == 1:
+        return None
+    return np.asarray(viewing[of_row.ravel()])
+
+
+def _numbered_anew(rows: Rows, stimulus: Codes) -> Codes | None:
+    """Return each row's viewing if orders tell: rising, and begun anew as often as they recur."""
+    order = rows.numbers.get("order")
+    if order is None or np.isnan(order).any():
+        return None
+    rank = np.lexsort((stimulus, rows.subject))  # stable
+    same = (np.diff(rows.subject[rank]) == 0) & (np.diff(stimulus[rank]) == 0)
+    anew = same & (np.diff(order[rank]) <= 0)
+    if not anew.any():
+        return None
+    pair = np.append(0, np.cumsum(~same))
+    n_anew = np.append(0, np.cumsum(anew))
+    run = n_anew - n_anew[np.flatnonzero(np.append(True, ~same))][pair]
+    keys, n_alike = np.unique(np.stack([pair, order[rank]]), axis=1, return_counts=True)
+    most = np.zeros(pair[-1] + 1, np.int64)
+    np.maximum.at(most, keys[0].astype(np.int64), n_alike)
+    last = np.zeros_like(most)
+    np.maximum.at(last, pair, run)
+    if not np.array_equal(most, last + 1):
+        return None
+    viewing = np.empty(len(rank), np.int32)
+    viewing[rank] = run
+    return viewing

@@ -1,0 +1,145 @@
+"""Known fixations, written as eye trackers' programs export them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+WIDTH, HEIGHT = 640, 480
+STEP_MS = 16
+
+
+@dataclass(frozen=True)
+class Fixation:
+    """One fixation; its number counts from 1 in its viewing, its start from the image's onset."""
+
+    image: str
+    subject: str
+    trial: int
+    number: int
+    x: float
+    y: float
+    start_ms: int
+    duration_ms: int
+
+
+def known_fixations(n_viewings: int = 1) -> list[Fixation]:
+    rng = np.random.default_rng(7)
+    found = []
+    for subject in ("P1", "P2"):
+        for trial in range(1, 2 * n_viewings + 1):
+            start = 16
+            for number in range(1, 5):
+                x, y = rng.integers(20, (WIDTH - 20, HEIGHT - 20))
+                duration = STEP_MS * int(rng.integers(8, 20))
+                image = "ab"[trial % 2] + ".png"
+                found.append(
+                    Fixation(image, subject, trial, number, int(x), int(y), start, duration)
+                )
+                start += duration + 3 * STEP_MS
+    return found
+
+
+def tobii_samples(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "Recording timestamp [ms]\tParticipant name\tRecording name\tPresented Stimulus name\t"
+        "Eye movement type\tGaze event duration [ms]\tEye movement type index\t"
+        "Fixation point X [MCS px]\tFixation point Y [MCS px]"
+    )
+    clock, before, number = 5000, None, 0
+    for f in fixations:
+        if before != (f.subject, f.trial):
+            head = f"{clock}\t{f.subject}\tR{f.trial}\tEyetracker Calibration"
+            yield f"{head}\tFixation\t90\t99\t5\t5"
+            before, number = (f.subject, f.trial), 10 * f.trial
+        head = f"\t{f.subject}\tR{f.trial}\t{f.image}\t"
+        number += 1
+        for i in range(0, f.duration_ms, STEP_MS):
+            yield f"{clock + i}{head}Fixation\t{f.duration_ms}\t{number}\t{f.x}\t{f.y}"
+        clock += f.duration_ms
+        for i in range(3):
+            yield f"{clock + i * STEP_MS}{head}Saccade\t48\t{number}\t\t"
+        clock += 3 * STEP_MS
+
+
+def eyelink_report(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "RECORDING_SESSION_LABEL\tTRIAL_INDEX\tCURRENT_FIX_INDEX\tCURRENT_FIX_X\tCURRENT_FIX_Y\t"
+        "CURRENT_FIX_START\tCURRENT_FIX_DURATION\tEYE_USED\timage"
+    )
+    for f in fixations:
+        numbers = f"{f.number}\t{f.x}\t{f.y}\t{f.start_ms}\t{f.duration_ms}"
+        eye = "RIGHT" if f.subject == "P1" else "LEFT"
+        yield f"{f.subject}\t{f.trial}\t{numbers}\t{eye}\t{f.image}"
+    yield "P1\t99\t1\t.\t.\t16\t500\tRIGHT\tUNDEFINED"
+
+
+def begaze_events(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "Trial,Stimulus,Participant,Category,Eye L/R,Index,Event Start Trial Time [ms],"
+        "Event Duration [ms],Fixation Position X [px],Fixation Position Y [px]"
+    )
+    for f in fixations:
+        head = f"Trial{f.trial:03d},{f.image},{f.subject}"
+        times = f"{f.number},{f.start_ms},{f.duration_ms}"
+        yield f"{head},Visual Intake,Left,{times},{f.x + 9},{f.y}"
+        yield f"{head},Visual Intake,Right,{times},{f.x},{f.y}"
+        yield f"{head},Saccade,Right,{times},-,-"
+        yield f"{head},Blink,Left,{times},0,0"
+
+
+def idf_events(fixations: list[Fixation]) -> Iterator[str]:
+    yield "Event Type,Trial,Image,Subject,Number,Start,End,Duration,Location X,Location Y"
+    for f in fixations:
+        start = 167531377718 + 1000 * f.start_ms
+        times = f"{start},{start + 1000 * f.duration_ms},{1000 * f.duration_ms}"
+        yield f"Fixation R,{f.trial},{f.image},{f.subject},{f.number},{times},{f.x},{f.y}"
+        yield f"Blink R,{f.trial},{f.image},{f.subject},{f.number},{times},0,0"
+
+
+def gazepoint_samples(fixations: list[Fixation]) -> Iterator[str]:
+    yield "MEDIA_ID,MEDIA_NAME,FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,USER"
+    for f in fixations:
+        position = f"{f.x / WIDTH!r},{f.y / HEIGHT!r},{f.start_ms / 1000}"
+        for passed in range(STEP_MS, f.duration_ms + 1, STEP_MS):
+            yield f"0,{f.image},{position},{passed / 1000},{f.number},1,{f.subject}"
+        yield f"0,{f.image},0,0,{f.start_ms / 1000},0.016,{f.number},0,{f.subject}"
+
+
+def eyelink_samples(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "RECORDING_SESSION_LABEL\tTRIAL_INDEX\timage\tTIMESTAMP\tRIGHT_FIX_INDEX\tRIGHT_GAZE_X\t"
+        "RIGHT_GAZE_Y\tCURRENT_FIX_DURATION"
+    )
+    for f in fixations:
+        head, n = f"{f.subject}\t{f.trial}\t{f.image}", f.duration_ms // STEP_MS
+        for i in range(0, f.duration_ms, STEP_MS):
+            time = 100_000 * f.trial + f.start_ms + i
+            even = i // STEP_MS < n - n % 2
+            shake = 1 - 2 * (i // STEP_MS % 2) if even else 0
+            yield f"{head}\t{time}\t{f.number}\t{f.x + shake}\t{f.y}\t{f.duration_ms}"
+        for i in range(3):
+            time = 100_000 * f.trial + f.start_ms + f.duration_ms + i * STEP_MS
+            yield f"{head}\t{time}\t.\t{f.x + 20 * i}\t{f.y}\t."
+
+
+def neon_mapped(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "wearer,image,recording id,fixation id,start timestamp [ns],duration [ms],"
+        "fixation detected in reference image,fixation x [px],fixation y [px]"
+    )
+    for f in fixations:
+        start = 1700000000_000000000 + 1_000_000 * (100_000 * f.trial + f.start_ms)
+        head = f"{f.subject},{f.image},r{f.trial},{f.number + 10 * f.trial},{start},{f.duration_ms}"
+        yield f"{head},true,{f.x},{f.y}"
+    yield "P1,a.png,r2,77,1700000900000000000,200,false,,"
+
+
+def realeye(fixations: list[Fixation]) -> Iterator[str]:
+    yield (
+        "study_id,item_filename,participant_id,exposure_number,fixation_point_x,fixation_point_y,"
+        "fixation_starts_at_ms,fixation_duration_ms"
+    )
+    for f in fixations:
+        position = f"{100 * f.x / WIDTH!r},{100 * f.y / HEIGHT!r}"
+        yield f"s,{f.image},{f.subject},{f.trial},{position},{f.start_ms},{f.duration_ms}"
