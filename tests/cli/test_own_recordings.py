@@ -69,7 +69,7 @@ def test_from_a_labs_table_to_a_prediction(folder: Path) -> None:
     """Trained, killed, taken up, scored on unseen images, moved and used."""
     train = f"train --finetune {TABLE} -o model --folds 3 --from default"
     process = start(folder, train)
-    while process.poll() is None and not [*(folder / "model" / "checkpoints").glob("*.pt")]:
+    while process.poll() is None and not [*(folder / "model" / "checkpoints").rglob("*.pt")]:
         time.sleep(0.02)
     process.kill()
     _, stderr = process.communicate(timeout=600)
