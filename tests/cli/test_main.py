@@ -15,6 +15,7 @@ from deepgaze2.card import read_card, write_card
 from deepgaze2.cli import cli
 from deepgaze2.store import write_model
 from helpers.command_line import Outcome, Run
+from helpers.small_datasets import write_recordings
 from helpers.small_models import card_of, random_backbone, random_readout
 
 PROGRAM = Path(sys.executable).with_name("deepgaze2")
@@ -133,6 +134,26 @@ def test_mistakes_in_data_and_models_are_one_line(
     found = run(*(argument.format(tmp_path) for argument in arguments))
     assert_one_line_mistake(found)
     assert reason in found.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("data", "check"), ("data", "convert"), ("evaluate", "uniform")]
+)
+def test_positions_of_a_screen_are_one_line_that_says_what_to_state(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    write_recordings(tmp_path)
+    header, *lines = (tmp_path / "fixations.csv").read_text("utf-8").splitlines()
+    cells = [line.split(",") for line in lines]
+    moved = [
+        ",".join([*row[:3], str(float(row[3]) + 437), str(float(row[4]) + 334), *row[5:]])
+        for row in cells  # 150x100 pixels in the middle of 1024x768
+    ]
+    (tmp_path / "fixations.csv").write_text("\n".join([header, *moved]), "utf-8")
+    target = ("copy",) if "convert" in arguments else ()
+    found = run(*arguments, f"csv:{tmp_path}", *target)
+    assert_one_line_mistake(found)
+    assert "state --screen 1024x768 --shown centered, or --screen none" in found.stderr
 
 
 def test_what_may_not_be_read_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

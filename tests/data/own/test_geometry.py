@@ -127,6 +127,9 @@ def test_columns_may_hold_where_images_were_shown(folder: Path) -> None:
     )
     rows = "a.png,960,540,560,240,1600,1200", "a.png,960,540,760,440,400,300"
     assert read(folder, header, *rows)[0] == ([200, 400], [150, 200])
+    unknown = *rows, "a.png,960,540,,,,", "a.png,960,540,0,0,0,-1"
+    assert np.isnan(read(folder, header, *unknown)[0]).tolist() == [[False] * 2 + [True] * 2] * 2
+    assert read(folder, header, "a.png,96,54,,,,")[0] == ([96], [54])  # as if absent
     stated = header.replace("Fixation point X", "Fixation point X [MCS px]").replace(
         "Fixation point Y", "Fixation point Y [MCS px]"
     )
@@ -174,6 +177,8 @@ def test_degrees_take_their_size_from_the_list_of_stimuli(folder: Path) -> None:
         ({"coordinates": "degrees"}, "State --origin center-up"),
         ({"pixels_per_degree": 30.0}, "goes with --coordinates degrees"),
         ({"shown": (1.0, 2.0, 0.0, 4.0)}, "has a width and a height"),
+        ({"shown": (1.0, float("nan"), 3.0, 4.0)}, "has a width and a height"),
+        ({"screen": (0, 768), "shown": "fit"}, "a screen has pixels"),
     ],
 )
 def test_what_leaves_something_open_is_refused(

@@ -91,8 +91,12 @@ class Geometry:
             )
         elif self.pixels_per_degree is not None and self.coordinates != "degrees":
             reason = "--pixels-per-degree goes with --coordinates degrees; leave it out or add that"
-        elif isinstance(self.shown, tuple) and not min(self.shown[2:]) > 0:
+        elif isinstance(self.shown, tuple) and not (
+            min(self.shown[2:]) > 0 and np.isfinite(self.shown).all()
+        ):
             reason = "an image shown has a width and a height; state --shown X,Y,WIDTH,HEIGHT"
+        elif isinstance(self.screen, tuple) and min(self.screen) < 1:
+            reason = "a screen has pixels; state --screen, such as 1920x1080"
         else:
             return self
         raise DataError(f"{place}: {reason}")

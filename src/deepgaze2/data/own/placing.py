@@ -65,19 +65,18 @@ def place_in_images(
     """
     x, y = rows.numbers["x"], rows.numbers["y"]
     geometry, notes = told_by_names(geometry, columns)
-    given = [rows.numbers[role] for role in RECTANGLE_ROLES if role in rows.numbers]
-    rectangles = (given[0], given[1], given[2], given[3]) if given else None
+    rectangles = _recorded_rectangles(rows)
     geometry.checked(place, recorded=rectangles is not None)
     if rectangles is None:
         _refuse_unplaced(geometry, columns, place)
     per_degree = _pixels_per_degree(geometry, stimuli, place)
-    geometry, assumed = _with_unit(rows, stimuli, stimulus, geometry, bool(rectangles))
+    geometry, assumed = _with_unit(rows, stimuli, stimulus, geometry, rectangles is not None)
     width, height = stimuli.width, stimuli.height
-    if rectangles:  # each row may have its own
+    if rectangles is not None:  # each row may have its own
         width, height, per_degree = width[stimulus], height[stimulus], per_degree[stimulus]
     whole = geometry.coordinates == "pixels" and _are_whole(y)
     maps = maps_to_images(width, height, geometry, rectangles, per_degree, whole=whole)
-    maps = maps if rectangles else maps.of(stimulus)
+    maps = maps if rectangles is not None else maps.of(stimulus)
     sizes = stimuli.width[stimulus], stimuli.height[stimulus]
     found = likelier(x, y, stimulus, sizes, maps, geometry)
     maps.apply(x, y)
@@ -89,6 +88,18 @@ def place_in_images(
             f"{place}: {looks}; state {state}, or --screen none if they are surely the image's own"
         )
     return [f"Look again at what was stated: {looks}.", *notes, *assumed]
+
+
+def _recorded_rectangles(rows: Rows) -> tuple[Numbers, Numbers, Numbers, Numbers] | None:
+    """Return where images were, NaN where that is unknown; None if it is nowhere known."""
+    given = [rows.numbers[role] for role in RECTANGLE_ROLES if role in rows.numbers]
+    if len(given) < len(RECTANGLE_ROLES):
+        return None
+    left, top, wide, high = given
+    known = np.isfinite(left) & np.isfinite(top) & (wide > 0) & (high > 0)
+    if not known.any():
+        return None
+    return left, top, np.where(known, wide, np.nan), np.where(known, high, np.nan)
 
 
 def _doubts(

@@ -129,7 +129,8 @@ def likelier(
     least = max(_LEAST_GAIN, _GAIN_OF_ONE_IMAGE / sqrt(n_images))
     if best <= least:
         return None
-    near = [reading for gain, reading in gains if gain > best - max(least, _NEAR_GAIN)]
+    nearly = max(best - max(least, _NEAR_GAIN), best / 2)  # never as little as what was taken
+    near = [reading for gain, reading in gains if gain > nearly]
     return Likelier(tuple(near[:_LISTED]), best)
 
 
