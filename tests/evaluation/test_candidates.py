@@ -182,7 +182,7 @@ def edited_card(folder: Path, **architecture: object) -> Path:
     """A copy of a packaged model in a folder, with something else in its card."""
     shutil.copytree(find_model("deepgaze2"), folder)
     card = json.loads((folder / "card.json").read_text())
-    card["architecture"] |= architecture
+    card["branches"][0]["architecture"] |= architecture
     (folder / "card.json").write_text(json.dumps(card))
     return folder
 
