@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import deepgaze2
+from deepgaze2 import branch
 from deepgaze2.branch import Branch
 from deepgaze2.card import BranchFacts
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks.alexnet import ALEXNET
+from deepgaze2.image.network_input import network_input
+from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.readout.architecture import Architecture, tap_groups
 from deepgaze2.readout.numpy_readout import Readout
@@ -260,3 +263,18 @@ def test_a_viewing_is_that_of_the_readouts_on_each_network(
             changed[number] = average.branches[number].readout
             other = with_readouts(average, *changed).predict(photos[0], center_bias=name)
             assert not np.allclose(found.log_density, other.log_density, atol=1e-2)
+
+
+def test_an_image_is_resized_once_for_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    resized = []
+
+    def counted(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+        resized.append(size)
+        return network_input(pixels, size)
+
+    monkeypatch.setattr(branch, "network_input", counted)
+    model, pixels = two(), np.zeros((40, 60, 3), np.uint8)
+    model.predict(pixels)
+    sizes = [model.input_sizes(one, read_stimulus(pixels)) for one in model.branches]
+    assert set(sizes[0]) & set(sizes[1]), "they see it at no size in common"
+    assert sorted(resized) == sorted({size for own in sizes for size in own})

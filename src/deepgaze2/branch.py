@@ -1,7 +1,9 @@
 """A branch of a model: one frozen network, and the readouts that see its features."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,14 @@ from deepgaze2.readout.numpy_readout import Readout, saliency
 
 Size = tuple[int, int]
 """Width and height in pixels."""
+
+Views = Callable[[Size], NDArray[np.float32]]
+"""An image as networks see it at a size."""
+
+
+def views_of(stimulus: Stimulus) -> Views:
+    """Return an image's network inputs, each computed once for all networks that see it."""
+    return cache(partial(network_input, stimulus.pixels))
 
 
 @dataclass(frozen=True)
@@ -41,23 +51,22 @@ class Branch:
         """Return the branch with the readouts of these numbers alone."""
         return replace(self, readout=self.readout.members(chosen))
 
-    def features(
-        self, stimulus: Stimulus, sizes: list[Size]
-    ) -> list[dict[str, NDArray[np.float32]]]:
+    def features(self, views: Views, sizes: list[Size]) -> list[dict[str, NDArray[np.float32]]]:
         """Return what the readouts see of an image: for each group the network's maps by name.
 
         Parameters
         ----------
+        views
+            Of the image, see `views_of`.
         sizes
             Of the network's input, for each group of taps.
         """
         found = {}
         for seen in dict.fromkeys(sizes):
-            image = network_input(stimulus.pixels, seen)
-            stored = self.engine_thread.submit(self.engine.stored_features, image).result()
+            stored = self.engine_thread.submit(self.engine.stored_features, views(seen)).result()
             found[seen] = dict(zip(stored_taps(self.backbone), stored, strict=True))
         return [found[seen] for seen in sizes]
 
-    def saliency(self, stimulus: Stimulus, sizes: list[Size]) -> NDArray[np.float32]:
+    def saliency(self, views: Views, sizes: list[Size]) -> NDArray[np.float32]:
         """Return S of each readout on the readouts' grid, (K, gh, gw), nats."""
-        return saliency(self.readout, self.features(stimulus, sizes), sizes)
+        return saliency(self.readout, self.features(views, sizes), sizes)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.branch import Branch, Size
+from deepgaze2.branch import Branch, Size, views_of
 from deepgaze2.card import BranchFacts, Card
 from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
@@ -94,8 +94,9 @@ class Model:
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source, to_srgb=True)
         sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
+        views = views_of(stimulus)
         saliency = np.concatenate(
-            [b.saliency(stimulus, own) for b, own in zip(self.branches, sizes, strict=True)]
+            [b.saliency(views, own) for b, own in zip(self.branches, sizes, strict=True)]
         )
         prior_weight = np.concatenate([branch.readout.prior_weight for branch in self.branches])
         input_size = sizes[0][0]

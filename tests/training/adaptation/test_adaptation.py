@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepgaze2.branch import views_of
 from deepgaze2.card import read_card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import load_center_bias
@@ -231,9 +232,8 @@ def test_on_two_networks_the_likelihood_is_the_changed_models(
         predicted = changed.predict(path).log_density[at]
         found = image.log_density(change, image.prior(model.center_bias))
         stimulus = read_stimulus(path)
-        each = [
-            one.saliency(stimulus, changed.input_sizes(one, stimulus)) for one in changed.branches
-        ]
+        views = views_of(stimulus)
+        each = [one.saliency(views, changed.input_sizes(one, stimulus)) for one in changed.branches]
         np.testing.assert_allclose(image.saliency(change), np.concatenate(each), atol=1e-3)
         assert image.size == (WIDTH, HEIGHT)
         np.testing.assert_allclose(found.mean(), predicted.mean(), atol=0.03)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
+from deepgaze2.branch import views_of
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.mixture import prior_on_grid
@@ -162,10 +163,10 @@ def looked_at(model: Model, dataset: Dataset) -> list[Looked]:
 
 def _looked(model: Model, dataset: Dataset, i: int) -> Looked:
     stimulus = read_stimulus(dataset.stimuli.path(i))
-    outputs = []
+    views, outputs = views_of(stimulus), []
     for branch in model.branches:
         readout, sizes = branch.readout, model.input_sizes(branch, stimulus)
-        features = branch.features(stimulus, sizes)
+        features = branch.features(views, sizes)
         changes = [Change(log_scale=(one,)) for one in _steps(len(readout.architecture.scales))]
         changed = (readout.viewed(change.viewing(readout)) for change in changes)
         outputs.append(np.stack([unblurred(one, features, sizes) for one in changed]))
