@@ -237,14 +237,15 @@ def _write(prediction: "Prediction", job: Job, options: _Options, model: "Model"
 
 def _alone(model: "Model", prediction: "Prediction", options: _Options) -> "list[Prediction]":
     """Return what each of several networks says of the same image."""
-    several = len(model.branches) if len(model.branches) > 1 else 0
+    if len(model.branches) == 1:
+        return []
     return [
         model.alone(number).predict(
             prediction.stimulus,
             center_bias=prediction.center_bias,
             pixels_per_degree=options.pixels_per_degree,
         )
-        for number in range(several)
+        for number in range(len(model.branches))
     ]
 
 

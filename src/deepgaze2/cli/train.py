@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _RECIPES = ("plus", "paper")
 _WANTED = (
-    *("pretrain", "start", "recipe", "backbones", "taps", "folds", "seeds", "epochs"),
+    *("pretrain", "start", "recipe", "backbone", "taps", "folds", "seeds", "epochs"),
     *("stop_as_paper", "optimizer", "final_relu", "normalize_over", "seed"),
 )
 """Options that decide the training."""
@@ -74,7 +74,6 @@ _WANTED = (
 @click.option("--name", help="Name of the model.  [default: the folder's name]")
 @click.option(
     "--backbone",
-    "backbones",
     multiple=True,
     help="Network to read: vgg16, resnet50, vgg19, a file of weights, or a network of your own,"
     " python:MODULE.FUNCTION, which returns a torch.nn.Module; repeatable: readouts on several are"
@@ -165,7 +164,7 @@ def train(
     wanted = {key: options.pop(key) for key in _WANTED}
     _refuse_contradictions(wanted)
     began = _start(wanted["start"], output) if wanted["start"] else []
-    names = wanted["backbones"] or ("vgg16",)
+    names = wanted["backbone"] or ("vgg16",)
     networks = [one[2] for one in began] or _networks(names, wanted["taps"])
     if len(sources) > 1 and (given := [key for key, value in options.items() if value]):
         raise ModelError(f"--{given[0]}: describes one table, but several data sets are given")
@@ -227,18 +226,17 @@ def _network(name: str, taps: str | None) -> "Backbone":
 def _refuse_contradictions(wanted: Mapping[str, Any]) -> None:
     if wanted["stop_as_paper"] and wanted["epochs"]:
         raise ModelError("--stop-as-paper: decides the number of epochs; leave --epochs out")
-    if len(wanted["backbones"]) > 1 and wanted["taps"]:
+    if len(wanted["backbone"]) > 1 and wanted["taps"]:
         raise ModelError("--taps: several networks have no layers in common; leave it out")
-    if sum(name.startswith(PYTHON) for name in wanted["backbones"]) > 1:
+    if sum(name.startswith(PYTHON) for name in wanted["backbone"]) > 1:
         raise ModelError(
             f"--backbone: only one may be a network of your own ({PYTHON}...), since a model's name"
             " says which; train a model on each"
         )
-    fixed = {"recipe": "recipe", "backbones": "backbone", "taps": "taps"}
-    for key, option in {**fixed, "normalize_over": "normalize-over"}.items():
+    for key in ("recipe", "backbone", "taps", "normalize_over"):
         if wanted["start"] and wanted[key]:
             raise ModelError(
-                f"--{option}: a model that goes on from another keeps its network,"
+                f"--{key.replace('_', '-')}: a model that goes on from another keeps its network,"
                 " configuration and normalization; leave this out, or --from"
             )
 

@@ -90,7 +90,7 @@ def panel(prediction: FixationDensity, n_samples: int = 100, seed: int | None = 
     photo = np.asarray(_photo(prediction, _fitted(prediction, _DRAWN_MAX_PX)))
     _show(image, prediction, photo)
     image.set_title("Image")
-    _show_density(density, prediction, bar)
+    _explain_colors(bar, _show_density(density, prediction))
     density.set_title("Density: each part gets 25% of fixations")
     _show(fixations, prediction, photo // 2 + 127)
     x, y = prediction.sample(n_samples, seed).T
@@ -107,20 +107,24 @@ def members(predictions: Sequence[FixationDensity]) -> "Figure":
     matplotlib Figure
         As `panel` returns it.
     """
-    figure, axes = _layout(predictions[0], len(predictions))
-    for ax, prediction in zip(axes, predictions, strict=False):
-        _show_density(ax, prediction, axes[-1])
+    figure, (*pictures, bar) = _layout(predictions[0], len(predictions))
+    for ax, prediction in zip(pictures, predictions, strict=True):
+        drawn = _show_density(ax, prediction)
         ax.set_title(_printable(prediction.model), parse_math=False)
+    _explain_colors(bar, drawn)  # the same in all
     return figure
 
 
-def _show_density(ax: "Axes", prediction: FixationDensity, bar: "Axes") -> None:
-    """Show the density with its contours; tell in `bar` what colors mean."""
+def _show_density(ax: "Axes", prediction: FixationDensity) -> "AxesImage":
+    """Show the density with its contours."""
     size = _fitted(prediction, _DRAWN_MAX_PX)
     percent = _mass_rank(on_grid(prediction.log_density, size)) / 2.55
     drawn = _show(ax, prediction, percent)
     _draw_contours(ax, prediction)
-    bar.clear()
+    return drawn
+
+
+def _explain_colors(bar: "Axes", drawn: "AxesImage") -> None:
     bar.figure.colorbar(drawn, cax=bar, orientation="horizontal", ticks=[0, 25, 50, 75, 100])
     bar.set_xlabel("fixations expected at lower densities [%]", fontsize=8, labelpad=2)
     bar.tick_params(labelsize=8)
