@@ -12,10 +12,13 @@ import click
 import numpy as np
 
 from deepgaze2.cli.dataset_source import open_raw, open_ready, table_options
+from deepgaze2.cli.decisions_table import decisions_table
 from deepgaze2.data.checks.table_problems import Problem, first_at_center
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.published.declared import Declaration
-from deepgaze2.data.sources import declared_source
+from deepgaze2.data.sources import declared_source, is_source
+from deepgaze2.errors import DataError
 from deepgaze2.support.files import written_atomically
 
 _FIRST = {
@@ -131,6 +134,27 @@ def check_(
         with written_atomically(picture_path) as temporary:
             picture(dataset).savefig(temporary)
     sys.exit(1 if any(problem.fatal for problem in problems) else 0)
+
+
+@data.command("explain")
+@click.argument("source", metavar="FILE_OR_SOURCE")
+@table_options
+def explain_(source: str, **table: Any) -> None:  # noqa: ANN401
+    """Say step by step how a table of your own is read, why, and what would change it.
+
+    Steps marked ? rest on a guess or leave something out. If reading ends with an error, the
+    decisions before it are printed, then the error. Without images, all is explained that needs
+    none.
+    """
+    if is_source(source) and not source.startswith("csv:"):
+        name = source.partition(":")[0]
+        raise DataError(f"{source}: {name} is read as it is declared; csv:FOLDER can be explained")
+    decided = list[Decision]()
+    try:
+        open_raw(source, table | {"decided": decided})
+    finally:
+        if decided:
+            click.echo(decisions_table(decided))
 
 
 @data.command("convert")

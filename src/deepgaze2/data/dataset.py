@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from deepgaze2.data.decisions import Decision
 from deepgaze2.errors import DataError
 
 if TYPE_CHECKING:
@@ -136,6 +137,8 @@ class Dataset:
         Subjects named alike up to the first " / " are one person, see `person`.
     notes : tuple of str
         What reading it assumed, guessed or left out, in plain sentences for the user.
+    decisions : tuple of Decision
+        How a table of the user's own was read, step by step; of other sources there are none.
 
     Raises
     ------
@@ -148,6 +151,7 @@ class Dataset:
     fixations: Fixations
     subject_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_numbers("stimulus", len(self.stimuli))

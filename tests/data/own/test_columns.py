@@ -1,5 +1,6 @@
 import pytest
 
+from deepgaze2.data.decisions import notes_of
 from deepgaze2.data.own.columns import _RANKS, choose_columns, time_unit_s
 from deepgaze2.errors import DataError
 
@@ -44,14 +45,16 @@ def test_what_was_guessed_is_said() -> None:
     header = ["image", "fix_x", "fix_y", "x_px", "y_px", "pupil"]
     chosen, notes = choose_columns(header, FIXATIONS, {}, "a.csv")
     assert chosen == {"image": "image", "x": "x_px", "y": "y_px"}
-    assert notes == [
-        "Columns guessed by their names: x from 'x_px', y from 'y_px'.",
-        "Columns of similar names that are not used: 'fix_x' (x), 'fix_y' (y).",
-    ]
+    assert notes_of(notes) == (
+        "Columns guessed by their names: x from 'x_px', not 'fix_x', y from 'y_px', not 'fix_y'.",
+    )
+    assert [note.why for note in notes[:2]] == ["its name", "a usual name of it"]
+    assert notes[-1].what == "nothing for subject, order, start, duration"
     stated = {"x": "pupil", "y": "fix_y"}
     chosen, notes = choose_columns(header, FIXATIONS, stated, "a.csv")
     assert chosen == {"image": "image", **stated}
-    assert notes == []
+    assert notes_of(notes) == ()
+    assert [note.why for note in notes[:3]] == ["its name", "stated", "stated"]
 
 
 def test_wrong_statements() -> None:

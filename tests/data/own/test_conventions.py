@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike, NDArray
 
+from deepgaze2.data.decisions import notes_of
 from deepgaze2.data.own.conventions import (
     assumed_unit,
     duration_unit_s,
@@ -24,7 +25,7 @@ def converted(x: ArrayLike, y: ArrayLike, **stated: object) -> tuple[list[float]
     width, height = np.full(len(x), WIDTH, np.int32), np.full(len(x), HEIGHT, np.int32)
     unit, base, notes = assumed_unit(x, y, width, height, **stated)  # type: ignore[arg-type]
     maps_to_images(width, height, Geometry(coordinates=unit, base=base)).apply(x, y)
-    return x.tolist(), y.tolist(), " ".join(notes)
+    return x.tolist(), y.tolist(), " ".join(notes_of(notes))
 
 
 @given(
@@ -37,14 +38,14 @@ def test_whole_pixels_that_reach_both_edges_tell_their_base(x: list[int], y_seed
     for base in (0, 1):
         found_x, found_y, notes = converted([v + base for v in x], [v + base for v in y])
         assert (found_x, found_y) == (x, y)
-        assert ("counting pixels from 1" in notes) == (base == 1)
+        assert ("called 1, and 1 was subtracted" in notes) == (base == 1)
 
 
 def test_base_that_cannot_be_told_is_zero_and_said() -> None:
     for x in ([5, 70, 9], [5.5, 79.9, 9], [5, 80, 81], [5.5, 80, 9]):
         found, _, notes = converted(x, [5, 50, 9])
         assert found == x
-        assert "taken as 0 (state base=1" in notes
+        assert "called 0: no coordinate tells whether it is 0 or 1 (--base 1" in notes
     assert converted([5, 70], [5, 50], base=1) == ([4, 69], [4, 49], "")
     assert converted([5, 80], [5, 60], base=0) == ([5, 80], [5, 60], "")
 
@@ -98,7 +99,7 @@ def ordered(
     ]
     keys = np.array(stimulus, np.int32), np.array(subject, np.int32)
     positions, notes = scanpath_order(*keys, *columns)
-    return positions.tolist(), " ".join(notes)
+    return positions.tolist(), " ".join(notes_of(notes))
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 9))))
@@ -124,11 +125,11 @@ def test_order_columns() -> None:
     assert ordered(stimulus, subject, [0, 1, 0, 0, 2]) == ([0, 1, 0, 0, 2], "")
     positions, notes = ordered(stimulus, subject, [1, 2, 1, 1, 3])
     assert positions == [0, 1, 0, 0, 2]
-    assert notes == "The order column begins at 1: taken as counting from 1."
+    assert notes == "Fixations are numbered from 1: the lowest number is 1 (--column order=NAME)."
     assert ordered(stimulus, subject, [2, 3, 2, 2, 4])[0] == [1, 2, 1, 1, 3]
     positions, notes = ordered(stimulus, subject, [102, 101, 7, 55, 60])
     assert positions == [1, 0, 0, 0, 1]
     assert "numbered anew" in notes
     positions, notes = ordered(stimulus, subject, [0, 0, 0, 0, 1])
     assert positions == [0, 0, 0, 0, 1]
-    assert notes.startswith("1 fixations have the image, subject and order of another one")
+    assert notes.startswith("1 fixations have the image, subject and number of another one")

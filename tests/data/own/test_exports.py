@@ -97,13 +97,13 @@ def test_what_is_left_out_is_counted(folder: Path) -> None:
     notes = read_tabular(written(folder, list(begaze_events(known_fixations())))).notes
     said = " ".join(notes)
     assert (
-        "32 of 64 rows are no fixations by their 'Category' and are left out: 16 'Saccade',"
+        "32 of 64 rows are left out: they are no fixations by their 'Category': 16 'Saccade',"
         " 16 'Blink'"
     ) in said
     assert "16 'left', 16 'right'" in said
-    assert "those of the eye with more rows of each subject are taken, 16 left out" in said
+    assert "Those of the eye with more rows of each subject are taken, 16 left out" in said
     notes = read_tabular(written(folder, list(tobii_samples(known_fixations())))).notes
-    assert any("4 of 20 rows name no image and are left out" in note for note in notes)
+    assert any("4 of 20 rows are left out: they name no image" in note for note in notes)
 
 
 def test_the_eye_can_be_stated(folder: Path) -> None:
@@ -190,7 +190,10 @@ def test_single_fixations_of_one_number_are_not_merged(folder: Path) -> None:
     [
         (["image,x,y,Eye movement type", "a,1,2,1", "a,1,2,2"], "no row of column .* '1', 1 '2'"),
         (["image,x,y,valid", "a,1,2,perhaps"], "'perhaps', which does not say whether"),
-        (["image,x,y,valid", "a,1,2,0"], "no fixation is left: 1 of 1 rows are not valid"),
+        (
+            ["image,x,y,valid", "a,1,2,0"],
+            "no fixation is left: 1 of 1 rows are left out: they are not valid",
+        ),
         (["image,x,y", "Instructions,1,2", ",1,2"], "line 2: no image 'Instructions'"),
         (["image,x,y", "a,1,2", "c,1,2", "d,1,2"], "line 3: no image 'c'"),
         (["image,recording id,fixation x [px],fixation y [px]", "a,1,2,3"], "scene camera"),

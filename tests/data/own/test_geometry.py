@@ -144,7 +144,7 @@ def test_norm_pos_counts_from_the_bottom(folder: Path) -> None:
     header, row = "image,norm_pos_x,norm_pos_y", "a.png,0.5,0.9"
     (x, y), notes = read(folder, header, row)
     assert (x, np.round(y, 9)) == ([400], [60])
-    assert notes[0].startswith("'norm_pos_y' counts from the bottom, as Pupil Labs writes it")
+    assert notes[0].startswith("'norm_pos_y' counts from the bottom: Pupil Labs writes it so")
     assert read(folder, header, row, origin="top-left")[0] == ([400], [540])
 
 
@@ -153,7 +153,7 @@ def test_gazepoint_counts_on_the_screen(folder: Path) -> None:
     assert "a fraction of the screen's width" in read(folder, header, row)[1][0]
     found, notes = read(folder, header, row, screen=(1000, 1000), shown="centered")
     assert found == ([400], [50])
-    assert notes[0].startswith("Positions lie between 0 and 1: taken as fractions of the screen's")
+    assert notes[0].startswith("Positions are taken as fractions of the screen's")
 
 
 def test_degrees_take_their_size_from_the_list_of_stimuli(folder: Path) -> None:

@@ -80,7 +80,7 @@ def test_a_programs_percent_gives_way_to_what_is_stated(folder: Path) -> None:
     lines = list(realeye(known_fixations()))
     dataset = read(folder, lines)
     assert_known(dataset)
-    assert dataset.notes[0].startswith("Positions are percent of the image, as RealEye writes them")
+    assert dataset.notes[0].startswith("Positions are percent of the image: RealEye writes them so")
     moved = read(folder, lines, coordinates="pixels", base=0)
     assert_allclose(moved.fixations.x, dataset.fixations.x * 100 / WIDTH)
 

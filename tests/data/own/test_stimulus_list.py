@@ -8,6 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import ExifTags, Image
 
+from deepgaze2.data.decisions import notes_of
 from deepgaze2.data.own.stimulus_list import list_stimuli, match_images
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import read_stimulus
@@ -31,7 +32,8 @@ def test_all_images_in_natural_order(tmp_path: Path, images: Path) -> None:
     assert_array_equal(stimuli.width, [20, 30, 16])
     assert_array_equal(stimuli.height, [30, 20, 16])
     assert np.isnan(stimuli.pixels_per_degree).all()
-    assert notes == []
+    assert notes_of(notes) == ()
+    assert notes[0].what == "3 images in images"
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -54,7 +56,7 @@ def test_a_table_of_stimuli_rules(tmp_path: Path, images: Path) -> None:
     assert_array_equal(stimuli.width, [30, 640, 99])
     assert_array_equal(stimuli.height, [20, 480, 98])
     assert_array_equal(stimuli.pixels_per_degree, [24.5, np.nan, 30])
-    assert "Decimal commas: ppd; 1,5 is read as 1.5." in notes
+    assert "Commas in ppd are decimal commas in stimuli.csv: 1,5 is read as 1.5." in notes_of(notes)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +107,7 @@ IDS = ("1.jpg", "01.jpg", "a/2.jpg", "b/2.jpg", "Küche.PNG", "x.1", "A.jpg", "a
 def test_names_of_images(name: str, index: int | None) -> None:
     found, notes = match_images([name], IDS)
     assert found == [index]
-    assert notes == (
+    assert [str(note) for note in notes] == (
         ["1 names have another suffix: 1.bmp is taken to be 1.jpg."] if "bmp" in name else []
     )
 
@@ -121,4 +123,6 @@ def test_two_names_of_one_image() -> None:
         match_images(["1.bmp", "1.png"], IDS)
     found, notes = match_images(["s1/1.jpg", "s2/1.jpg"], IDS)
     assert found == [0, 0]
-    assert notes == ["Names in several folders are taken to be one image: s2/1.jpg and s1/1.jpg."]
+    assert [str(note) for note in notes] == [
+        "Names in several folders are taken to be one image: s2/1.jpg and s1/1.jpg."
+    ]

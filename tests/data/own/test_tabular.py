@@ -49,13 +49,13 @@ def test_a_table_of_excel(folder: Path) -> None:
     assert_allclose(fixations.duration_s, [np.nan, 0.2, 0.22, 0.18], rtol=1e-6)
     assert np.isnan(fixations.start_s).all()
     assert dataset.notes == (
-        "Fixations are read from Lauf 1.csv.",
+        "Fixations are read from Lauf 1.csv: it is the only table there (give its path).",
+        "Commas in Fix X, Fix Y are decimal commas: 1,5 is read as 1.5.",
         "Columns guessed by their names: image from 'Image', subject from 'Participant',"
         " x from 'Fix X', y from 'Fix Y', order from 'Fixation Number',"
         " duration from 'Duration'.",
-        "Decimal commas: Fix X, Fix Y; 1,5 is read as 1.5.",
-        "The order column begins at 1: taken as counting from 1.",
-        "Durations have a median of 200: taken as milliseconds.",
+        "Fixations are numbered from 1: the lowest number is 1 (--column order=NAME).",
+        "Durations are taken as milliseconds: their median is 200 (--time).",
         "1 of 3 images have no fixation.",
         "1 of 4 fixations lie outside their image or have no position.",
     )
@@ -82,8 +82,9 @@ def test_what_the_user_states_is_not_guessed(folder: Path) -> None:
     assert_allclose(dataset.fixations.start_s, [0.1, 0.3], rtol=1e-6)
     assert dataset.subject_names == ()
     assert dataset.notes == (
-        "Fixations are in order of their start.",
-        "No column tells subjects apart: all fixations count as one subject's.",
+        "All fixations count as one subject's: no column tells subjects apart"
+        " (--column subject=NAME).",
+        "Fixations are in order of their start: they have no numbers (--column order=NAME).",
         "2 of 3 images have no fixation.",
     )
     as_pixels = read_tabular(folder, **stated, coordinates="pixels", base=0, time="ms")
@@ -144,7 +145,7 @@ def test_columns_whose_cells_are_all_empty_are_as_if_absent(folder: Path, names:
     assert_array_equal(dataset.fixations.subject, [0, 0, 0])
     assert dataset.subject_names == ()
     said = " ".join(dataset.notes)
-    assert "3 fixations have no order. Fixations are in order of their start." in said
+    assert "3 fixations have no order. Fixations are in order of their start: " in said
     assert "all fixations count as one subject's" in said
 
 
@@ -160,7 +161,7 @@ def test_some_empty_cells_are_unknown(folder: Path, names: str, base: int) -> No
     assert_array_equal(dataset.fixations.x, [30, 2, 20, 10, 4])
     said = " ".join(dataset.notes)
     assert "2 fixations have no order." in said
-    assert "3 fixations have no subject: they count as one subject's, without a name." in said
+    assert "3 fixations count as one subject's, without a name: they have no subject" in said
 
 
 def test_which_table_must_be_plain(folder: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from deepgaze2.data.decisions import notes_of
 from deepgaze2.data.own.text_table import TextTable, open_text_table
 from deepgaze2.errors import DataError
 
@@ -96,7 +97,7 @@ def test_blank_lines_and_missing_numbers(tmp_path: Path) -> None:
 
 def test_windows_encoding_is_said(tmp_path: Path) -> None:
     opened = table(tmp_path, "image,x\nKüche.jpg,1\n".encode("cp1252"))
-    assert opened.notes == ["Characters read as cp1252."]
+    assert notes_of(opened.notes) == ("Characters are Windows-1252: they are not valid UTF-8.",)
     assert read(opened, ["image"], []) == [["Küche.jpg"]]
 
 
@@ -147,7 +148,7 @@ def test_decimal_commas_are_said_and_may_come_late(tmp_path: Path) -> None:
     x, y = read(opened, [], ["x", "y"])
     assert x[-2:] == [3, 4.5]
     assert y[-1] == 1
-    assert opened.notes == ["Decimal commas: x; 1,5 is read as 1.5."]
+    assert notes_of(opened.notes) == ("Commas in x are decimal commas: 1,5 is read as 1.5.",)
     with pytest.raises(DataError, match=r"line 702: column 'x' has decimal commas and points"):
         numbers_of(tmp_path, "x;y\n" + "3.5;.\n" * 700 + "4,5;1\n")
 

@@ -1,5 +1,6 @@
 """Data sets as pandas' data frames, for `Dataset.to_frame` and `Dataset.from_frame`."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
+from deepgaze2.data.decisions import Decision, notes_of
 from deepgaze2.data.own.rows import (
     Rows,
     in_natural_order,
@@ -58,10 +60,10 @@ def from_frame(frame: "pd.DataFrame", images: "Stimuli | Path | str", name: str)
             f"data frame: needs one column {' and one '.join(wrong)}, but has"
             f" {', '.join(map(str, names))}; rename columns"
         )
-    notes = list[str]()
+    listed = list[Decision]()
     stimuli = images
     if not isinstance(stimuli, Stimuli):
-        stimuli, notes = list_stimuli(Path(stimuli), images_folder(Path(stimuli)))
+        stimuli, listed = list_stimuli(Path(stimuli), images_folder(Path(stimuli)))
     rows, assumed = _rows(frame)
     stimulus, matched = stimulus_numbers(rows, stimuli)
     order, ordered = order_in_scanpaths(rows, stimulus, from_zero=True)
@@ -75,11 +77,12 @@ def from_frame(frame: "pd.DataFrame", images: "Stimuli | Path | str", name: str)
         start_s=rows.numbers.get("start", unknown).astype(np.float32),
         duration_s=rows.numbers.get("duration", unknown).astype(np.float32),
     )
-    said = (*notes, *matched, *ordered, *assumed)
-    return Dataset(name, stimuli, fixations, tuple(rows.subject_names), said)
+    decided = (*listed, *matched, *ordered, *assumed)
+    notes = notes_of(replace(one, option="") for one in decided)  # there is no command line
+    return Dataset(name, stimuli, fixations, tuple(rows.subject_names), notes)
 
 
-def _rows(frame: "pd.DataFrame") -> tuple[Rows, list[str]]:
+def _rows(frame: "pd.DataFrame") -> tuple[Rows, list[Decision]]:
     """Return the columns of a data frame, and what was assumed about subjects."""
     image, image_names = _coded(frame["image"])
     if len(empty := np.flatnonzero(image < 0)):
@@ -97,8 +100,8 @@ def _rows(frame: "pd.DataFrame") -> tuple[Rows, list[str]]:
     return rows, notes
 
 
-def _subjects(frame: "pd.DataFrame") -> tuple[NDArray[np.int32], list[str], list[str]]:
-    """Return the subjects' numbers, their names, none if they are numbers, and a note."""
+def _subjects(frame: "pd.DataFrame") -> tuple[NDArray[np.int32], list[str], list[Decision]]:
+    """Return the subjects' numbers, their names, none if they are numbers, and what was decided."""
     pd = _pandas()
     column = frame.get("subject")
     if column is None or (len(column) and column.isna().all()):

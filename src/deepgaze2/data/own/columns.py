@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
+from deepgaze2.data.decisions import STATED, Decision
 from deepgaze2.data.own.names import key, keys, words
 from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
@@ -78,7 +79,7 @@ def choose_columns(
     stated: Mapping[str, str],
     place: str,
     empty: Collection[str] = (),
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, str], list[Decision]]:
     """Find the columns that hold what is wanted.
 
     Parameters
@@ -99,8 +100,8 @@ def choose_columns(
     -------
     dict of str to str
         The column for each of `wanted` that the table has.
-    list of str
-        Sentences that say what was guessed.
+    list of Decision
+        One for each, and one on those that there are no columns for.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def choose_columns(
                 f"{place}: the column of {role} could be any of {_listed(alike)};"
                 f" rename them or state which: --column {role}=NAME, columns={{{role!r}: NAME}}"
             )
-    return chosen, _said(guesses)
+    return chosen, _decisions(names, wanted, stated, chosen, guesses)
 
 
 def _guesses(
@@ -211,13 +212,31 @@ def is_clock(name: str, names: Sequence[str]) -> bool:
     return tracker is not None and any(form in tracker.clocks for form in keys(name))
 
 
-def _said(guesses: Mapping[str, Sequence[str]]) -> list[str]:
-    guessed = [f"{role} from {names[0]!r}" for role, names in guesses.items() if names[0] != role]
-    others = [f"{name!r} ({role})" for role, names in guesses.items() for name in names[1:]]
-    notes = [f"Columns guessed by their names: {', '.join(guessed)}."] if guessed else []
-    if others:
-        notes.append(f"Columns of similar names that are not used: {', '.join(others)}.")
-    return notes
+def _decisions(
+    names: Sequence[str],
+    wanted: Sequence[str],
+    stated: Mapping[str, str],
+    chosen: Mapping[str, str],
+    guesses: Mapping[str, Sequence[str]],
+) -> list[Decision]:
+    tracker = tracker_of(names)
+    decided = list[Decision]()
+    for role in (role for role in wanted if role in chosen):
+        name, others = chosen[role], [repr(other) for other in guesses.get(role, ())[1:]]
+        if role in stated:
+            why = STATED
+        elif tracker and set(keys(name)) & set(tracker.columns.get(role, ())):
+            why = f"{tracker.title} calls it so ({tracker.file})"
+        else:
+            why = "its name" if key(name) == key(role) else "a usual name of it"
+        what = f"{role} from {name!r}" + f", not {' or '.join(others)}" * bool(others)
+        guessed = role not in stated and (name != role or bool(others))
+        decided.append(Decision("columns", what, why, f"--column {role}=NAME", guessed))
+    if without := [role for role in wanted if role not in chosen]:
+        why = "no column has a usual name of them"
+        what = f"nothing for {', '.join(without)}"
+        decided.append(Decision("columns", what, why, "--column ROLE=NAME", guessed=False))
+    return decided
 
 
 def _listed(names: Sequence[str]) -> str:

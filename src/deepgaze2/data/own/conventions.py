@@ -5,6 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.decisions import STATED, Decision
 from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.errors import DataError
 
@@ -27,7 +28,7 @@ def assumed_unit(
     base: Literal[0, 1] | None = None,
     centered: bool = False,
     counted_on: Literal["image", "screen"] = "image",
-) -> tuple[Coordinates, Literal[0, 1], list[str]]:
+) -> tuple[Coordinates, Literal[0, 1], list[Decision]]:
     """Return what positions are counted in and what the first pixel is called.
 
     Parameters
@@ -51,32 +52,50 @@ def assumed_unit(
     coordinates : {"pixels", "normalized", "percent", "degrees"}
     base : {0, 1}
         0 unless they are pixels.
-    list of str
-        Sentences that say what was assumed.
+    list of Decision
+        What was decided, and why.
     """
     known = np.isfinite(x) & np.isfinite(y)
     n_known = np.count_nonzero(known)
-    notes = []
+    option = "--coordinates"
+    decided = [
+        Decision("positions", f"positions are {coordinates}", STATED, option, guessed=False),
+    ]
     if coordinates is None:
         low, high = (-0.7, 0.7) if centered else (-0.2, 1.2)
         near = (x > low) & (x < high) & (y > low) & (y < high)
+        n_near = np.count_nonzero(near)
         coordinates = "pixels"
-        if n_known and np.count_nonzero(near) >= _NORMALIZED_SHARE * n_known:
+        decided = [_taken_as_pixels(x[known], y[known], option)]
+        if n_known and n_near >= _NORMALIZED_SHARE * n_known:
             coordinates = "normalized"
-            notes.append(_taken_as_fractions(counted_on))
+            decided = [_taken_as_fractions(f"{n_near} of {n_known}", counted_on)]
     if coordinates != "pixels" or n_known == 0 or centered:
-        return coordinates, 0, notes
+        return coordinates, 0, decided
     if base is None:
         base, assumed = _base(x[known], y[known], width[known], height[known])
-        notes += assumed
-    return coordinates, base, notes
+    else:
+        assumed = Decision("positions", f"the first pixel is called {base}", STATED, guessed=False)
+    return coordinates, base, [*decided, assumed]
 
 
-def _taken_as_fractions(counted_on: str) -> str:
-    of_screen = "if they are the screen's, state --screen and --shown; "
-    return (
-        f"Positions lie between 0 and 1: taken as fractions of the {counted_on}'s width and height"
-        f" ({of_screen if counted_on == 'image' else ''}if pixels, coordinates='pixels')."
+def _taken_as_pixels(x: NDArray[np.float64], y: NDArray[np.float64], option: str) -> Decision:
+    spans = [f"{low:g} to {high:g}" for low, high in map(_span, (x, y))]
+    reason = f"x goes from {spans[0]}, y from {spans[1]}" if len(x) else "none is known"
+    return Decision("positions", "positions are pixels", reason, option, guessed=False)
+
+
+def _span(column: NDArray[np.float64]) -> tuple[float, float]:
+    return float(column.min(initial=np.inf)), float(column.max(initial=-np.inf))
+
+
+def _taken_as_fractions(n_near: str, counted_on: str) -> Decision:
+    of_screen = "--screen and --shown if they are the screen's; " * (counted_on == "image")
+    return Decision(
+        "positions",
+        f"positions are taken as fractions of the {counted_on}'s width and height",
+        f"{n_near} lie between 0 and 1, or nearly",
+        f"{of_screen}--coordinates pixels if they are pixels",
     )
 
 
@@ -85,26 +104,33 @@ def _base(
     y: NDArray[np.float64],
     width: NDArray[np.int32],
     height: NDArray[np.int32],
-) -> tuple[Literal[0, 1], list[str]]:
-    """Return what the first pixel is probably called, and a sentence unless 0 is plain."""
-    if min(x.min(), y.min()) < 1:
-        return 0, []
+) -> tuple[Literal[0, 1], Decision]:
+    """Return what the first pixel is probably called, and why."""
+    if (lowest := min(x.min(), y.min())) < 1:
+        reason = f"the lowest coordinate is {lowest:g}"
+        return 0, Decision(
+            "positions", "the first pixel is called 0", reason, "--base 1", guessed=False
+        )
     whole = bool((x == np.floor(x)).all() and (y == np.floor(y)).all())
     within = bool((x <= width).all() and (y <= height).all())
     if whole and within and bool((x == width).any() or (y == height).any()):
-        return 1, [
-            "Coordinates are whole numbers from 1 up to the image's size: taken as counting"
-            " pixels from 1, and 1 was subtracted (state base=0 if they count from 0)."
-        ]
-    return 0, [
-        "No coordinate tells whether the first pixel is called 0 or 1: taken as 0"
-        " (state base=1 if it is 1)."
-    ]
+        return 1, Decision(
+            "positions",
+            "the first pixel is taken to be called 1, and 1 was subtracted",
+            "coordinates are whole numbers from 1 up to the image's size",
+            "--base 0 if it is 0",
+        )
+    return 0, Decision(
+        "positions",
+        "the first pixel is taken to be called 0",
+        "no coordinate tells whether it is 0 or 1",
+        "--base 1 if it is 1",
+    )
 
 
 def duration_unit_s(
     durations: NDArray[np.float64], named_s: float | None, stated: TimeUnit | None, label: str
-) -> tuple[float | None, list[str]]:
+) -> tuple[float | None, list[Decision]]:
     """Return the unit of fixation durations in seconds, and what was assumed.
 
     Parameters
@@ -122,8 +148,8 @@ def duration_unit_s(
     -------
     float or None
         None if no duration is known.
-    list of str
-        A sentence if the unit was told by the median: seconds if it is below 10.
+    list of Decision
+        One if the unit was told by the median: seconds if it is below 10.
 
     Raises
     ------
@@ -145,7 +171,9 @@ def duration_unit_s(
     if named_s:
         return unit_s, []
     unit = "seconds" if unit_s == 1 else "milliseconds"
-    return unit_s, [f"Durations have a median of {median:g}: taken as {unit}."]
+    return unit_s, [
+        Decision("time", f"durations are taken as {unit}", f"their median is {median:g}", "--time")
+    ]
 
 
 def start_unit_s(
@@ -153,7 +181,7 @@ def start_unit_s(
     named_s: float | None,
     stated: TimeUnit | None,
     of_durations_s: float | None,
-) -> tuple[float, list[str]]:
+) -> tuple[float, list[Decision]]:
     """Return the unit of fixation starts in seconds, and what was assumed.
 
     It is what is stated, what the name tells, the unit of durations, or seconds if all starts
@@ -167,7 +195,9 @@ def start_unit_s(
         return of_durations_s, []
     latest = float(np.nanmax(starts, initial=0))
     unit_s, unit = (1.0, "seconds") if latest < _LONGEST_VIEWING_S else (1e-3, "milliseconds")
-    return unit_s, [f"The latest fixation starts at {latest:g}: taken as {unit}."]
+    return unit_s, [
+        Decision("time", f"starts are taken as {unit}", f"the latest is {latest:g}", "--time")
+    ]
 
 
 def scanpath_order(
@@ -175,7 +205,7 @@ def scanpath_order(
     subject: NDArray[np.int32],
     order: NDArray[np.float64] | None,
     start: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.int32], list[str]]:
+) -> tuple[NDArray[np.int32], list[Decision]]:
     """Return each fixation's position in its scanpath, the first being 0, and what was assumed.
 
     A scanpath is what one subject saw on one image. Positions are `order` less one if it counts
@@ -196,12 +226,13 @@ def scanpath_order(
         lowest = order[rows[begins]]
         if lowest.min() >= 0 and np.median(lowest) <= 2:
             return _counted(order, rows, first, int(lowest.min()))
-        note = "The order column counts on from image to image: fixations are numbered anew by it."
+        what, why = "fixations are numbered anew", "their numbers count on from image to image"
     else:
-        note = f"Fixations are in order of {'the rows' if start is None else 'their start'}."
+        what = f"fixations are in order of {'the rows' if start is None else 'their start'}"
+        why = "they have no numbers"
     ranks = np.empty(len(rows), np.int32)
     ranks[rows] = np.arange(len(rows)) - np.repeat(begins, np.diff(begins, append=len(rows)))
-    return ranks, [note]
+    return ranks, [Decision("order", what, why, "--column order=NAME")]
 
 
 def partly_ordered(
@@ -217,14 +248,18 @@ def partly_ordered(
 
 def _counted(
     order: NDArray[np.float64], rows: NDArray[np.intp], first: NDArray[np.bool_], lowest: int
-) -> tuple[NDArray[np.int32], list[str]]:
+) -> tuple[NDArray[np.int32], list[Decision]]:
     """Return the order column's own numbers, from 0."""
-    notes = []
-    if lowest:
-        notes.append(f"The order column begins at {lowest}: taken as counting from 1.")
+    counting = f"fixations are numbered from {min(lowest, 1)}"
+    why = f"the lowest number is {lowest}"
+    decided = [Decision("order", counting, why, "--column order=NAME", guessed=lowest > 0)]
     if repeated := int(np.count_nonzero((np.diff(order[rows]) == 0) & ~first[1:])):
-        notes.append(
-            f"{repeated} fixations have the image, subject and order of another one, as if"
-            " subjects saw images more than once (--column trial=NAME tells viewings apart)."
+        decided.append(
+            Decision(
+                "order",
+                f"{repeated} fixations have the image, subject and number of another one",
+                "as if subjects saw images more than once",
+                "--column trial=NAME tells viewings apart",
+            )
         )
-    return (order - min(lowest, 1)).astype(np.int32), notes
+    return (order - min(lowest, 1)).astype(np.int32), decided

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
@@ -23,7 +24,7 @@ _SHOWN = 6
 
 def only_fixations(
     rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str], eye: str | None
-) -> tuple[Rows, list[str]]:
+) -> tuple[Rows, list[Decision]]:
     """Keep the rows that tell of fixations: by kind, validity, eye and what is empty.
 
     Parameters
@@ -40,15 +41,15 @@ def only_fixations(
     -------
     Rows
         Those that are left.
-    list of str
-        Sentences that say what was left out, and by what.
+    list of Decision
+        What was left out, and by what.
 
     Raises
     ------
     DataError
         If no row is left, or the column does not say what is a fixation.
     """
-    notes = list[str]()
+    notes = list[Decision]()
     for select in (_of_kind, _valid, _told):
         kept, note = select(rows, columns, stated)
         if note:
@@ -74,22 +75,24 @@ def counted(names: Sequence[str]) -> str:
     return f"{shown} and {rest} others" if rest else shown
 
 
-def _kept(rows: Rows, kept: Mask, note: str) -> Rows:
+def _kept(rows: Rows, kept: Mask, note: Decision) -> Rows:
     if not kept.any():
         raise DataError(f"{rows.place(0)}: no fixation is left: {note}")
     return rows.take(np.flatnonzero(kept))
 
 
-def _of_kind(rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str]) -> tuple[Mask, str]:
+def _of_kind(
+    rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str]
+) -> tuple[Mask, Decision | None]:
     everything = np.ones(len(rows), bool)
     if "kind" not in rows.texts:
-        return everything, ""
+        return everything, None
     codes, names = rows.texts["kind"]
     is_fixation = np.array([says_fixation(name) for name in names])
     column = columns["kind"]
     if not is_fixation.any():
         if "kind" not in stated and key(column) not in _KINDS_FOR_CERTAIN:
-            return everything, ""  # a category of images, a label of regions
+            return everything, None  # a category of images, a label of regions
         raise DataError(
             f"{rows.place(0)}: no row of column {column!r} says 'Fixation' (it has"
             f" {counted([names[code] for code in codes])}); state --column kind=NAME, or kind=none"
@@ -97,17 +100,21 @@ def _of_kind(rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str]) 
         )
     kept = is_fixation[codes]
     if kept.all():
-        return kept, ""
+        return kept, None
     others = counted([names[code] for code in codes[~kept]])
-    return kept, (
-        f"{np.count_nonzero(~kept)} of {len(rows)} rows are no fixations by their {column!r} and"
-        f" are left out: {others} (--column kind=none keeps them)."
+    return kept, Decision(
+        "rows",
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out",
+        f"they are no fixations by their {column!r}: {others}",
+        "--column kind=none keeps them",
     )
 
 
-def _valid(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tuple[Mask, str]:
+def _valid(
+    rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]
+) -> tuple[Mask, Decision | None]:
     if "valid" not in rows.texts:
-        return np.ones(len(rows), bool), ""
+        return np.ones(len(rows), bool), None
     codes, names = rows.texts["valid"]
     written = [key(name) for name in names]
     column = columns["valid"]
@@ -117,27 +124,34 @@ def _valid(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tupl
             " row is valid; state another, --column valid=NAME, or valid=none"
         )
     kept = np.array([form in _VALID for form in written])[codes]
-    note = (
-        f"{np.count_nonzero(~kept)} of {len(rows)} rows are not valid by their {column!r} and are"
-        " left out (--column valid=none keeps them)."
+    note = Decision(
+        "rows",
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out",
+        f"they are not valid by their {column!r}",
+        "--column valid=none keeps them",
     )
-    return kept, "" if kept.all() else note
+    return kept, None if kept.all() else note
 
 
-def _told(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tuple[Mask, str]:
+def _told(
+    rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]
+) -> tuple[Mask, Decision | None]:
     """Leave out rows with neither a position nor a number: nothing tells of a fixation there."""
     x, y, order = rows.numbers["x"], rows.numbers["y"], rows.numbers.get("order")
     if order is None or np.isnan(order).all():
-        return np.ones(len(rows), bool), ""
+        return np.ones(len(rows), bool), None
     kept = ~(np.isnan(x) & np.isnan(y) & np.isnan(order))
-    note = (
-        f"{np.count_nonzero(~kept)} of {len(rows)} rows have neither a position nor a number in"
-        f" {columns['order']!r} and are left out."
+    note = Decision(
+        "rows",
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out",
+        f"they have neither a position nor a number in {columns['order']!r}",
     )
-    return kept, "" if kept.all() else note
+    return kept, None if kept.all() else note
 
 
-def _of_one_eye(rows: Rows, columns: Mapping[str, str], eye: str | None) -> tuple[Mask, str]:
+def _of_one_eye(
+    rows: Rows, columns: Mapping[str, str], eye: str | None
+) -> tuple[Mask, Decision | None]:
     everything = np.ones(len(rows), bool)
     if "eye" not in rows.texts:
         if eye is not None:
@@ -145,7 +159,7 @@ def _of_one_eye(rows: Rows, columns: Mapping[str, str], eye: str | None) -> tupl
                 f"{rows.place(0)}: no column tells the eye; state it, --column eye=NAME, or leave"
                 " out --eye"
             )
-        return everything, ""
+        return everything, None
     codes, names = rows.texts["eye"]
     eyes = [_EYES.get(key(name), key(name)) for name in names]
     distinct = sorted(set(eyes))  # left before right
@@ -160,9 +174,11 @@ def _of_one_eye(rows: Rows, columns: Mapping[str, str], eye: str | None) -> tupl
         taken = of_row == best[rows.subject]
         how = "eye with more rows of each subject"
     if taken.all():
-        return everything, ""
+        return everything, None
     shown = counted([distinct[code] for code in of_row])
-    return taken, (
-        f"Rows are of several eyes by {columns['eye']!r} ({shown}): those of the {how} are taken,"
-        f" {np.count_nonzero(~taken)} left out (--eye left or right states which)."
+    return taken, Decision(
+        "rows",
+        f"those of the {how} are taken, {np.count_nonzero(~taken)} left out",
+        f"rows are of several eyes by {columns['eye']!r}, {shown}",
+        "--eye left or right states which",
     )

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
@@ -21,7 +22,7 @@ _FEW = 10
 
 def merge_fixations(
     rows: Rows, start_unit_s: float | None, column: str | None
-) -> tuple[Rows, list[str]]:
+) -> tuple[Rows, list[Decision]]:
     """Make successive rows with the number of one fixation one row.
 
     They are one fixation if they have its number, subject, image and trial, and besides the same
@@ -41,8 +42,8 @@ def merge_fixations(
     -------
     Rows
         In the order of the table, but each subject's together.
-    list of str
-        A sentence if rows became one.
+    list of Decision
+        One if rows became one.
     """
     order = rows.numbers.get("order")
     if order is None or np.count_nonzero(~np.isnan(order)) < 2:
@@ -53,13 +54,11 @@ def merge_fixations(
     if not one.any():
         return rows, []
     merged = _merged(numbered.take(rank), np.flatnonzero(np.append(True, ~one)))
-    note = (
-        f"{len(numbered)} rows are of {len(merged)} fixations, numbered by {column!r}: a fixation"
-        " lies at the mean of its rows"
-    )
+    what = f"{len(numbered)} rows are of {len(merged)} fixations, each at the mean of its rows"
     n_between = len(rows) - len(numbered)
     between = f"; {n_between} rows without a number are between fixations" if n_between else ""
-    return merged, [f"{note}{between} (--column order=none keeps all rows)."]
+    why = f"they are numbered by {column!r}{between}"
+    return merged, [Decision("rows", what, why, "--column order=none keeps all rows")]
 
 
 def _successive(rows: Rows, *roles: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Stimuli
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.events import counted
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.rows import Rows
@@ -19,15 +20,15 @@ _NO_IMAGE = re.compile(
 )
 
 
-def only_on_images(rows: Rows, stimuli: Stimuli) -> tuple[Rows, list[str]]:
+def only_on_images(rows: Rows, stimuli: Stimuli) -> tuple[Rows, list[Decision]]:
     """Keep the rows that name one of the stimuli.
 
     Returns
     -------
     Rows
         Those that are left.
-    list of str
-        A sentence that counts the others by their names.
+    list of Decision
+        One that counts the others by their names.
 
     Raises
     ------
@@ -52,9 +53,8 @@ def only_on_images(rows: Rows, stimuli: Stimuli) -> tuple[Rows, list[str]]:
             f" is {stimuli.ids[0]!r}); add it or delete its rows"
         )
     others = counted([names[code] for code in rows.image[~kept]])
-    note = (
-        f"{np.count_nonzero(~kept)} of {len(rows)} rows name no image and are left out: {others}."
-    )
+    what = f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out"
+    note = Decision("images", what, f"they name no image: {others}", "add the images")
     return _without_names(rows.take(np.flatnonzero(kept))), [note]
 
 

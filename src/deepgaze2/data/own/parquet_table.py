@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.decisions import Decision
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
@@ -22,13 +23,13 @@ class ParquetTable:
         The file.
     names : tuple of str
         The columns.
-    notes : list of str
-        Sentences on what opening and reading assumed.
+    notes : list of Decision
+        What opening and reading decided.
     """
 
     path: Path
     names: tuple[str, ...]
-    notes: list[str]
+    notes: list[Decision]
 
     def batches(
         self, texts: Sequence[str], numbers: Sequence[str]
@@ -89,7 +90,8 @@ def open_parquet_table(path: Path) -> ParquetTable:
         names = pq.read_schema(path).names
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, error) from error
-    return ParquetTable(path, tuple(names), [])
+    what = f"a Parquet file with {len(names)} columns"
+    return ParquetTable(path, tuple(names), [Decision("file", what, "its suffix", guessed=False)])
 
 
 def _texts(column: Any) -> list[str]:  # noqa: ANN401, pyarrow's

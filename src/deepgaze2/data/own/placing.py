@@ -8,6 +8,7 @@ from math import log
 import numpy as np
 
 from deepgaze2.data.dataset import Stimuli
+from deepgaze2.data.decisions import STATED, Decision
 from deepgaze2.data.own.conventions import assumed_unit
 from deepgaze2.data.own.geometry import (
     RECTANGLE_ROLES,
@@ -34,7 +35,7 @@ def place_in_images(
     columns: Mapping[str, str],
     geometry: Geometry,
     place: str,
-) -> list[str]:
+) -> list[Decision]:
     """Change x and y of a table's rows in place to pixels of their images.
 
     Parameters
@@ -54,8 +55,8 @@ def place_in_images(
 
     Returns
     -------
-    list of str
-        Sentences that say what was assumed.
+    list of Decision
+        What was decided, and why.
 
     Raises
     ------
@@ -81,13 +82,14 @@ def place_in_images(
     found = likelier(x, y, stimulus, sizes, maps, geometry)
     maps.apply(x, y)
     looks, state = _doubts(x, y, sizes, found, columns)
+    notes += [*assumed, _framed(geometry, rectangles is not None)]
     if not looks:
-        return notes + assumed
+        return notes
     if geometry.screen is None and geometry.shown is None and rectangles is None:
         raise DataError(
             f"{place}: {looks}; state {state}, or --screen none if they are surely the image's own"
         )
-    return [f"Look again at what was stated: {looks}.", *notes, *assumed]
+    return [Decision("positions", "look again at what was stated", looks), *notes]
 
 
 def _recorded_rectangles(rows: Rows) -> tuple[Numbers, Numbers, Numbers, Numbers] | None:
@@ -142,12 +144,14 @@ def _pixels_per_degree(geometry: Geometry, stimuli: Stimuli, place: str) -> Numb
 
 def _with_unit(
     rows: Rows, stimuli: Stimuli, stimulus: Sizes, geometry: Geometry, recorded: bool
-) -> tuple[Geometry, list[str]]:
+) -> tuple[Geometry, list[Decision]]:
     """Return the geometry with its unit and base, and what was assumed."""
     unscreened = geometry.screen is None and (recorded or geometry.shown is not None)
     if unscreened:  # only pixels make sense
         coordinates = geometry.coordinates or "pixels"
-        return replace(geometry, coordinates=coordinates, base=geometry.base or 0), []
+        what, why = f"positions are {coordinates} of the screen", "so are the images' rectangles"
+        known = replace(geometry, coordinates=coordinates, base=geometry.base or 0)
+        return known, [Decision("positions", what, why, "--coordinates", guessed=False)]
     width, height = frame_of(stimuli.width[stimulus], stimuli.height[stimulus], geometry)
     coordinates, base, notes = assumed_unit(
         rows.numbers["x"],
@@ -162,7 +166,9 @@ def _with_unit(
     return replace(geometry, coordinates=coordinates, base=base), notes
 
 
-def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geometry, list[str]]:
+def told_by_names(
+    geometry: Geometry, columns: Mapping[str, str]
+) -> tuple[Geometry, list[Decision]]:
     """Return the geometry with what the columns' names tell and is not stated, and a sentence.
 
     Pupil Labs' `norm_pos_y` is a fraction of the height that counts from the bottom; Gazepoint's
@@ -171,18 +177,40 @@ def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geome
     x, y = columns["x"], columns["y"]
     coordinates = geometry.coordinates or "normalized"
     if geometry.origin is None and key(y) == "normposy":
-        note = (
-            f"{y!r} counts from the bottom, as Pupil Labs writes it (state --origin top-left if"
-            " it does not)."
+        note = Decision(
+            "positions",
+            f"{y!r} counts from the bottom",
+            "Pupil Labs writes it so",
+            "--origin top-left if it does not",
         )
         return replace(geometry, origin="bottom-left", coordinates=coordinates), [note]
     if geometry.screen is None and geometry.shown is None and key(x) == "fpogx":
-        note = (
-            f"{x!r} is a fraction of the screen's width: images are taken to have filled the"
-            " screen; if they did not, state --screen and --shown."
+        note = Decision(
+            "positions",
+            "images are taken to have filled the screen",
+            f"{x!r} is a fraction of the screen's width",
+            "--screen and --shown if they did not",
         )
         return replace(geometry, coordinates=coordinates), [note]
     return geometry, []
+
+
+def _framed(geometry: Geometry, recorded: bool) -> Decision:
+    """Say what positions count on, and from where."""
+    origin = (geometry.origin or "top-left").replace("-", " ")
+    if recorded:
+        what, why = "images lay where each row says", "columns have it"
+    elif geometry.shown is not None:
+        shown = geometry.shown
+        how = shown if isinstance(shown, str) else f"at {','.join(f'{s:g}' for s in shown)}"
+        what, why = f"images were shown {how} on the screen", STATED
+    else:
+        what = "positions count on the image"
+        why = STATED if geometry.screen else "no screen is stated, and no other reading is likelier"
+    what = (
+        f"{what}, from its {origin}" if "center" not in origin else f"{what}, y from the {origin}"
+    )
+    return Decision("positions", what, why, "--screen, --shown, --origin", guessed=False)
 
 
 def _refuse_unplaced(geometry: Geometry, columns: Mapping[str, str], place: str) -> None:

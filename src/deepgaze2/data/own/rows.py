@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Stimuli
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.conventions import partly_ordered, scanpath_order
 from deepgaze2.data.own.stimulus_list import match_images
 from deepgaze2.errors import DataError
@@ -56,7 +57,7 @@ class Rows:
         )
 
 
-def stimulus_numbers(rows: Rows, stimuli: Stimuli) -> tuple[NDArray[np.int32], list[str]]:
+def stimulus_numbers(rows: Rows, stimuli: Stimuli) -> tuple[NDArray[np.int32], list[Decision]]:
     """Return the index of each row's stimulus, and what matching names assumed.
 
     Raises
@@ -85,18 +86,20 @@ def in_natural_order(
     return number[subject] if names else subject, [names[i] for i in by_name]
 
 
-def unnamed_note(subject: NDArray[np.int32], names: Sequence[str]) -> list[str]:
+def unnamed_note(subject: NDArray[np.int32], names: Sequence[str]) -> list[Decision]:
     """Say what fixations without a subject count as."""
+    option = "--column subject=NAME"
     if not names:
-        return ["No column tells subjects apart: all fixations count as one subject's."]
+        what, why = "all fixations count as one subject's", "no column tells subjects apart"
+        return [Decision("viewings", what, why, option)]
     n = np.count_nonzero(subject == names.index("")) if "" in names else 0
-    said = f"{n} fixations have no subject: they count as one subject's, without a name."
-    return [said] if n else []
+    what = f"{n} fixations count as one subject's, without a name"
+    return [Decision("viewings", what, "they have no subject", option)] if n else []
 
 
 def order_in_scanpaths(
     rows: Rows, stimulus: NDArray[np.int32], *, from_zero: bool
-) -> tuple[NDArray[np.int32], list[str]]:
+) -> tuple[NDArray[np.int32], list[Decision]]:
     """Return positions in scanpaths, and what was assumed.
 
     Parameters
@@ -122,7 +125,8 @@ def order_in_scanpaths(
         return order.astype(np.int32), []
     if not unknown.any():
         return scanpath_order(stimulus, rows.subject, order, None)
-    notes = [f"{np.count_nonzero(unknown)} fixations have no order."]
+    n_unknown = np.count_nonzero(unknown)
+    notes = [Decision("order", f"{n_unknown} fixations have no order")]
     positions = np.empty(len(order), np.int32)
     for part, known in ((~unknown, order), (unknown, None)):
         if known is not None and from_zero:

@@ -3,12 +3,14 @@
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Stimuli
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.columns import choose_columns, missing_columns
 from deepgaze2.data.own.text_table import open_text_table
 from deepgaze2.errors import DataError, StimulusError
@@ -20,7 +22,7 @@ STIMULI_FILE = "stimuli.csv"
 _SIZES = ("width", "height", "pixels_per_degree")
 
 
-def list_stimuli(folder: Path, images: Path) -> tuple[Stimuli, list[str]]:
+def list_stimuli(folder: Path, images: Path) -> tuple[Stimuli, list[Decision]]:
     """Return the stimuli that `stimuli.csv` lists, or else all images.
 
     Parameters
@@ -35,8 +37,8 @@ def list_stimuli(folder: Path, images: Path) -> tuple[Stimuli, list[str]]:
     -------
     Stimuli
         In the table's order, or in natural order of names.
-    list of str
-        Sentences that say what was guessed.
+    list of Decision
+        Where they are from, and what was guessed.
 
     Raises
     ------
@@ -49,10 +51,14 @@ def list_stimuli(folder: Path, images: Path) -> tuple[Stimuli, list[str]]:
     if not found:
         raise DataError(f"{printable(images)}: no images; give the folder that holds them")
     unknown = {role: np.full(len(found), np.nan) for role in _SIZES}
-    return _stimuli(tuple(found), [images / name for name in found], unknown), []
+    what = f"{len(found)} image{'s' * (len(found) != 1)} in {printable(images.name) or '.'}"
+    decided = [Decision("images", what, f"there is no {STIMULI_FILE}", "--images", guessed=False)]
+    return _stimuli(tuple(found), [images / name for name in found], unknown), decided
 
 
-def match_images(names: Sequence[str], ids: Sequence[str]) -> tuple[list[int | None], list[str]]:
+def match_images(
+    names: Sequence[str], ids: Sequence[str]
+) -> tuple[list[int | None], list[Decision]]:
     """Find the images that names mean.
 
     A name may be that of an image, differ in upper and lower case, have another folder before it,
@@ -69,8 +75,8 @@ def match_images(names: Sequence[str], ids: Sequence[str]) -> tuple[list[int | N
     -------
     list of int or None
         For each name the index of its image; None if there is none.
-    list of str
-        Sentences that say what was assumed.
+    list of Decision
+        What was assumed.
 
     Raises
     ------
@@ -93,7 +99,7 @@ def match_images(names: Sequence[str], ids: Sequence[str]) -> tuple[list[int | N
 
 def _loose_matches(
     names: Sequence[str], found: Sequence[int | None], ids: Sequence[str]
-) -> list[str]:
+) -> list[Decision]:
     """Return what matching assumed; a DataError if two files' names became one image."""
     taken: dict[int, PurePosixPath] = {}
     resuffixed, moved = [], []
@@ -113,9 +119,11 @@ def _loose_matches(
             resuffixed.append(f"{name} is taken to be {ids[index]}")
     notes = []
     if resuffixed:
-        notes.append(f"{len(resuffixed)} names have another suffix: {resuffixed[0]}.")
+        what = f"{len(resuffixed)} names have another suffix"
+        notes.append(Decision("images", what, resuffixed[0]))
     if moved:
-        notes.append(f"Names in several folders are taken to be one image: {moved[0]}.")
+        what = "names in several folders are taken to be one image"
+        notes.append(Decision("images", what, moved[0]))
     return notes
 
 
@@ -149,7 +157,9 @@ def _images_below(folder: Path) -> list[str]:
     )
 
 
-def _listed_stimuli(path: Path, images: Path, found: Sequence[str]) -> tuple[Stimuli, list[str]]:
+def _listed_stimuli(
+    path: Path, images: Path, found: Sequence[str]
+) -> tuple[Stimuli, list[Decision]]:
     names, sizes, notes = _read_list(path)
     matches, assumed = match_images(names, found)
     paths = [None if match is None else images / found[match] for match in matches]
@@ -159,10 +169,12 @@ def _listed_stimuli(path: Path, images: Path, found: Sequence[str]) -> tuple[Sti
             f"{printable(path)}: {len(without)} images have no size there and no file in"
             f" {printable(images)}, first {without[0]!r}; give one or the other"
         )
-    return _stimuli(tuple(names), paths, sizes), notes + assumed
+    what = f"{len(names)} images, of which {sum(p is not None for p in paths)} are at hand"
+    listed = Decision("images", what, f"listed in {STIMULI_FILE}", "--images", guessed=False)
+    return _stimuli(tuple(names), paths, sizes), [listed, *notes, *assumed]
 
 
-def _read_list(path: Path) -> tuple[list[str], dict[str, NDArray[np.float64]], list[str]]:
+def _read_list(path: Path) -> tuple[list[str], dict[str, NDArray[np.float64]], list[Decision]]:
     """Return the names in `stimuli.csv`, what it says of their sizes, and what was assumed."""
     table = open_text_table(path)
     columns, notes = choose_columns(table.names, ("image", *_SIZES), {}, printable(path))
@@ -180,7 +192,12 @@ def _read_list(path: Path) -> tuple[list[str], dict[str, NDArray[np.float64]], l
         raise DataError(f"{printable(path)}: lists {twice!r} twice; list each image once")
     sizes = {role: np.full(len(names), np.nan) for role in _SIZES}
     sizes |= {role: np.concatenate(part) for role, part in zip(given, parts, strict=True) if part}
-    return names, sizes, notes + table.notes
+    of_list = [
+        replace(decision, step="images", what=f"{decision.what} in {STIMULI_FILE}")
+        for decision in (*notes, *table.notes)
+        if decision.guessed
+    ]
+    return names, sizes, of_list
 
 
 def _stimuli(

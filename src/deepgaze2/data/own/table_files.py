@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.decisions import STATED, Decision, of_files
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE
 from deepgaze2.data.own.text_table import TextTable, open_text_table
@@ -38,9 +39,10 @@ class JoinedTables:
         self._n_rows = [0] * len(tables)
 
     @property
-    def notes(self) -> list[str]:
-        """Sentences on what opening and reading assumed."""
-        return list(dict.fromkeys(note for table in self._tables for note in table.notes))
+    def notes(self) -> list[Decision]:
+        """What opening and reading decided, of all files or of some."""
+        names = [printable(table.path.name) for table in self._tables]
+        return of_files([table.notes for table in self._tables], names)
 
     def batches(
         self, texts: Sequence[str], numbers: Sequence[str]
@@ -68,7 +70,7 @@ class JoinedTables:
 Table = TextTable | ParquetTable | JoinedTables
 
 
-def open_tables(source: Path) -> tuple[Table, Path, list[str]]:
+def open_tables(source: Path) -> tuple[Table, Path, Decision]:
     """Open the table of fixations that a path means.
 
     Parameters
@@ -82,8 +84,8 @@ def open_tables(source: Path) -> tuple[Table, Path, list[str]]:
         The table, or all of them as one.
     folder : Path
         Where it lies.
-    notes : list of str
-        A sentence if the file was guessed.
+    decision : Decision
+        Which files were taken.
 
     Raises
     ------
@@ -91,13 +93,16 @@ def open_tables(source: Path) -> tuple[Table, Path, list[str]]:
         If there is no table or several that differ.
     """
     if not source.is_dir():
-        return _opened(source), source.parent, []
+        what = f"fixations are read from {printable(source.name)}"
+        return _opened(source), source.parent, Decision("file", what, STATED, guessed=False)
     files = _with_suffix(source, _SUFFIXES) or _with_suffix(source, _OTHER_SUFFIXES)
     named = [path for path in files if path.name.split(".")[0] == "fixations"]
     chosen = named or files
     if len(chosen) == 1:
-        notes = [] if named else [f"Fixations are read from {printable(chosen[0].name)}."]
-        return _opened(chosen[0]), source, notes
+        what = f"fixations are read from {printable(chosen[0].name)}"
+        why = "its name" if named else "it is the only table there"
+        found = Decision("file", what, why, "give its path", guessed=not named)
+        return _opened(chosen[0]), source, found
     shown = ", ".join(printable(path.name) for path in chosen[:20]) or "none"
     tables = [] if named else _alike(chosen)
     if not tables:
@@ -105,8 +110,9 @@ def open_tables(source: Path) -> tuple[Table, Path, list[str]]:
             f"{printable(source)}: needs one table of fixations, but has {shown}; call it"
             f" {FIXATIONS_FILE} or give its own path (several must have the same columns)"
         )
-    note = f"{len(tables)} tables with the same columns are read as one: {shown}."
-    return JoinedTables(source, tables), source, [note]
+    what = f"{len(tables)} tables are read as one: {shown}"
+    found = Decision("file", what, "they have the same columns", "give the path of one")
+    return JoinedTables(source, tables), source, found
 
 
 def _alike(paths: Sequence[Path]) -> list[TextTable | ParquetTable]:

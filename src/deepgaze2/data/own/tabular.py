@@ -5,7 +5,7 @@ A folder holds the images, in it or in `images` or `stimuli` below, `fixations.c
 `OWN_COLUMNS` mean what the project means by them; of others it is guessed, and said.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.dataset import Dataset, Fixations
+from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
+from deepgaze2.data.decisions import Decision, notes_of
 from deepgaze2.data.own.columns import (
     UNITS_S,
     candidates,
@@ -72,13 +73,14 @@ def read_tabular(
     pixels_per_degree: float | None = None,
     image: str | None = None,
     eye: Literal["left", "right"] | None = None,
+    decided: list[Decision] | None = None,
 ) -> Dataset:
     """Read images and a table of fixations.
 
     The table needs columns of image, x and y; subject, order, start, duration, trial, and kind,
     valid and eye, which tell the rows of fixations from others, may be there. Rows with one
     fixation's number are made one. What is not stated is guessed; `notes` of the result says how,
-    and what was left out.
+    and what was left out, `decisions` all that was decided, and why.
 
     Parameters
     ----------
@@ -98,50 +100,70 @@ def read_tabular(
         The one image that was shown, if no column tells.
     eye : {"left", "right"}, optional
         Which eye's rows to take if there are both eyes'.
+    decided : list of Decision, optional
+        Filled with decisions while they are made, so that they are known where one ends in an
+        error, too. Lacking images are then an error only when all that needs none is decided.
 
     Raises
     ------
     DataError
         If something is missing, damaged or has two meanings; it names the line where it can.
     """
+    decided, follows = ([], False) if decided is None else (decided, True)
     table, folder, found = open_tables(Path(source))
     is_own = set(OWN_COLUMNS) <= set(table.names)
-    chosen, guessed = _chosen_columns(table, columns or {}, is_own, image)
+    decided += [replace(found, guessed=found.guessed and not is_own), *table.notes]
+    chosen = _chosen_columns(table, columns or {}, is_own, image, decided)
     if is_own:
-        found, guessed, time = [], [], time or "s"
-        coordinates, base = coordinates or "pixels", base or 0
+        time, coordinates, base = time or "s", coordinates or "pixels", base or 0
     coordinates, told = _told_coordinates(table, coordinates)
+    decided += told
     geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
-    stimuli, listed = list_stimuli(folder, images or images_folder(folder))
-    rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
+    stimuli, listed = _stimuli(folder, images or images_folder(folder), follows)
+    rows = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own, decided)
+    if isinstance(listed, DataError):
+        stimuli = _unseen(rows.image_names)
+    else:
+        decided += listed
     rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
+    decided += strange + matched
     rows, again = by_viewing(
         rows, stimulus, chosen.get("trial"), guess=not is_own and "trial" not in (columns or {})
     )
-    placed = place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(table.path))
-    x, y = rows.numbers["x"], rows.numbers["y"]
-    order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
-    start_s, duration_s, timed = in_seconds(rows, table, chosen, order, time, is_own)
     subject, names = in_natural_order(rows.subject, rows.subject_names)
-    unnamed = unnamed_note(subject, names)
+    decided += again + unnamed_note(subject, names)
+    order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
+    decided += ordered
+    start_s, duration_s, timed = in_seconds(rows, table, chosen, order, time, is_own)
+    decided += timed
+    if isinstance(listed, DataError):
+        raise listed
+    decided += place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(table.path))
+    x, y = rows.numbers["x"], rows.numbers["y"]
     fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, x, y, order, start_s, duration_s, subject  # may be large
     dataset = Dataset(folder.resolve().name, stimuli, _sorted(fixations), tuple(names))
-    notes = (placed, told, found, left, strange, again, guessed, table.notes, listed, matched)
-    said = [note for part in (*notes, ordered, unnamed, timed) for note in part]
-    return replace(dataset, notes=tuple(said + _left_aside(dataset)))
+    decided += _left_aside(dataset)
+    return replace(dataset, notes=notes_of(decided), decisions=tuple(decided))
 
 
 def _chosen_columns(
-    table: Table, stated: Mapping[str, str], is_own: bool, image: str | None
-) -> tuple[dict[str, str], list[str]]:
+    table: Table,
+    stated: Mapping[str, str],
+    is_own: bool,
+    image: str | None,
+    decided: list[Decision],
+) -> dict[str, str]:
     names, place = table.names, printable(table.path)
     roles: tuple[str, ...] = _OWN_ROLES if is_own else _ROLES
     tracker = None if is_own else tracker_of(names)
-    if tracker and tracker.refused:
-        raise DataError(f"{place}: looks like an export of {tracker.title}: {tracker.refused}")
+    if tracker:
+        why = f"it has its columns ({tracker.file})"
+        decided.append(Decision("file", f"looks like an export of {tracker.title}", why))
+        if tracker.refused:
+            raise DataError(f"{place}: looks like an export of {tracker.title}: {tracker.refused}")
     if image is not None:
         stated = {"image": "none", **stated}
     likely, _ = choose_columns(names, roles, stated, place)
@@ -154,13 +176,16 @@ def _chosen_columns(
     chosen, notes = choose_columns(names, roles, stated, place, empty)
     needed = [role for role in _REQUIRED if role != "image" or image is None]
     if missing := [role for role in needed if role not in chosen]:
+        decided += notes
         raise missing_columns(names, missing, place)
     if not _are_rectangles_used(chosen, stated, empty, place):
         roles = tuple(role for role in roles if role not in RECTANGLE_ROLES)
         chosen, notes = choose_columns(names, roles, stated, place, empty)
-    written = [f"Looks like an export of {tracker.title}."] if tracker else []
-    files = ["No column tells subjects apart: each file is one subject's."] if by_file else []
-    return chosen, written + notes + files
+    decided += [replace(note, guessed=False) for note in notes] if is_own else notes
+    if by_file:
+        what, why = "each file is one subject's", "no column tells subjects apart"
+        decided.append(Decision("viewings", what, why, "--column subject=NAME"))
+    return chosen
 
 
 def _are_rectangles_used(
@@ -187,30 +212,72 @@ def _fixation_rows(
     image: str | None,
     eye: str | None,
     is_own: bool,
-) -> tuple[Rows, list[str]]:
+    decided: list[Decision],
+) -> Rows:
     """Read the rows and make them one for each fixation; of the own format they are."""
+    opened = table.notes.copy()
     rows = read_rows(table, chosen, image)
+    decided += [note for note in table.notes if note not in opened]
+    n = len(rows)
     if is_own:
-        return rows, []
+        why = "the columns are those of deepgaze2's own format"
+        decided.append(Decision("rows", f"each of {n} rows is a fixation", why, guessed=False))
+        return rows
     start = chosen.get("start")
     unit_s = UNITS_S[time] if time else start and time_unit_s(start, table.names)
     rows, left = only_fixations(rows, chosen, stated, eye)
+    decided += left
     rows, merged = merge_fixations(rows, unit_s or None, chosen.get("order"))
+    decided += merged
     refuse_samples(rows, unit_s or None)
-    return rows, left + merged
+    if not merged:
+        decided.append(_single_rows(len(rows), n, chosen))
+    return rows
+
+
+def _single_rows(n: int, n_read: int, chosen: Mapping[str, str]) -> Decision:
+    """Say that rows are fixations as they are."""
+    left = "each of the others" if n < n_read else f"each of {n} rows"
+    told = [repr(chosen[role]) for role in ("kind", "valid", "eye", "order") if role in chosen]
+    by = f"by {', '.join(told)}" if told else "no column tells of other events"
+    why = f"{by}; they do not follow each other like samples"
+    return Decision("rows", f"{left} is one fixation", why, "--column kind=NAME", guessed=False)
 
 
 def _told_coordinates(
     table: Table, coordinates: Coordinates | None
-) -> tuple[Coordinates | None, list[str]]:
+) -> tuple[Coordinates | None, list[Decision]]:
     """Return what positions are if it is stated or the program always writes them so."""
     tracker = tracker_of(table.names)
     if coordinates is not None or tracker is None or tracker.coordinates is None:
         return coordinates, []
     return tracker.coordinates, [
-        f"Positions are {tracker.coordinates} of the image, as {tracker.title} writes them (state"
-        " coordinates='pixels' if they are not)."
+        Decision(
+            "positions",
+            f"positions are {tracker.coordinates} of the image",
+            f"{tracker.title} writes them so ({tracker.file})",
+            "--coordinates pixels if they are not",
+        )
     ]
+
+
+def _stimuli(
+    folder: Path, images: Path, follows: bool
+) -> tuple[Stimuli, list[Decision] | DataError]:
+    """Return the images; where somebody follows the decisions, none and the error instead of it."""
+    try:
+        return list_stimuli(folder, images)
+    except DataError as error:
+        if not follows:
+            raise
+        return _unseen([]), error
+
+
+def _unseen(names: Sequence[str]) -> Stimuli:
+    """Return images of which only the names are known."""
+    n = len(names)
+    unknown = np.full(n, np.nan)
+    return Stimuli(tuple(names), (None,) * n, np.zeros(n), np.zeros(n), unknown)
 
 
 def images_folder(folder: Path) -> Path:
@@ -228,13 +295,14 @@ def _sorted(columns: dict[str, NDArray[Any]]) -> Fixations:
     return Fixations(**columns)
 
 
-def _left_aside(dataset: Dataset) -> list[str]:
-    notes = []
+def _left_aside(dataset: Dataset) -> list[Decision]:
+    n, fixations = len(dataset.stimuli), len(dataset.fixations)
+    subjects = len(np.unique(dataset.person))
+    read = f"{n} images, {subjects} subjects, {fixations} fixations"
+    decided = [Decision("table", read, "all of the above", guessed=False)]
     if bare := int(np.count_nonzero(np.diff(dataset.offsets) == 0)):
-        notes.append(f"{bare} of {len(dataset.stimuli)} images have no fixation.")
+        decided.append(Decision("table", f"{bare} of {n} images have no fixation"))
     if outside := int(np.count_nonzero(~dataset.inside())):
-        notes.append(
-            f"{outside} of {len(dataset.fixations)} fixations lie outside their image or have no"
-            " position."
-        )
-    return notes
+        what = f"{outside} of {fixations} fixations lie outside their image or have no position"
+        decided.append(Decision("table", what))
+    return decided

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.own.text_file import encoding_of, find_header, opened
+from deepgaze2.data.decisions import Decision
+from deepgaze2.data.own.text_file import Header, encoding_of, find_header, opened
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 _ROWS = 500  # small enough for a batch's cells to stay in the processor's cache
 _ROW_NAMES = "<row>"
+_SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "blanks"}
+_ENCODINGS = {
+    "utf-8-sig": ("UTF-8", "all are valid"),
+    "utf-16": ("UTF-16", "its byte order mark says so"),
+    "utf-16-le": ("UTF-16", "every other byte is zero"),
+    "utf-16-be": ("UTF-16", "every other byte is zero"),
+    "cp1252": ("Windows-1252", "they are not valid UTF-8"),
+}
 _MISSING = {"", ".", "-", "na", "n/a", "nan", "null", "none"}
 _GROUPED = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
 
@@ -41,8 +50,8 @@ class TextTable:
         Lines before the one that names the columns.
     names : tuple of str
         The columns.
-    notes : list of str
-        Sentences on what opening and reading assumed.
+    notes : list of Decision
+        What opening and reading decided.
     """
 
     path: Path
@@ -50,7 +59,7 @@ class TextTable:
     delimiter: str
     lines_before: int
     names: tuple[str, ...]
-    notes: list[str]
+    notes: list[Decision]
 
     def batches(
         self, texts: Sequence[str], numbers: Sequence[str]
@@ -84,7 +93,8 @@ class TextTable:
                     " thousands; write decimal points and do not separate thousands",
                 )
         if with_commas := [column.name for column in columns if column.comma_row is not None]:
-            self.notes.append(f"Decimal commas: {', '.join(with_commas)}; 1,5 is read as 1.5.")
+            what = f"commas in {', '.join(with_commas)} are decimal commas"
+            self.notes.append(Decision("file", what, "1,5 is read as 1.5"))
 
     def place(self, row: int) -> str:
         """Return the line of the file at which a row (from 0) ends."""
@@ -142,11 +152,11 @@ def open_text_table(path: Path) -> TextTable:
     """
     encoding = encoding_of(path)
     header = find_header(path, encoding)
-    notes = [f"Characters read as {encoding}."] if encoding == "cp1252" else []
-    names = header.names
+    names, notes = header.names, _decided(encoding, header)
     if header.row_names:
         names = (_ROW_NAMES, *names)
-        notes.append("Rows begin with a name, as R writes them.")
+        why = "they have a cell more than there are columns, and it counts from 1"
+        notes.append(Decision("file", "rows begin with a name, as R writes them", why))
     return TextTable(path, encoding, header.delimiter, header.lines_before, names, notes)
 
 
@@ -215,3 +225,13 @@ def _is_float(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _decided(encoding: str, header: Header) -> list[Decision]:
+    name, why = _ENCODINGS[encoding]
+    characters = Decision("file", f"characters are {name}", why, guessed=encoding == "cp1252")
+    separator = _SEPARATORS.get(header.delimiter, repr(header.delimiter))
+    line = f"line {header.lines_before + 1} names {len(header.names)} columns"
+    first = "it is the first" if header.lines_before == 0 else "it is the first that names x and y"
+    columns = Decision("file", f"{line}, separated by {separator}", first, guessed=False)
+    return [characters, columns]

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.own.columns import is_clock, time_unit_s
+from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.own.columns import UNITS_S, is_clock, time_unit_s
 from deepgaze2.data.own.conventions import TimeUnit, duration_unit_s, start_unit_s
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.data.own.table_files import Table
+from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.image.stimulus import printable
 
 _LATEST_START_S = 100.0
@@ -21,7 +23,7 @@ def in_seconds(
     order: NDArray[np.int32],
     time: TimeUnit | None,
     is_own: bool,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Decision]]:
     """Return when fixations begin and how long they last, and what was assumed.
 
     Parameters
@@ -43,8 +45,8 @@ def in_seconds(
     -------
     start_s, duration_s : float32 array (n,)
         In seconds, NaN where unknown.
-    list of str
-        Sentences that say what was assumed.
+    list of Decision
+        What was decided, and why.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def in_seconds(
     """
     unknown = np.full(len(order), np.nan, np.float32)
     start_s, duration_s = unknown, unknown
-    unit_s, notes = None, list[str]()
+    unit_s, notes = None, list[Decision]()
     if (durations := rows.numbers.get("duration")) is not None:
         column = chosen["duration"]
         label = f"{printable(table.path)}: column {column!r}"
@@ -62,21 +64,44 @@ def in_seconds(
         else:
             named_s = time_unit_s(column, table.names)
             unit_s, notes = duration_unit_s(durations, named_s, time, label)
+        notes = notes or _unit("durations", column, table, unit_s, time, is_own)
         durations *= unit_s or 1
         duration_s = durations.astype(np.float32)
     if (starts := rows.numbers.get("start")) is not None:
-        unit_s, assumed = start_unit_s(
-            starts, time_unit_s(chosen["start"], table.names), time, unit_s
-        )
+        column = chosen["start"]
+        unit_s, assumed = start_unit_s(starts, time_unit_s(column, table.names), time, unit_s)
         starts *= unit_s
-        notes += assumed
+        notes += assumed or _unit("starts", column, table, unit_s, time, is_own)
         first = starts[(order == order.min()) & np.isfinite(starts)]
         late = len(first) and np.median(first) > _LATEST_START_S
-        if not is_own and (late or is_clock(chosen["start"], table.names)):
-            notes.append(
-                "Starts are times of a clock that runs through the recording, not since the image"
-                " appeared: they are not kept."
-            )
+        if not is_own and (late or is_clock(column, table.names)):
+            notes.append(_of_clock(column, float(np.median(first)) if late else None))
         else:
             start_s = starts.astype(np.float32)
     return start_s, duration_s, notes
+
+
+def _unit(
+    what: str, column: str, table: Table, unit_s: float | None, stated: str | None, is_own: bool
+) -> list[Decision]:
+    """Say what tells a unit where values do not."""
+    if unit_s is None:
+        return []
+    unit = next(name for name, seconds in UNITS_S.items() if seconds == unit_s)
+    if stated and not is_own:
+        why = STATED
+    elif time_unit_s(column) == unit_s:
+        why = f"the name of {column!r} says so"
+    elif time_unit_s(column, table.names) == unit_s and (tracker := tracker_of(table.names)):
+        why = f"{tracker.title} writes {column!r} so ({tracker.file})"
+    else:
+        why = "durations are"
+    return [Decision("time", f"{what} are in {unit}", why, "--time", guessed=False)]
+
+
+def _of_clock(column: str, median_s: float | None) -> Decision:
+    what = "starts are times of a clock that runs through the recording, and are not kept"
+    why = f"those of {column!r} always are"
+    if median_s is not None:
+        why = f"the median first fixation starts at {median_s:.0f} s"
+    return Decision("time", what, why)

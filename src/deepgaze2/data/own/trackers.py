@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from deepgaze2.data.own.names import key, keys
@@ -18,6 +19,8 @@ class Tracker:
     ----------
     title : str
         What to call it.
+    file : str
+        The name of its file in `assets/trackers`.
     told_by : tuple of sets of str
         It wrote a table that has all columns of one of these; keys, see `names.key`.
     columns : mapping of str to tuple of str
@@ -33,6 +36,7 @@ class Tracker:
     """
 
     title: str
+    file: str
     told_by: tuple[frozenset[str], ...]
     columns: Mapping[str, tuple[str, ...]]
     units: Mapping[str, str]
@@ -58,12 +62,11 @@ def tracker_of(names: Iterable[str]) -> Tracker | None:
 @cache
 def _trackers() -> tuple[Tracker, ...]:
     folder = ASSETS / "trackers"
-    texts = [path.read_text("utf-8") for path in sorted(folder.glob("*.toml"))]
-    return tuple(_tracker(text) for text in texts)
+    return tuple(_tracker(path) for path in sorted(folder.glob("*.toml")))
 
 
-def _tracker(text: str) -> Tracker:
-    written = tomllib.loads(text)
+def _tracker(path: Path) -> Tracker:
+    written = tomllib.loads(path.read_text("utf-8")) | {"file": path.name}
     columns = {role: tuple(map(key, names)) for role, names in written.pop("columns").items()}
     units = {key(name): unit for name, unit in written.pop("units").items()}
     told_by = tuple(frozenset(map(key, names)) for names in written.pop("told_by"))

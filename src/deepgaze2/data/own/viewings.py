@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.rows import Rows
 
 Codes = NDArray[np.int32]
@@ -12,7 +13,7 @@ Codes = NDArray[np.int32]
 
 def by_viewing(
     rows: Rows, stimulus: Codes, column: str | None, *, guess: bool
-) -> tuple[Rows, list[str]]:
+) -> tuple[Rows, list[Decision]]:
     """Make the second and later viewings of an image by a subject subjects of their own.
 
     These are called as `Dataset.person` wants: `ann / viewing 2`.
@@ -32,20 +33,23 @@ def by_viewing(
     -------
     Rows
         The same rows.
-    list of str
-        A sentence if an image was seen again.
+    list of Decision
+        How viewings were told apart.
     """
+    once = "each image was seen once by each subject"
     if "trial" in rows.texts:
         viewing = _viewings(rows.subject, stimulus, rows.texts["trial"][0])
         if viewing is None:
-            return rows, [f"{column!r} differs from row to row: it does not tell viewings apart."]
+            why = f"{column!r} differs from row to row, so it does not tell viewings apart"
+            return rows, [Decision("viewings", once, why, "--column trial=NAME")]
         how = f"by {column!r}"
     else:
         runs = _numbered_anew(rows, stimulus) if guess else None
         viewing = np.zeros_like(stimulus) if runs is None else runs
-        how = "as orders begin anew (--column trial=NAME states it)"
+        how = "as orders begin anew"
     if not viewing.any():
-        return rows, []
+        why = how if "trial" in rows.texts else "no column of trials, and no order begins anew"
+        return rows, [Decision("viewings", once, why, "--column trial=NAME", guessed=False)]
     names = rows.subject_names or ["1"]
     pairs, subject = np.unique(np.stack([viewing, rows.subject]), axis=1, return_inverse=True)
     called = [
@@ -54,9 +58,12 @@ def by_viewing(
     ]
     n_again = len(np.unique(np.stack([viewing, rows.subject, stimulus])[:, viewing > 0], axis=1).T)
     example = next(name for name, (nth, _) in zip(called, pairs.T, strict=True) if nth)
-    note = (
-        f"{n_again} times somebody saw an image again, {how}: each viewing has its own scanpath,"
-        f" under a name like {example!r} (--column trial=none joins them)."
+    note = Decision(
+        "viewings",
+        f"{n_again} times somebody saw an image again; each viewing has its own scanpath, under a"
+        f" name like {example!r}",
+        how,
+        "--column trial=none joins them, trial=NAME tells them",
     )
     return replace(rows, subject=subject.ravel().astype(np.int32), subject_names=called), [note]
 
