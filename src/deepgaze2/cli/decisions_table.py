@@ -4,7 +4,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from deepgaze2.data.decisions import Decision
+from deepgaze2.data.decisions import STEPS, Decision
 
 _TITLES = ("step", "decided", "because", "change with")
 _LEAST, _MOST = 80, 140
@@ -13,7 +13,7 @@ _LEAST, _MOST = 80, 140
 def decisions_table(decisions: Sequence[Decision]) -> str:
     """Return decisions step by step, in columns as wide as the terminal allows.
 
-    Each step is named once; what may be wrong has a question mark.
+    Each step is named once, and what may be wrong has a question mark.
     """
     width = min(max(shutil.get_terminal_size().columns, _LEAST), _MOST)
     step = max(len(decision.step) for decision in decisions)
@@ -23,11 +23,14 @@ def decisions_table(decisions: Sequence[Decision]) -> str:
     widths = (step, 1, what, rest - option - what, option)
     lines = [*_lines((_TITLES[0], "", *_TITLES[1:]), widths)]
     before = None
-    for decision in decisions:
+    known = {name: rank for rank, name in enumerate(STEPS)}
+    for decision in sorted(decisions, key=lambda one: known.get(one.step, len(known))):
         name = "" if decision.step == before else decision.step
         before = decision.step
         cells = (name, "?" * decision.guessed, decision.what, decision.why, decision.option)
         lines += _lines(cells, widths)
+    if any(decision.guessed for decision in decisions):
+        lines += ["", "? may be wrong, or leaves something out"]
     return "\n".join(lines)
 
 

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import click
 
-from deepgaze2.card import Card, ViewingFacts, read_card
+from deepgaze2.card import CARD_FILE, Card, ViewingFacts, read_card
+from deepgaze2.cli.decisions_table import decisions_table
+from deepgaze2.data.decisions import recorded
+from deepgaze2.errors import ModelError
 from deepgaze2.store import ModelName, find_model, packaged_models, viewing_facts
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory
@@ -38,6 +42,7 @@ def info(model: str, as_json: bool) -> None:
     _echo_rows(about, width)
     if shown:
         _echo_viewings(card, shown)
+    _echo_readings(folder, card)
     click.echo("")
     _echo_rows(machine, width)
 
@@ -141,6 +146,23 @@ def _echo_viewings(card: Card, shown: Sequence[ViewingFacts]) -> None:
         "blur in pixels of the network's input; the weight of the center bias; sharpness and"
         " weights of scales relative to the average over the data sets"
     )
+
+
+def _echo_readings(folder: Path, card: Card) -> None:
+    """Print how tables of the user's own were read."""
+    training = card.training
+    adapted = training.get("adapted_to", {})
+    records = [
+        *((f"how {one.get('name')} was read", one) for one in training.get("data_sets", ())),
+        (f"how {adapted.get('data_set')}, adapted to, was read", adapted),
+    ]
+    for title, record in records:
+        try:
+            decisions = recorded(record)
+        except ValueError as error:
+            raise ModelError(f"{folder / CARD_FILE}: {error}; get the model again") from error
+        if decisions:
+            click.echo(f"\n{title}:\n{decisions_table(decisions)}")
 
 
 def _machine() -> dict[str, str]:

@@ -1,16 +1,33 @@
 """What reading a table decided, step by step, for whoever wants to know why."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
-Step = Literal[
-    "file", "columns", "rows", "images", "viewings", "order", "time", "positions", "table"
-]
+from deepgaze2.support.typed_json import typed
+
+DOUBTS = "doubts"
+"""The step that finds something stated unlikely."""
+STEPS = (
+    *("file", "columns", "rows", "images", "viewings", "order", "time", "positions"),
+    *(DOUBTS, "table"),
+)
+"""The steps of reading, in their order."""
 STATED = "stated"
 """Why something was decided that the user said."""
 
-_TELLING = ("positions", "file", "rows", "images", "viewings", "columns", "order", "time", "table")
+_TELLING = (
+    DOUBTS,
+    "positions",
+    "file",
+    "rows",
+    "images",
+    "viewings",
+    "columns",
+    "order",
+    "time",
+    "table",
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +37,7 @@ class Decision:
     Attributes
     ----------
     step : str
-        The step of reading that made it.
+        One of `STEPS`.
     what : str
         What was decided.
     why : str
@@ -31,7 +48,7 @@ class Decision:
         Whether it may be wrong or leaves something out, so that every command says it.
     """
 
-    step: Step
+    step: str
     what: str
     why: str = ""
     option: str = ""
@@ -77,6 +94,16 @@ def of_files(decided: Sequence[Sequence[Decision]], names: Sequence[str]) -> lis
         else replace(decision, what=f"{decision.what}, in {_some(which)}")
         for decision, which in found.items()
     ]
+
+
+def reading_record(decisions: Sequence[Decision]) -> dict[str, list[dict[str, Any]]]:
+    """Return what a card says of how a table was read; nothing of what is no table."""
+    return {"reading": [asdict(decision) for decision in decisions]} if decisions else {}
+
+
+def recorded(record: Mapping[str, Any]) -> list[Decision]:
+    """Return the decisions that `reading_record` wrote, none of before; a ValueError if damaged."""
+    return list(typed(tuple[Decision, ...], record.get("reading", []), "the card's reading"))
 
 
 def _some(names: Sequence[str]) -> str:

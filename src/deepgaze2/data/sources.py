@@ -8,6 +8,7 @@ from typing import Any
 
 from deepgaze2.data.checks.table_problems import first_at_center
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.decisions import DOUBTS, Decision
 from deepgaze2.data.mouse import pseudo_fixations
 from deepgaze2.data.published.declared import Declaration, declared_datasets, suggestion
 from deepgaze2.data.published.expected import edition_note
@@ -71,8 +72,11 @@ def open_dataset(
     forced = declaration.drop_first if declaration else first_at_center(dataset)
     ready = (dataset.without_first() if forced else dataset).without_outside()
     if forced and not declaration:
-        first = "Scanpaths begin at the center, as if forced to: first fixations are left out."
-        ready = replace(ready, notes=(*ready.notes, first))
+        what, why = "first fixations are left out", "scanpaths begin at the center, as if forced to"
+        first = Decision("table", what, why)
+        ready = replace(
+            ready, notes=(*ready.notes, str(first)), decisions=(*ready.decisions, first)
+        )
     if not len(ready.fixations):
         reasons = " ".join(dataset.notes)
         raise DataError(
@@ -95,7 +99,9 @@ def _looked_at(dataset: Dataset, source: str, table: Mapping[str, Any]) -> Datas
             f"{source}: {looks}; state how they were recorded, --origin, --column, --screen and"
             " --shown, or --screen none if they are surely the image's own"
         )
-    return replace(dataset, notes=(f"Look again at the positions: {looks}.", *dataset.notes))
+    doubt = Decision(DOUBTS, "look again at the positions", looks)
+    decisions = (*dataset.decisions, doubt)
+    return replace(dataset, notes=(str(doubt), *dataset.notes), decisions=decisions)
 
 
 def is_source(text: str) -> bool:

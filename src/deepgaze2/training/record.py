@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.decisions import reading_record
 from deepgaze2.data.image_names import also_among
 from deepgaze2.support.cores import available_cores
 from deepgaze2.training.fit import Curve
@@ -78,6 +79,7 @@ def _sizes(datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
             "name": dataset.name,
             "images": len(dataset.stimuli),
             "fixations": len(dataset.fixations),
+            **reading_record(dataset.decisions),
         }
         for dataset in datasets
     ]

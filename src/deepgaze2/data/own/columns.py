@@ -226,14 +226,14 @@ def _decisions(
         if role in stated:
             why = STATED
         elif tracker and set(keys(name)) & set(tracker.columns.get(role, ())):
-            why = f"{tracker.title} calls it so ({tracker.file})"
+            why = "that program's name for it"
         else:
-            why = "its name" if key(name) == key(role) else "a usual name of it"
+            why = "its name" if key(name) == key(role) else "a usual name for it"
         what = f"{role} from {name!r}" + f", not {' or '.join(others)}" * bool(others)
         guessed = role not in stated and (name != role or bool(others))
         decided.append(Decision("columns", what, why, f"--column {role}=NAME", guessed))
     if without := [role for role in wanted if role not in chosen]:
-        why = "no column has a usual name of them"
+        why = "no column has a usual name for them"
         what = f"nothing for {', '.join(without)}"
         decided.append(Decision("columns", what, why, "--column ROLE=NAME", guessed=False))
     return decided

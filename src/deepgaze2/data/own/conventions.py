@@ -57,7 +57,7 @@ def assumed_unit(
     """
     known = np.isfinite(x) & np.isfinite(y)
     n_known = np.count_nonzero(known)
-    option = "--coordinates"
+    option = "--coordinates KIND"
     decided = [
         Decision("positions", f"positions are {coordinates}", STATED, option, guessed=False),
     ]
@@ -172,7 +172,9 @@ def duration_unit_s(
         return unit_s, []
     unit = "seconds" if unit_s == 1 else "milliseconds"
     return unit_s, [
-        Decision("time", f"durations are taken as {unit}", f"their median is {median:g}", "--time")
+        Decision(
+            "time", f"durations are taken as {unit}", f"their median is {median:g}", "--time UNIT"
+        )
     ]
 
 
@@ -196,7 +198,7 @@ def start_unit_s(
     latest = float(np.nanmax(starts, initial=0))
     unit_s, unit = (1.0, "seconds") if latest < _LONGEST_VIEWING_S else (1e-3, "milliseconds")
     return unit_s, [
-        Decision("time", f"starts are taken as {unit}", f"the latest is {latest:g}", "--time")
+        Decision("time", f"starts are taken as {unit}", f"the latest is {latest:g}", "--time UNIT")
     ]
 
 

@@ -8,7 +8,7 @@ from math import log
 import numpy as np
 
 from deepgaze2.data.dataset import Stimuli
-from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.decisions import DOUBTS, STATED, Decision
 from deepgaze2.data.own.conventions import assumed_unit
 from deepgaze2.data.own.geometry import (
     RECTANGLE_ROLES,
@@ -19,7 +19,7 @@ from deepgaze2.data.own.geometry import (
     maps_to_images,
 )
 from deepgaze2.data.own.names import key
-from deepgaze2.data.own.plausibility import Likelier, likelier
+from deepgaze2.data.own.plausibility import Likelier, can_compare, likelier
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
@@ -35,7 +35,8 @@ def place_in_images(
     columns: Mapping[str, str],
     geometry: Geometry,
     place: str,
-) -> list[Decision]:
+    decided: list[Decision],
+) -> None:
     """Change x and y of a table's rows in place to pixels of their images.
 
     Parameters
@@ -52,11 +53,8 @@ def place_in_images(
         As the user states it.
     place : str
         The table's name, for messages.
-
-    Returns
-    -------
-    list of Decision
-        What was decided, and why.
+    decided : list of Decision
+        What is decided is added to it.
 
     Raises
     ------
@@ -65,13 +63,15 @@ def place_in_images(
         likelier under another map.
     """
     x, y = rows.numbers["x"], rows.numbers["y"]
-    geometry, notes = told_by_names(geometry, columns)
+    geometry, told = told_by_names(geometry, columns)
+    decided += told
     rectangles = _recorded_rectangles(rows)
     geometry.checked(place, recorded=rectangles is not None)
     if rectangles is None:
         _refuse_unplaced(geometry, columns, place)
     per_degree = _pixels_per_degree(geometry, stimuli, place)
     geometry, assumed = _with_unit(rows, stimuli, stimulus, geometry, rectangles is not None)
+    decided += assumed
     width, height = stimuli.width, stimuli.height
     if rectangles is not None:  # each row may have its own
         width, height, per_degree = width[stimulus], height[stimulus], per_degree[stimulus]
@@ -82,14 +82,13 @@ def place_in_images(
     found = likelier(x, y, stimulus, sizes, maps, geometry)
     maps.apply(x, y)
     looks, state = _doubts(x, y, sizes, found, columns)
-    notes += [*assumed, _framed(geometry, rectangles is not None)]
-    if not looks:
-        return notes
-    if geometry.screen is None and geometry.shown is None and rectangles is None:
+    if looks and geometry.screen is None and geometry.shown is None and rectangles is None:
         raise DataError(
             f"{place}: {looks}; state {state}, or --screen none if they are surely the image's own"
         )
-    return [Decision("positions", "look again at what was stated", looks), *notes]
+    if looks:
+        decided.append(Decision(DOUBTS, "look again at what was stated", looks))
+    decided.append(_framed(geometry, rectangles is not None, can_compare(x, y, stimulus)))
 
 
 def _recorded_rectangles(rows: Rows) -> tuple[Numbers, Numbers, Numbers, Numbers] | None:
@@ -195,7 +194,7 @@ def told_by_names(
     return geometry, []
 
 
-def _framed(geometry: Geometry, recorded: bool) -> Decision:
+def _framed(geometry: Geometry, recorded: bool, compared: bool) -> Decision:
     """Say what positions count on, and from where."""
     origin = (geometry.origin or "top-left").replace("-", " ")
     if recorded:
@@ -206,7 +205,10 @@ def _framed(geometry: Geometry, recorded: bool) -> Decision:
         what, why = f"images were shown {how} on the screen", STATED
     else:
         what = "positions count on the image"
-        why = STATED if geometry.screen else "no screen is stated, and no other reading is likelier"
+        open_ = (
+            "no other reading is likelier" if compared else "there are too few to compare others"
+        )
+        why = STATED if geometry.screen else f"no screen is stated, and {open_}"
     what = (
         f"{what}, from its {origin}" if "center" not in origin else f"{what}, y from the {origin}"
     )

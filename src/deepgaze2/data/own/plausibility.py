@@ -83,6 +83,13 @@ class Likelier:
     gain: float
 
 
+def can_compare(x: Numbers, y: Numbers, stimulus: Sizes) -> bool:
+    """Tell whether there are enough images and positions to compare readings."""
+    known = np.isfinite(x) & np.isfinite(y)
+    n_images = min(len(np.unique(stimulus[known])), np.count_nonzero(known) / _ROWS_PER_IMAGE)
+    return bool(n_images >= _FEWEST_IMAGES)
+
+
 def likelier(
     x: Numbers,
     y: Numbers,

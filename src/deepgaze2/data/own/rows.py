@@ -93,8 +93,12 @@ def unnamed_note(subject: NDArray[np.int32], names: Sequence[str]) -> list[Decis
         what, why = "all fixations count as one subject's", "no column tells subjects apart"
         return [Decision("viewings", what, why, option)]
     n = np.count_nonzero(subject == names.index("")) if "" in names else 0
+    if not n:
+        people = len({name.partition(" / ")[0] for name in names})
+        what = f"{people} subject{'s' * (people != 1)}, such as {names[0]!r}"
+        return [Decision("viewings", what, "as they are named", option, guessed=False)]
     what = f"{n} fixations count as one subject's, without a name"
-    return [Decision("viewings", what, "they have no subject", option)] if n else []
+    return [Decision("viewings", what, "they have no subject", option)]
 
 
 def order_in_scanpaths(

@@ -24,6 +24,7 @@ from deepgaze2.data.own.columns import (
 )
 from deepgaze2.data.own.conventions import Coordinates, TimeUnit
 from deepgaze2.data.own.events import only_fixations
+from deepgaze2.data.own.findings import left_aside, names_found, single_rows
 from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry, Origin, Screen, Shown
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
@@ -45,7 +46,7 @@ from deepgaze2.data.own.rows import (
 from deepgaze2.data.own.stimulus_list import list_stimuli
 from deepgaze2.data.own.table_files import EXPORT, Table, open_tables
 from deepgaze2.data.own.times import in_seconds
-from deepgaze2.data.own.trackers import tracker_of
+from deepgaze2.data.own.trackers import telling, tracker_of
 from deepgaze2.data.own.viewings import by_viewing
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
@@ -127,7 +128,7 @@ def read_tabular(
         decided += listed
     rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
-    decided += strange + matched
+    decided += [*strange, *matched, names_found(rows, image)]
     rows, again = by_viewing(
         rows, stimulus, chosen.get("trial"), guess=not is_own and "trial" not in (columns or {})
     )
@@ -139,13 +140,13 @@ def read_tabular(
     decided += timed
     if isinstance(listed, DataError):
         raise listed
-    decided += place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(table.path))
+    place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(table.path), decided)
     x, y = rows.numbers["x"], rows.numbers["y"]
     fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}
     del rows, stimulus, x, y, order, start_s, duration_s, subject  # may be large
     dataset = Dataset(folder.resolve().name, stimuli, _sorted(fixations), tuple(names))
-    decided += _left_aside(dataset)
+    decided += left_aside(dataset)
     return replace(dataset, notes=notes_of(decided), decisions=tuple(decided))
 
 
@@ -160,7 +161,8 @@ def _chosen_columns(
     roles: tuple[str, ...] = _OWN_ROLES if is_own else _ROLES
     tracker = None if is_own else tracker_of(names)
     if tracker:
-        why = f"it has its columns ({tracker.file})"
+        there = ", ".join(map(repr, telling(tracker, names)))
+        why = f"it has {there}; what it means by them is in trackers/{tracker.file}"
         decided.append(Decision("file", f"looks like an export of {tracker.title}", why))
         if tracker.refused:
             raise DataError(f"{place}: looks like an export of {tracker.title}: {tracker.refused}")
@@ -231,17 +233,8 @@ def _fixation_rows(
     decided += merged
     refuse_samples(rows, unit_s or None)
     if not merged:
-        decided.append(_single_rows(len(rows), n, chosen))
+        decided.append(single_rows(len(rows), n, chosen))
     return rows
-
-
-def _single_rows(n: int, n_read: int, chosen: Mapping[str, str]) -> Decision:
-    """Say that rows are fixations as they are."""
-    left = "each of the others" if n < n_read else f"each of {n} rows"
-    told = [repr(chosen[role]) for role in ("kind", "valid", "eye", "order") if role in chosen]
-    by = f"by {', '.join(told)}" if told else "no column tells of other events"
-    why = f"{by}; they do not follow each other like samples"
-    return Decision("rows", f"{left} is one fixation", why, "--column kind=NAME", guessed=False)
 
 
 def _told_coordinates(
@@ -277,7 +270,7 @@ def _unseen(names: Sequence[str]) -> Stimuli:
     """Return images of which only the names are known."""
     n = len(names)
     unknown = np.full(n, np.nan)
-    return Stimuli(tuple(names), (None,) * n, np.zeros(n), np.zeros(n), unknown)
+    return Stimuli(tuple(names), (None,) * n, np.zeros(n, np.int32), np.zeros(n, np.int32), unknown)
 
 
 def images_folder(folder: Path) -> Path:
@@ -293,16 +286,3 @@ def _sorted(columns: dict[str, NDArray[Any]]) -> Fixations:
         columns[name] = columns[name][rows]
         columns[name].flags.writeable = False
     return Fixations(**columns)
-
-
-def _left_aside(dataset: Dataset) -> list[Decision]:
-    n, fixations = len(dataset.stimuli), len(dataset.fixations)
-    subjects = len(np.unique(dataset.person))
-    read = f"{n} images, {subjects} subjects, {fixations} fixations"
-    decided = [Decision("table", read, "all of the above", guessed=False)]
-    if bare := int(np.count_nonzero(np.diff(dataset.offsets) == 0)):
-        decided.append(Decision("table", f"{bare} of {n} images have no fixation"))
-    if outside := int(np.count_nonzero(~dataset.inside())):
-        what = f"{outside} of {fixations} fixations lie outside their image or have no position"
-        decided.append(Decision("table", what))
-    return decided

@@ -92,11 +92,11 @@ def _unit(
         why = STATED
     elif time_unit_s(column) == unit_s:
         why = f"the name of {column!r} says so"
-    elif time_unit_s(column, table.names) == unit_s and (tracker := tracker_of(table.names)):
-        why = f"{tracker.title} writes {column!r} so ({tracker.file})"
+    elif time_unit_s(column, table.names) == unit_s and tracker_of(table.names):
+        why = f"that program writes {column!r} so"
     else:
         why = "durations are"
-    return [Decision("time", f"{what} are in {unit}", why, "--time", guessed=False)]
+    return [Decision("time", f"{what} are in {unit}", why, "--time UNIT", guessed=False)]
 
 
 def _of_clock(column: str, median_s: float | None) -> Decision:

@@ -45,6 +45,14 @@ class Tracker:
     refused: str | None = None
 
 
+def telling(tracker: Tracker, names: Iterable[str]) -> list[str]:
+    """Return the columns that tell that a program wrote a table."""
+    forms = {name: set(keys(name)) for name in names}
+    there = set[str]().union(*forms.values())
+    told = max((columns for columns in tracker.told_by if columns <= there), key=len)
+    return [name for name in forms if forms[name] & told]
+
+
 def tracker_of(names: Iterable[str]) -> Tracker | None:
     """Return the program that wrote a table with these columns, None if they do not tell.
 

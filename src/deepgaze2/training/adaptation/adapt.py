@@ -17,6 +17,7 @@ from scipy.optimize import minimize
 
 from deepgaze2.card import Card
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.decisions import reading_record
 from deepgaze2.data.splits import image_folds
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.errors import DataError
@@ -183,6 +184,7 @@ def write_adapted(
         "data_set": dataset.name,
         "images": list(dataset.stimuli.ids),
         "fixations": len(dataset.fixations),
+        **reading_record(dataset.decisions),
         "adopted": adopted,
         "gain_bits": round(float(adaptation.gains.mean()), 4),
         "viewing": {what: round(after, 4) for what, _, after in adaptation.table(model)},

@@ -1,0 +1,42 @@
+"""What steps of reading found where there was nothing to guess."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.own.rows import Rows
+
+
+def single_rows(n: int, n_read: int, chosen: Mapping[str, str]) -> Decision:
+    """Say that rows are fixations as they are."""
+    left = "each of the others" if n < n_read else f"each of {n} rows"
+    told = [repr(chosen[role]) for role in ("kind", "valid", "eye") if role in chosen]
+    by = f"{' and '.join(told)} say so" if told else "no column tells of other events"
+    why = f"{by}; they do not look like samples of the gaze"
+    return Decision("rows", f"{left} is one fixation", why, "--column kind=NAME", guessed=False)
+
+
+def names_found(rows: Rows, image: str | None) -> Decision:
+    """Say what of the images the table names."""
+    if image is not None:
+        return Decision("images", f"all rows are on {image}", STATED, "--image", guessed=False)
+    what = f"the table names {len(rows.image_names)} of them"
+    why = "names are compared without folders, suffix and case where need be"
+    return Decision("images", what, why, "--column image=NAME", guessed=False)
+
+
+def left_aside(dataset: Dataset) -> list[Decision]:
+    """Say what was read in the end, and what of it has no use."""
+    n, fixations = len(dataset.stimuli), len(dataset.fixations)
+    subjects = len(np.unique(dataset.person))
+    numbers = {"image": n, "subject": subjects, "fixation": fixations}
+    read = ", ".join(f"{count} {what}{'s' * (count != 1)}" for what, count in numbers.items())
+    decided = [Decision("table", read, guessed=False)]
+    if bare := int(np.count_nonzero(np.diff(dataset.offsets) == 0)):
+        decided.append(Decision("table", f"{bare} of {n} images have no fixation"))
+    if outside := int(np.count_nonzero(~dataset.inside())):
+        what = f"{outside} of {fixations} fixations lie outside their image or have no position"
+        decided.append(Decision("table", what))
+    return decided
