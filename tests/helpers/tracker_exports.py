@@ -143,3 +143,33 @@ def realeye(fixations: list[Fixation]) -> Iterator[str]:
     for f in fixations:
         position = f"{100 * f.x / WIDTH!r},{100 * f.y / HEIGHT!r}"
         yield f"s,{f.image},{f.subject},{f.trial},{position},{f.start_ms},{f.duration_ms}"
+
+
+def begaze_of_one(subject: str, image: str) -> list[str]:
+    """A file of BeGaze's whose subject and stimulus only lines before the columns' names tell."""
+    return [
+        "## [BeGaze]",
+        "## Version:\tBeGaze 3.7",
+        f"## Subject:\t{subject}",
+        f"## Stimulus:\t{image}",
+        "Fixation Position X [px]\tFixation Position Y [px]",
+        "413.2\t318.1",
+        "495.0\t227.9",
+    ]
+
+
+def tobii_studio_of_one(subject: str, image: str) -> list[str]:
+    """A file of Tobii Studio's whose participant only lines before the columns' names tell."""
+    return [
+        "Data properties:",
+        "",
+        "Recording date:\t01/02/2020",
+        f"Participant name:\t{subject}",
+        "Recording name:\tRec 01",
+        "Coordinate unit: Pixels",
+        "",
+        "Timestamp\tFixationIndex\tFixationDuration\tMappedFixationPointX\tMappedFixationPointY"
+        "\tStimuliName",
+        f"1000\t1\t216\t413\t318\t{image}",
+        f"1300\t2\t233\t495\t227\t{image}",
+    ]

@@ -9,24 +9,16 @@ from deepgaze2.support.typed_json import typed
 DOUBTS = "doubts"
 """The step that finds something stated unlikely."""
 STEPS = (
-    *("file", "columns", "rows", "images", "viewings", "order", "time", "positions"),
-    *(DOUBTS, "table"),
+    *("file", "columns", "rows", "images", "viewings"),
+    *("order", "time", "positions", DOUBTS, "table"),
 )
 """The steps of reading, in their order."""
 STATED = "stated"
 """Why something was decided that the user said."""
 
 _TELLING = (
-    DOUBTS,
-    "positions",
-    "file",
-    "rows",
-    "images",
-    "viewings",
-    "columns",
-    "order",
-    "time",
-    "table",
+    *(DOUBTS, "positions", "file", "rows", "images"),
+    *("viewings", "columns", "order", "time", "table"),
 )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.decisions import STATED, Decision
 from deepgaze2.data.own.rows import Rows
+from deepgaze2.data.own.table_files import EXPORT, JoinedTables, Table
 
 
 def single_rows(n: int, n_read: int, chosen: Mapping[str, str]) -> Decision:
@@ -25,6 +26,33 @@ def names_found(rows: Rows, image: str | None) -> Decision:
     what = f"the table names {len(rows.image_names)} of them"
     why = "names are compared without folders, suffix and case where need be"
     return Decision("images", what, why, "--column image=NAME", guessed=False)
+
+
+def said_of_files(of_files: Mapping[str, str], table: Table) -> list[Decision]:
+    """Say what is told of whole files, by their lines before the names of columns or their names.
+
+    Parameters
+    ----------
+    of_files : mapping of str to str
+        The column for `subject` and `image`: `EXPORT`, or one of `OF_FILE`.
+    table : Table
+        It has them.
+    """
+    if not isinstance(table, JoinedTables):
+        return []
+    decided = []
+    for role, name in of_files.items():
+        step = "images" if role == "image" else "viewings"
+        option = "--image NAME" if role == "image" else "--column subject=NAME or none"
+        if name == EXPORT:
+            what, why = "each file is one subject's", "no column tells subjects apart"
+        else:
+            example = repr(table.of_file[0][name])
+            several = f"each file has its {role}, such as {example}"
+            what = several if len(table.of_file) > 1 else f"the {role} is {example}"
+            why = "lines before the columns' names say so, and no column does"
+        decided.append(Decision(step, what, why, option))
+    return decided
 
 
 def left_aside(dataset: Dataset) -> list[Decision]:

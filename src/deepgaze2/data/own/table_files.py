@@ -8,33 +8,43 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.decisions import STATED, Decision, of_files
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
+from deepgaze2.data.own.preamble import told_before
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE
 from deepgaze2.data.own.text_table import TextTable, open_text_table
+from deepgaze2.data.own.workbook import is_workbook, open_workbook
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
 FIXATIONS_FILE = "fixations.csv"
 EXPORT = "<export>"
 """The column of `JoinedTables` that says which file a row is from, without its suffix."""
+OF_FILE = {"subject": "<subject of the file>", "image": "<image of the file>"}
+"""Its columns for what lines before the names of columns say of each file; by meaning."""
 
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 _OTHER_SUFFIXES = (".txt", ".xls", ".txt.gz", ".xlsx")  # where there are none of the first
 
 
 class JoinedTables:
-    """Tables of a folder that have the same columns, with the same use as `TextTable`.
+    """Tables that have the same columns, with the same use as `TextTable`.
+
+    Besides, they have columns whose cells are alike in all of a file: `EXPORT` if there are
+    several, and those of `OF_FILE` that every file's lines before the names of columns tell.
 
     Attributes
     ----------
     path : Path
-        The folder.
+        The folder, or the file if it is one.
     names : tuple of str
-        The columns, and `EXPORT`.
+        The columns.
+    of_file : list of dict of str to str
+        For each file the cells of those columns.
     """
 
     def __init__(self, path: Path, tables: Sequence[TextTable | ParquetTable]) -> None:
         self.path = path
-        self.names = (*tables[0].names, EXPORT)
+        self.of_file = _of_files(tables)
+        self.names = (*tables[0].names, *self.of_file[0])
         self._tables = tables
         self._n_rows = [0] * len(tables)
 
@@ -48,18 +58,20 @@ class JoinedTables:
         self, texts: Sequence[str], numbers: Sequence[str]
     ) -> Iterator[tuple[list[list[str]], list[NDArray[np.float64]]]]:
         """Yield some rows at a time, one table after the other."""
-        inner = [name for name in texts if name != EXPORT]
+        inner = [name for name in texts if name not in self.of_file[0]]
         for i, table in enumerate(self._tables):
             self._n_rows[i] = 0
-            name = table.path.name.split(".")[0]
             for cells, values in table.batches(inner or [self.names[0]], numbers):
                 n = len(cells[0])
                 self._n_rows[i] += n
-                by_name = dict(zip(inner, cells, strict=False)) | {EXPORT: [name] * n}
+                by_name = dict(zip(inner, cells, strict=False))
+                by_name |= {name: [cell] * n for name, cell in self.of_file[i].items()}
                 yield [by_name[text] for text in texts], values
 
     def place(self, row: int) -> str:
         """Return the file and line of a row (from 0) that was read."""
+        if len(self._tables) == 1:
+            return self._tables[0].place(row)
         for table, n in zip(self._tables, self._n_rows, strict=True):
             if row < n:
                 return f"{table.path.name}, {table.place(row)}"
@@ -94,7 +106,11 @@ def open_tables(source: Path) -> tuple[Table, Path, Decision]:
     """
     if not source.is_dir():
         what = f"fixations are read from {printable(source.name)}"
-        return _opened(source), source.parent, Decision("file", what, STATED, guessed=False)
+        return (
+            _with_lines(_opened(source)),
+            source.parent,
+            Decision("file", what, STATED, guessed=False),
+        )
     files = _with_suffix(source, _SUFFIXES) or _with_suffix(source, _OTHER_SUFFIXES)
     named = [path for path in files if path.name.split(".")[0] == "fixations"]
     chosen = named or files
@@ -102,7 +118,7 @@ def open_tables(source: Path) -> tuple[Table, Path, Decision]:
         what = f"fixations are read from {printable(chosen[0].name)}"
         why = "its name" if named else "it is the only table there"
         found = Decision("file", what, why, "give its path", guessed=not named)
-        return _opened(chosen[0]), source, found
+        return _with_lines(_opened(chosen[0])), source, found
     shown = ", ".join(printable(path.name) for path in chosen[:20]) or "none"
     tables = [] if named else _alike(chosen)
     if not tables:
@@ -138,4 +154,31 @@ def _with_suffix(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
 
 
 def _opened(path: Path) -> TextTable | ParquetTable:
-    return open_parquet_table(path) if path.suffix == ".parquet" else open_text_table(path)
+    if path.suffix == ".parquet":
+        return open_parquet_table(path)
+    return open_workbook(path) if is_workbook(path) else open_text_table(path)
+
+
+def _with_lines(table: TextTable | ParquetTable) -> Table:
+    """Return a table with columns for what its lines before the names of columns tell."""
+    return JoinedTables(table.path, [table]) if _of_files([table])[0] else table
+
+
+def _of_files(tables: Sequence[TextTable | ParquetTable]) -> list[dict[str, str]]:
+    """Return for each file the cells that all its rows have."""
+    told = [told_before(table.before) if isinstance(table, TextTable) else {} for table in tables]
+    roles = [role for role in OF_FILE if all(role in one for one in told)]
+    found = [{OF_FILE[role]: one[role] for role in roles} for one in told]
+    if len(tables) > 1:
+        names = [_without_suffix(table.path.name) for table in tables]
+        if len(set(names)) < len(names):
+            names = [table.path.name for table in tables]
+        for one, name in zip(found, names, strict=True):
+            one[EXPORT] = name
+    return found
+
+
+def _without_suffix(name: str) -> str:
+    suffixes = sorted((*_SUFFIXES, *_OTHER_SUFFIXES), key=len)
+    longest = [suffix for suffix in suffixes if name.lower().endswith(suffix)][-1:]
+    return name[: -len(longest[0])] if longest else name

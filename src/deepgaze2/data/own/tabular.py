@@ -24,7 +24,7 @@ from deepgaze2.data.own.columns import (
 )
 from deepgaze2.data.own.conventions import Coordinates, TimeUnit
 from deepgaze2.data.own.events import only_fixations
-from deepgaze2.data.own.findings import left_aside, names_found, single_rows
+from deepgaze2.data.own.findings import left_aside, names_found, said_of_files, single_rows
 from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry, Origin, Screen, Shown
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
@@ -44,7 +44,7 @@ from deepgaze2.data.own.rows import (
     unnamed_note,
 )
 from deepgaze2.data.own.stimulus_list import list_stimuli
-from deepgaze2.data.own.table_files import EXPORT, Table, open_tables
+from deepgaze2.data.own.table_files import EXPORT, OF_FILE, Table, open_tables
 from deepgaze2.data.own.times import in_seconds
 from deepgaze2.data.own.trackers import telling, tracker_of
 from deepgaze2.data.own.viewings import by_viewing
@@ -169,10 +169,10 @@ def _chosen_columns(
     if image is not None:
         stated = {"image": "none", **stated}
     likely, _ = choose_columns(names, roles, stated, place)
-    by_file = EXPORT in names and "subject" not in {**likely, **stated}
-    if by_file:
-        stated = {"subject": EXPORT, **stated}
     empty = empty_columns(table, [name for name in names if name in likely.values()])
+    known = {role for role, name in likely.items() if name not in empty} | stated.keys()
+    of_files = _told_of_files(names, known)
+    stated = {**of_files, **stated}
     if len(kinds := candidates(names, "kind")) > 1 and not is_own:
         empty |= without_fixations(table, kinds)
     chosen, notes = choose_columns(names, roles, stated, place, empty)
@@ -183,11 +183,18 @@ def _chosen_columns(
     if not _are_rectangles_used(chosen, stated, empty, place):
         roles = tuple(role for role in roles if role not in RECTANGLE_ROLES)
         chosen, notes = choose_columns(names, roles, stated, place, empty)
-    decided += [replace(note, guessed=False) for note in notes] if is_own else notes
-    if by_file:
-        what, why = "each file is one subject's", "no column tells subjects apart"
-        decided.append(Decision("viewings", what, why, "--column subject=NAME"))
+    named = [note for note in notes if not any(repr(c) in note.what for c in of_files.values())]
+    decided += [replace(note, guessed=False) for note in named] if is_own else named
+    decided += said_of_files(of_files, table)
     return chosen
+
+
+def _told_of_files(names: Sequence[str], known: Collection[str]) -> dict[str, str]:
+    """Return the columns of whole files for what no column of theirs tells."""
+    found = {role: name for role, name in OF_FILE.items() if name in names and role not in known}
+    if EXPORT in names and "subject" not in {*known, *found}:
+        found["subject"] = EXPORT
+    return found
 
 
 def _are_rectangles_used(

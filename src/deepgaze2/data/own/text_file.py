@@ -19,7 +19,6 @@ from deepgaze2.image.stimulus import printable
 _DELIMITERS = "\t;,"  # numbers may have decimal commas in files with the first two
 _CHUNK = 1 << 20
 _SEARCHED_LINES = 200
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,15 @@ class Header:
         The columns.
     row_names : bool
         Whether rows begin with a cell more, as R writes their names.
+    before : tuple of str
+        The lines before it.
     """
 
     lines_before: int
     delimiter: str
     names: tuple[str, ...]
     row_names: bool
+    before: tuple[str, ...] = ()
 
 
 def opened(path: Path, encoding: str) -> TextIO:
@@ -60,8 +62,6 @@ def encoding_of(path: Path) -> str:
     try:
         with _open(path)(path, "rb") as stream:
             start = stream.read(_CHUNK)
-        if start.startswith(_WORKBOOKS):
-            raise DataError(f"{printable(path)}: is an Excel workbook; save the table as CSV")
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         if b"\0" in start[:2]:
@@ -120,7 +120,8 @@ def find_header(path: Path, encoding: str) -> Header:
     first = _splits(written[at + 1][1], delimiter) if at + 1 < len(written) else {}
     cells = first.get(delimiter, [])
     row_names = len(cells) == len(names) + 1 > 2 and bool(cells[-1].strip())
-    return Header(index, delimiter, names, row_names and _are_row_names(cells[0], names))
+    row_names = row_names and _are_row_names(cells[0], names)
+    return Header(index, delimiter, names, row_names, tuple(lines[:index]))
 
 
 def _are_row_names(cell: str, names: Sequence[str]) -> bool:

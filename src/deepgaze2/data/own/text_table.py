@@ -20,7 +20,8 @@ from deepgaze2.image.stimulus import printable
 if TYPE_CHECKING:
     from _csv import Reader
 
-_ROWS = 500  # small enough for a batch's cells to stay in the processor's cache
+ROWS = 500
+"""How many are read at a time: few enough for their cells to stay in the processor's cache."""
 _ROW_NAMES = "<row>"
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "blanks"}
 _ENCODINGS = {
@@ -52,6 +53,8 @@ class TextTable:
         The columns.
     notes : list of Decision
         What opening and reading decided.
+    before : tuple of str
+        The lines before the one that names the columns.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class TextTable:
     lines_before: int
     names: tuple[str, ...]
     notes: list[Decision]
+    before: tuple[str, ...]
 
     def batches(
         self, texts: Sequence[str], numbers: Sequence[str]
@@ -107,7 +111,7 @@ class TextTable:
 
     def _rows(self) -> Iterator[list[list[str]]]:
         with self._reader() as reader:
-            while batch := list(islice(reader, _ROWS)):
+            while batch := list(islice(reader, ROWS)):
                 if rows := [cells for cells in batch if cells]:  # blank lines have none
                     yield rows
 
@@ -157,7 +161,9 @@ def open_text_table(path: Path) -> TextTable:
         names = (_ROW_NAMES, *names)
         why = "they have a cell more than there are columns, and it counts from 1"
         notes.append(Decision("file", "rows begin with a name, as R writes them", why))
-    return TextTable(path, encoding, header.delimiter, header.lines_before, names, notes)
+    return TextTable(
+        path, encoding, header.delimiter, header.lines_before, names, notes, header.before
+    )
 
 
 class _NumberError(ValueError):
