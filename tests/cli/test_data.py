@@ -49,9 +49,11 @@ def test_check_says_what_was_left_out(tmp_path: Path) -> None:
     (tmp_path / "fixations.csv").write_text("\n".join(rows))
     lines = run("check", f"csv:{tmp_path}").stdout.splitlines()
     assert lines[0].endswith("1 images, 1 subjects, 4 fixations")
-    assert lines[4].startswith("reading          1 of 6 rows are no fixations by their 'label'")
+    assert lines[4].startswith(
+        "reading          1 of 6 rows are left out: they are no fixations by their 'label'"
+    )
     assert lines[5].startswith(
-        "reading          1 of 5 rows name no image and are left out: 1 'Ins"
+        "reading          1 of 5 rows are left out: they name no image: 1 'Ins"
     )
     assert lines[6].startswith("reading          1 times somebody saw an image again")
     stated = run("check", f"csv:{tmp_path}", "--column", "trial=none", "--column", "kind=none")

@@ -120,7 +120,8 @@ def test_how_to_read_a_table_is_stated_for_own_recordings_alone(own: SimpleNames
 
 def test_first_fixations_left_out_are_mentioned(own: SimpleNamespace) -> None:
     assert any(
-        "first fixations are left out" in note for note in open_dataset(str(own.folder)).notes
+        "first fixations are left out: scanpaths" in note
+        for note in open_dataset(str(own.folder)).notes
     )
 
 

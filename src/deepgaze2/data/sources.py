@@ -72,8 +72,8 @@ def open_dataset(
     forced = declaration.drop_first if declaration else first_at_center(dataset)
     ready = (dataset.without_first() if forced else dataset).without_outside()
     if forced and not declaration:
-        what, why = "first fixations are left out", "scanpaths begin at the center, as if forced to"
-        first = Decision("table", what, why)
+        why = "scanpaths begin at the center, as if forced to"
+        first = Decision("table", "all first fixations are left out", why)
         ready = replace(
             ready, notes=(*ready.notes, str(first)), decisions=(*ready.decisions, first)
         )

@@ -66,13 +66,14 @@ def test_fractions_are_recognized_unless_stated() -> None:
 
 def test_units_of_durations() -> None:
     def unit(values: list[float], named: float | None = None, stated: object = None) -> object:
-        return duration_unit_s(np.array(values), named, stated, "column 'dur'")  # type: ignore[arg-type]
+        unit_s, decided = duration_unit_s(np.array(values), named, stated, "column 'dur'")  # type: ignore[arg-type]
+        return unit_s, [(one.what, one.why) for one in decided]
 
     assert unit([180, 220, NAN]) == (
         1e-3,
-        ["Durations have a median of 200: taken as milliseconds."],
+        [("durations are taken as milliseconds", "their median is 200")],
     )
-    assert unit([0.18, 0.22]) == (1, ["Durations have a median of 0.2: taken as seconds."])
+    assert unit([0.18, 0.22]) == (1, [("durations are taken as seconds", "their median is 0.2")])
     assert unit([180, 220], named=1e-3) == (1e-3, [])
     assert unit([180_000], named=1e-6) == (1e-6, [])
     assert unit([NAN]) == (None, [])

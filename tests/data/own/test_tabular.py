@@ -55,7 +55,7 @@ def test_a_table_of_excel(folder: Path) -> None:
         " x from 'Fix X', y from 'Fix Y', order from 'Fixation Number',"
         " duration from 'Duration'.",
         "Fixations are numbered from 1: the lowest number is 1 (--column order=NAME).",
-        "Durations are taken as milliseconds: their median is 200 (--time).",
+        "Durations are taken as milliseconds: their median is 200 (--time UNIT).",
         "1 of 3 images have no fixation.",
         "1 of 4 fixations lie outside their image or have no position.",
     )
@@ -146,7 +146,7 @@ def test_columns_whose_cells_are_all_empty_are_as_if_absent(folder: Path, names:
     assert dataset.subject_names == ()
     said = " ".join(dataset.notes)
     assert "3 fixations have no order. Fixations are in order of their start: " in said
-    assert "all fixations count as one subject's" in said
+    assert "All fixations count as one subject's" in said
 
 
 @pytest.mark.parametrize(("names", "base"), [(OWN_NAMES, 0), ("image,subject,order,x,y\n", 1)])

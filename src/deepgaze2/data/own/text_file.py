@@ -135,13 +135,18 @@ def _header_index(lines: Sequence[str], delimiters: str) -> int:
     def n_cells(line: str) -> int:
         return max((len(cells) for cells in _splits(line, delimiters).values()), default=0)
 
+    def names_columns(line: str) -> bool:
+        return any(map(names_positions, _splits(line, delimiters).values()))
+
     first = 0
     while first + 1 < len(lines) and lines[first].startswith("#"):
-        if n_cells(lines[first]) == n_cells(lines[first + 1]) > 1:
+        below = lines[first + 1]
+        is_comment = below.startswith("#") or names_columns(below)
+        if not is_comment and n_cells(lines[first]) == n_cells(below) > 1:
             break  # a column whose name is #
         first += 1
     for i, line in enumerate(lines[first:], first):
-        if any(names_positions(cells) for cells in _splits(line, delimiters).values()):
+        if names_columns(line):
             return i if n_cells(line) != n_cells(lines[first]) else first
     return first
 
