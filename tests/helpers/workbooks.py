@@ -9,10 +9,19 @@ from zipfile import ZipFile
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_TYPES = (
+    '<Default Extension="rels"'
+    ' ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPE}.sheet.main+xml"/>'
+    f'<Override PartName="/xl/styles.xml" ContentType="{_TYPE}.styles+xml"/>'
+)
 _DAY_0 = date(1899, 12, 30)
 _DATES = (
-    f'<styleSheet xmlns="{_MAIN}"><cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/>'
-    "</cellXfs></styleSheet>"
+    f'<styleSheet xmlns="{_MAIN}"><fonts count="1"><font/></fonts>'
+    '<fills count="1"><fill><patternFill/></fill></fills>'
+    '<borders count="1"><border/></borders><cellStyleXfs count="1"><xf/></cellStyleXfs>'
+    '<cellXfs count="2"><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>'
 )
 
 Cell = str | float | bool | date | None
@@ -21,11 +30,11 @@ Cell = str | float | bool | date | None
 def write_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[Cell]]]) -> Path:
     """Write sheets; a cell that is None is not there."""
     with ZipFile(path, "w") as file:
-        names, links, types = "", "", ""
+        names, links, types = "", "", _TYPES
         for i, (name, rows) in enumerate(sheets.items(), 1):
             names += f'<sheet name={quoteattr(name)} sheetId="{i}" r:id="r{i}"/>'
             links += f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="s{i}.xml"/>'
-            types += f'<Override PartName="/s{i}.xml" ContentType="worksheet+xml"/>'
+            types += f'<Override PartName="/xl/s{i}.xml" ContentType="{_TYPE}.worksheet+xml"/>'
             file.writestr(f"xl/s{i}.xml", _sheet(rows))
         links += f'<Relationship Id="r0" Type="{_OFFICE}/styles" Target="styles.xml"/>'
         file.writestr("xl/styles.xml", _DATES)
