@@ -68,7 +68,7 @@ def test_lines_that_say_the_same_are_those_of_check(run: Run, folder: Path) -> N
 
 def test_what_is_stated_is_said_to_be(run: Run, folder: Path) -> None:
     shown = run("data", "explain", folder, "--column", "kind=none", "--time", "ms", "--base", "0")
-    (kinds,) = (line for line in shown.stdout.splitlines() if "nothing for" in line)
+    (kinds,) = (line for line in shown.stdout.splitlines() if "no column for" in line)
     assert "kind" in kinds
     for what in ("durations are in ms", "the first pixel is called 0"):
         (line,) = (line for line in shown.stdout.splitlines() if what in line)
@@ -85,7 +85,7 @@ def test_a_refusal_comes_after_what_was_decided(run: Run, folder: Path) -> None:
     (folder / "fixations.csv").write_text("a\tb\n1\t2\n")
     shown = run("data", "explain", folder)
     assert shown.returncode == 2
-    assert "nothing for image, subject" in " ".join(shown.stdout.split())
+    assert "no column for image, subject" in " ".join(shown.stdout.split())
     assert "no column for image and x and y" in shown.stderr
     (folder / "fixations.csv").unlink()
     shown = run("data", "explain", folder)

@@ -144,7 +144,9 @@ def test_norm_pos_counts_from_the_bottom(folder: Path) -> None:
     header, row = "image,norm_pos_x,norm_pos_y", "a.png,0.5,0.9"
     (x, y), notes = read(folder, header, row)
     assert (x, np.round(y, 9)) == ([400], [60])
-    assert notes[0].startswith("'norm_pos_y' counts from the bottom: Pupil Labs writes it so")
+    assert notes[0].startswith(
+        "Positions are normalized, and 'norm_pos_y' counts from the bottom: Pupil Labs writes it so"
+    )
     assert read(folder, header, row, origin="top-left")[0] == ([400], [540])
 
 

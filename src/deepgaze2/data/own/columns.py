@@ -197,13 +197,17 @@ def time_unit_s(name: str, names: Sequence[str] = ()) -> float | None:
 
     The others of the table's `names` tell which program's habits hold.
     """
-    written = set(words(name))
-    for unit, unit_names in _UNIT_NAMES.items():
-        if written & unit_names:
-            return UNITS_S[unit]
+    if (written_s := written_unit_s(name)) is not None:
+        return written_s
     tracker = tracker_of(names or [name])
     units = tracker.units if tracker else {}
     return next((UNITS_S[units[form]] for form in keys(name) if form in units), None)
+
+
+def written_unit_s(name: str) -> float | None:
+    """Return the unit of a time column in seconds if a word of its name is one."""
+    written = set(words(name))
+    return next((UNITS_S[unit] for unit, forms in _UNIT_NAMES.items() if written & forms), None)
 
 
 def is_clock(name: str, names: Sequence[str]) -> bool:
@@ -233,8 +237,8 @@ def _decisions(
         guessed = role not in stated and (name != role or bool(others))
         decided.append(Decision("columns", what, why, f"--column {role}=NAME", guessed))
     if without := [role for role in wanted if role not in chosen]:
-        why = "no column has a usual name for them"
-        what = f"nothing for {', '.join(without)}"
+        why = "none has a usual name for them"
+        what = f"no column for {', '.join(without)}"
         decided.append(Decision("columns", what, why, "--column ROLE=NAME", guessed=False))
     return decided
 

@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.errors import DataError
 
@@ -57,16 +57,13 @@ def assumed_unit(
     """
     known = np.isfinite(x) & np.isfinite(y)
     n_known = np.count_nonzero(known)
-    option = "--coordinates KIND"
-    decided = [
-        Decision("positions", f"positions are {coordinates}", STATED, option, guessed=False),
-    ]
+    decided = list[Decision]()
     if coordinates is None:
         low, high = (-0.7, 0.7) if centered else (-0.2, 1.2)
         near = (x > low) & (x < high) & (y > low) & (y < high)
         n_near = np.count_nonzero(near)
         coordinates = "pixels"
-        decided = [_taken_as_pixels(x[known], y[known], option)]
+        decided = [_taken_as_pixels(x[known], y[known])]
         if n_known and n_near >= _NORMALIZED_SHARE * n_known:
             coordinates = "normalized"
             decided = [_taken_as_fractions(f"{n_near} of {n_known}", counted_on)]
@@ -74,15 +71,16 @@ def assumed_unit(
         return coordinates, 0, decided
     if base is None:
         base, assumed = _base(x[known], y[known], width[known], height[known])
-    else:
-        assumed = Decision("positions", f"the first pixel is called {base}", STATED, guessed=False)
-    return coordinates, base, [*decided, assumed]
+        decided.append(assumed)
+    return coordinates, base, decided
 
 
-def _taken_as_pixels(x: NDArray[np.float64], y: NDArray[np.float64], option: str) -> Decision:
+def _taken_as_pixels(x: NDArray[np.float64], y: NDArray[np.float64]) -> Decision:
     spans = [f"{low:g} to {high:g}" for low, high in map(_span, (x, y))]
     reason = f"x goes from {spans[0]}, y from {spans[1]}" if len(x) else "none is known"
-    return Decision("positions", "positions are pixels", reason, option, guessed=False)
+    return Decision(
+        "positions", "positions are pixels", reason, "--coordinates KIND", guessed=False
+    )
 
 
 def _span(column: NDArray[np.float64]) -> tuple[float, float]:

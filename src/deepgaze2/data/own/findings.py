@@ -1,11 +1,13 @@
 """What steps of reading found where there was nothing to guess."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.own.conventions import Coordinates
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.data.own.table_files import EXPORT, JoinedTables, Table
 
@@ -14,7 +16,11 @@ def single_rows(n: int, n_read: int, chosen: Mapping[str, str]) -> Decision:
     """Say that rows are fixations as they are."""
     left = "each of the others" if n < n_read else f"each of {n} rows"
     told = [repr(chosen[role]) for role in ("kind", "valid", "eye") if role in chosen]
-    by = f"{' and '.join(told)} say so" if told else "no column tells of other events"
+    by = (
+        f"{' and '.join(told)} say{'s' * (len(told) == 1)} so"
+        if told
+        else "no column tells of other events"
+    )
     why = f"{by}; they do not look like samples of the gaze"
     return Decision("rows", f"{left} is one fixation", why, "--column kind=NAME", guessed=False)
 
@@ -22,10 +28,25 @@ def single_rows(n: int, n_read: int, chosen: Mapping[str, str]) -> Decision:
 def names_found(rows: Rows, image: str | None) -> Decision:
     """Say what of the images the table names."""
     if image is not None:
-        return Decision("images", f"all rows are on {image}", STATED, "--image", guessed=False)
+        return Decision("images", f"all rows are on {image}", STATED, "--image NAME", guessed=False)
     what = f"the table names {len(rows.image_names)} of them"
     why = "names are compared without folders, suffix and case where need be"
     return Decision("images", what, why, "--column image=NAME", guessed=False)
+
+
+def said_of_units(
+    coordinates: Coordinates | None, base: Literal[0, 1] | None, is_own: bool
+) -> list[Decision]:
+    """Say what positions are where that is stated, or known of the project's own format."""
+    decided = []
+    own = "the columns are those of deepgaze2's own format"
+    if coordinates is not None or is_own:
+        what, why = f"positions are {coordinates or 'pixels'}", STATED if coordinates else own
+        decided.append(Decision("positions", what, why, "--coordinates KIND", guessed=False))
+    if base is not None or is_own:
+        what, why = f"the first pixel is called {base or 0}", STATED if base is not None else own
+        decided.append(Decision("positions", what, why, "--base 0 or 1", guessed=False))
+    return decided
 
 
 def said_of_files(of_files: Mapping[str, str], table: Table) -> list[Decision]:

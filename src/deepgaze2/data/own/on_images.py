@@ -54,7 +54,7 @@ def only_on_images(rows: Rows, stimuli: Stimuli) -> tuple[Rows, list[Decision]]:
         )
     others = counted([names[code] for code in rows.image[~kept]])
     what = f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out"
-    note = Decision("images", what, f"they name no image: {others}", "add the images")
+    note = Decision("images", what, f"they name no image: {others}", "add those that are images")
     return _without_names(rows.take(np.flatnonzero(kept))), [note]
 
 

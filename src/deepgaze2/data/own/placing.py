@@ -178,7 +178,7 @@ def told_by_names(
     if geometry.origin is None and key(y) == "normposy":
         note = Decision(
             "positions",
-            f"{y!r} counts from the bottom",
+            f"positions are {coordinates}, and {y!r} counts from the bottom",
             "Pupil Labs writes it so",
             "--origin top-left if it does not",
         )
@@ -186,7 +186,7 @@ def told_by_names(
     if geometry.screen is None and geometry.shown is None and key(x) == "fpogx":
         note = Decision(
             "positions",
-            "images are taken to have filled the screen",
+            f"positions are {coordinates}, and images are taken to have filled the screen",
             f"{x!r} is a fraction of the screen's width",
             "--screen and --shown if they did not",
         )

@@ -52,7 +52,9 @@ def list_stimuli(folder: Path, images: Path) -> tuple[Stimuli, list[Decision]]:
         raise DataError(f"{printable(images)}: no images; give the folder that holds them")
     unknown = {role: np.full(len(found), np.nan) for role in _SIZES}
     what = f"{len(found)} image{'s' * (len(found) != 1)} in {printable(images.name) or '.'}"
-    decided = [Decision("images", what, f"there is no {STIMULI_FILE}", "--images", guessed=False)]
+    decided = [
+        Decision("images", what, f"there is no {STIMULI_FILE}", "--images FOLDER", guessed=False)
+    ]
     return _stimuli(tuple(found), [images / name for name in found], unknown), decided
 
 
@@ -170,7 +172,7 @@ def _listed_stimuli(
             f" {printable(images)}, first {without[0]!r}; give one or the other"
         )
     what = f"{len(names)} images, of which {sum(p is not None for p in paths)} are at hand"
-    listed = Decision("images", what, f"listed in {STIMULI_FILE}", "--images", guessed=False)
+    listed = Decision("images", what, f"listed in {STIMULI_FILE}", "--images FOLDER", guessed=False)
     return _stimuli(tuple(names), paths, sizes), [listed, *notes, *assumed]
 
 

@@ -24,7 +24,13 @@ from deepgaze2.data.own.columns import (
 )
 from deepgaze2.data.own.conventions import Coordinates, TimeUnit
 from deepgaze2.data.own.events import only_fixations
-from deepgaze2.data.own.findings import left_aside, names_found, said_of_files, single_rows
+from deepgaze2.data.own.findings import (
+    left_aside,
+    names_found,
+    said_of_files,
+    said_of_units,
+    single_rows,
+)
 from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry, Origin, Screen, Shown
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
@@ -115,6 +121,7 @@ def read_tabular(
     is_own = set(OWN_COLUMNS) <= set(table.names)
     decided += [replace(found, guessed=found.guessed and not is_own), *table.notes]
     chosen = _chosen_columns(table, columns or {}, is_own, image, decided)
+    decided += said_of_units(coordinates, base, is_own)
     if is_own:
         time, coordinates, base = time or "s", coordinates or "pixels", base or 0
     coordinates, told = _told_coordinates(table, coordinates)

@@ -25,7 +25,7 @@ ROWS = 500
 _ROW_NAMES = "<row>"
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "blanks"}
 _ENCODINGS = {
-    "utf-8-sig": ("UTF-8", "all are valid"),
+    "utf-8-sig": ("UTF-8", "all bytes are valid"),
     "utf-16": ("UTF-16", "its byte order mark says so"),
     "utf-16-le": ("UTF-16", "every other byte is zero"),
     "utf-16-be": ("UTF-16", "every other byte is zero"),

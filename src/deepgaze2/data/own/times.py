@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.decisions import STATED, Decision
-from deepgaze2.data.own.columns import UNITS_S, is_clock, time_unit_s
+from deepgaze2.data.own.columns import UNITS_S, is_clock, time_unit_s, written_unit_s
 from deepgaze2.data.own.conventions import TimeUnit, duration_unit_s, start_unit_s
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.data.own.table_files import Table
@@ -90,7 +90,7 @@ def _unit(
     unit = next(name for name, seconds in UNITS_S.items() if seconds == unit_s)
     if stated and not is_own:
         why = STATED
-    elif time_unit_s(column) == unit_s:
+    elif written_unit_s(column) == unit_s:
         why = f"the name of {column!r} says so"
     elif time_unit_s(column, table.names) == unit_s and tracker_of(table.names):
         why = f"that program writes {column!r} so"
