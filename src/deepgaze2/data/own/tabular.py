@@ -23,6 +23,14 @@ from deepgaze2.data.own.columns import (
 )
 from deepgaze2.data.own.conventions import Coordinates, TimeUnit
 from deepgaze2.data.own.events import only_fixations
+from deepgaze2.data.own.eyes import (
+    EYE_NUMBER_ROLES,
+    Eye,
+    has_eyes,
+    settle_eyes,
+    without_names,
+)
+from deepgaze2.data.own.gaze import one_gaze
 from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry, Origin, Screen, Shown
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
@@ -53,7 +61,7 @@ OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration
 IMAGES_FOLDER = "images"
 
 _NUMBER_ROLES = ("x", "y", "order", "start", "duration")
-_ROLES = (*TEXT_ROLES, *_NUMBER_ROLES, *RECTANGLE_ROLES)
+_ROLES = (*TEXT_ROLES, *_NUMBER_ROLES, "confidence", *EYE_NUMBER_ROLES, *RECTANGLE_ROLES)
 _OWN_ROLES = ("image", "subject", *_NUMBER_ROLES, "trial")
 _REQUIRED = ("image", "x", "y")
 
@@ -71,7 +79,7 @@ def read_tabular(
     shown: Shown | None = None,
     pixels_per_degree: float | None = None,
     image: str | None = None,
-    eye: Literal["left", "right"] | None = None,
+    eye: Eye | None = None,
 ) -> Dataset:
     """Read images and a table of fixations.
 
@@ -96,8 +104,8 @@ def read_tabular(
         The unit of start and duration.
     image : str, optional
         The one image that was shown, if no column tells.
-    eye : {"left", "right"}, optional
-        Which eye's rows to take if there are both eyes'.
+    eye : {"left", "right", "mean"}, optional
+        Which eye's columns or rows to take if there are both eyes', or the mean of columns.
 
     Raises
     ------
@@ -106,7 +114,7 @@ def read_tabular(
     """
     table, folder, found = open_tables(Path(source))
     is_own = set(OWN_COLUMNS) <= set(table.names)
-    chosen, guessed = _chosen_columns(table, columns or {}, is_own, image)
+    chosen, guessed = _chosen_columns(table, columns or {}, is_own, image, eye)
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
@@ -135,7 +143,7 @@ def read_tabular(
 
 
 def _chosen_columns(
-    table: Table, stated: Mapping[str, str], is_own: bool, image: str | None
+    table: Table, stated: Mapping[str, str], is_own: bool, image: str | None, eye: Eye | None
 ) -> tuple[dict[str, str], list[str]]:
     names, place = table.names, printable(table.path)
     roles: tuple[str, ...] = _OWN_ROLES if is_own else _ROLES
@@ -151,13 +159,16 @@ def _chosen_columns(
     empty = empty_columns(table, [name for name in names if name in likely.values()])
     if len(kinds := candidates(names, "kind")) > 1 and not is_own:
         empty |= without_fixations(table, kinds)
-    chosen, notes = choose_columns(names, roles, stated, place, empty)
+    chosen, _ = choose_columns(names, roles, stated, place, empty)
+    chosen = settle_eyes(chosen, stated, empty, eye)
     needed = [role for role in _REQUIRED if role != "image" or image is None]
     if missing := [role for role in needed if role not in chosen]:
         raise missing_columns(names, missing, place)
     if not _are_rectangles_used(chosen, stated, empty, place):
-        roles = tuple(role for role in roles if role not in RECTANGLE_ROLES)
-        chosen, notes = choose_columns(names, roles, stated, place, empty)
+        chosen = {role: name for role, name in chosen.items() if role not in RECTANGLE_ROLES}
+    read = without_names(chosen)
+    stated = {role: name for role, name in stated.items() if role in read}
+    _, notes = choose_columns(names, tuple(read), stated, place, empty)
     written = [f"Looks like an export of {tracker.title}."] if tracker else []
     files = ["No column tells subjects apart: each file is one subject's."] if by_file else []
     return chosen, written + notes + files
@@ -185,19 +196,21 @@ def _fixation_rows(
     stated: Mapping[str, str],
     time: TimeUnit | None,
     image: str | None,
-    eye: str | None,
+    eye: Eye | None,
     is_own: bool,
 ) -> tuple[Rows, list[str]]:
     """Read the rows and make them one for each fixation; of the own format they are."""
-    rows = read_rows(table, chosen, image)
+    rows = read_rows(table, without_names(chosen), image)
     if is_own:
         return rows, []
+    rows, seen = one_gaze(rows, chosen, eye, tracker_of(table.names))
     start = chosen.get("start")
     unit_s = UNITS_S[time] if time else start and time_unit_s(start, table.names)
-    rows, left = only_fixations(rows, chosen, stated, eye)
+    of_rows = None if has_eyes(chosen) else eye
+    rows, left = only_fixations(rows, chosen, stated, of_rows)
     rows, merged = merge_fixations(rows, unit_s or None, chosen.get("order"))
     refuse_samples(rows, unit_s or None)
-    return rows, left + merged
+    return rows, seen + left + merged
 
 
 def _told_coordinates(

@@ -28,6 +28,10 @@ class Tracker:
         Keys of columns whose times are of a clock that runs through the recording.
     coordinates : "percent" or None
         What positions are of the image where their values do not tell.
+    valid_up_to : int or None
+        The worst grade of an eye that is valid, where the program grades it from 0 for the best.
+    lost : float or None
+        What both x and y of an eye are where it was not found.
     refused : str or None
         Why its tables cannot be read, and what to do.
     """
@@ -38,6 +42,8 @@ class Tracker:
     units: Mapping[str, str]
     clocks: tuple[str, ...] = ()
     coordinates: Literal["percent"] | None = None
+    valid_up_to: int | None = None
+    lost: float | None = None
     refused: str | None = None
 
 
