@@ -113,7 +113,9 @@ def _valid(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tupl
     codes, names = rows.texts["valid"]
     written = [key(name) for name in names]
     column = columns["valid"]
-    if unknown := [names[i] for i, form in enumerate(written) if form not in VALID_CELLS | INVALID_CELLS]:
+    if unknown := [
+        names[i] for i, form in enumerate(written) if form not in VALID_CELLS | INVALID_CELLS
+    ]:
         raise DataError(
             f"{rows.place(0)}: column {column!r} has {unknown[0]!r}, which does not say whether a"
             " row is valid; state another, --column valid=NAME, or valid=none"
@@ -126,9 +128,7 @@ def _valid(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tupl
     return kept, "" if kept.all() else note
 
 
-def _confident(
-    rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]
-) -> tuple[Mask, str]:
+def _confident(rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]) -> tuple[Mask, str]:
     if "confidence" not in rows.numbers:
         return np.ones(len(rows), bool), ""
     confidence, column = rows.numbers["confidence"], columns["confidence"]

@@ -187,7 +187,9 @@ def _without(
     if not gone.any():
         return rows, notes
     said = [role for role in roles if any(f"{one}_{role}" in columns for one in EYES)]
-    names = [columns[f"{one}_{role}"] for role in said for one in EYES if f"{one}_{role}" in columns]
+    names = [
+        columns[f"{one}_{role}"] for role in said for one in EYES if f"{one}_{role}" in columns
+    ]
     says = " and ".join("is valid" if role == "valid" else "fixates" for role in said)
     kept = " ".join(f"--column {role}=none" for role in said)
     note = (

@@ -19,10 +19,13 @@ from deepgaze2.data.own.geometry import (
 )
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.plausibility import Likelier, likelier
+from deepgaze2.data.own.psychopy_units import told_by_units
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
 _OF_DISPLAY = ("dacspx", "adcspx")
+_OF_DISPLAY_UNMARKED = ("gazepointleftx", "gazepointrightx", "gazepointxleft", "gazepointxright")
+_OF_GAZEPOINT = ("fpogx", "bpogx", "lpogx", "rpogx")
 _MANY_BESIDE = 20
 _SHARE_BESIDE = 0.05
 
@@ -64,8 +67,10 @@ def place_in_images(
         likelier under another map.
     """
     x, y = rows.numbers["x"], rows.numbers["y"]
-    geometry, notes = told_by_names(geometry, columns)
     rectangles = _recorded_rectangles(rows)
+    geometry, of_psychopy = told_by_units(rows, geometry, columns, recorded=rectangles is not None)
+    geometry, by_names = told_by_names(geometry, columns)
+    notes = of_psychopy + by_names
     geometry.checked(place, recorded=rectangles is not None)
     if rectangles is None:
         _refuse_unplaced(geometry, columns, place)
@@ -176,7 +181,7 @@ def told_by_names(geometry: Geometry, columns: Mapping[str, str]) -> tuple[Geome
             " it does not)."
         )
         return replace(geometry, origin="bottom-left", coordinates=coordinates), [note]
-    if geometry.screen is None and geometry.shown is None and key(x) == "fpogx":
+    if geometry.screen is None and geometry.shown is None and key(x) in _OF_GAZEPOINT:
         note = (
             f"{x!r} is a fraction of the screen's width: images are taken to have filled the"
             " screen; if they did not, state --screen and --shown."
@@ -189,12 +194,16 @@ def _refuse_unplaced(geometry: Geometry, columns: Mapping[str, str], place: str)
     """Refuse pixels that Tobii's names call the display's if nothing says where images were."""
     x = columns["x"]
     is_open = geometry.screen is None and geometry.shown is None
-    if is_open and geometry.coordinates in (None, "pixels") and key(x).endswith(_OF_DISPLAY):
+    if is_open and geometry.coordinates in (None, "pixels") and _is_of_display(x):
         raise DataError(
             f"{place}: {x!r} counts the screen's pixels; state --screen WIDTHxHEIGHT and --shown"
             " centered, fit, stretched or X,Y,WIDTH,HEIGHT, or --screen none if images filled the"
             " screen pixel by pixel"
         )
+
+
+def _is_of_display(x: str) -> bool:
+    return key(x).endswith(_OF_DISPLAY) or key(x) in _OF_DISPLAY_UNMARKED
 
 
 def _are_whole(numbers: Numbers) -> bool:
