@@ -1,0 +1,317 @@
+"""Exports with both eyes: the left, the right or their mean, and what programs say of each."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from PIL import Image
+
+from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.own.gaze import one_gaze
+from deepgaze2.data.own.rows import Rows
+from deepgaze2.data.own.tabular import read_tabular
+from deepgaze2.errors import DataError
+from helpers.tracker_exports import (
+    HEIGHT,
+    STEP_MS,
+    WIDTH,
+    Fixation,
+    begaze_events,
+    begaze_eyes,
+    both_eyes,
+    eyelink_eyes,
+    gazepoint_eyes,
+    known_fixations,
+    tobii_eyes,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in "ab":
+        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / f"{name}.png")
+    return tmp_path
+
+
+def read(folder: Path, lines: list[str], **stated: Any) -> Dataset:
+    (folder / "fixations.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    return read_tabular(folder, **stated)
+
+
+def expected(eye: str) -> tuple[list[float], list[float]]:
+    """Where an eye looked, or both, in order of image, subject and number."""
+    known = sorted(known_fixations(), key=lambda f: (f.image, f.subject, f.number))
+    if eye == "mean":
+        return [f.x for f in known], [f.y for f in known]
+    xs, ys = [], []
+    for f in known:
+        samples = [both_eyes(f, i) for i in range(f.duration_ms // STEP_MS)]
+        found = [s for s in samples if s[4 + (eye == "right")]]
+        at = 2 * (eye == "right")
+        xs.append(fmean(float(s[at]) for s in found))
+        ys.append(fmean(float(s[at + 1]) for s in found))
+    return xs, ys
+
+
+def studio(fixations: list[Fixation]) -> Iterator[str]:
+    return tobii_eyes(fixations, studio=True)
+
+
+def pro_lab(fixations: list[Fixation]) -> Iterator[str]:
+    return tobii_eyes(fixations, studio=False)
+
+
+WRITERS = [studio, pro_lab, gazepoint_eyes, begaze_eyes, eyelink_eyes]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_each_eye_and_the_mean_come_back(
+    folder: Path, write: Callable[[list[Fixation]], Iterator[str]]
+) -> None:
+    lines = list(write(known_fixations()))
+    full_screen = {"screen": (WIDTH, HEIGHT), "shown": "stretched", "base": 0}
+    for eye in (None, "mean", "left", "right"):
+        dataset = read(folder, lines, eye=eye, **full_screen)
+        x, y = expected(eye or "mean")
+        assert_allclose(dataset.fixations.x, x, rtol=0, atol=1e-9)
+        assert_allclose(dataset.fixations.y, y, rtol=0, atol=1e-9)
+        assert_array_equal(dataset.fixations.order, np.tile(range(4), 4))
+        samples = [
+            both_eyes(f, i)[4:] for f in known_fixations() for i in range(f.duration_ms // STEP_MS)
+        ]
+        said = " ".join(dataset.notes)
+        if eye in (None, "mean"):
+            n = [samples.count(one) for one in ((True, True), (True, False), (False, True))]
+            assert (
+                f"the mean of both eyes in {n[0]} rows, the left one's alone in {n[1]}, the right"
+                f" one's alone in {n[2]} (--eye left or right takes one eye's)" in said
+            )
+        elif "valid" in lines[0].lower() or "LPOGV" in lines[0]:
+            lost = sum(not s[eye == "right"] for s in samples)
+            assert f"{lost} of {len(samples)} rows are left out, where no eye is valid by" in said
+
+
+def test_pixels_of_the_screen_need_the_screen(folder: Path) -> None:
+    lines = list(pro_lab(known_fixations()))
+    for eye in ("left", None):
+        with pytest.raises(DataError, match=r"counts the screen's pixels; state --screen"):
+            read(folder, lines, eye=eye)
+    lines[0] = lines[0].replace(" [DACS px]", "")  # as Pro Lab writes it without units
+    with pytest.raises(DataError, match=r"point right X' counts the screen's pixels"):
+        read(folder, lines)
+    lines[0] = lines[0].replace(" X", " X [MCS px]").replace(" Y", " Y [MCS px]")
+    assert_array_equal(read(folder, lines).fixations.x, expected("mean")[0])
+
+
+HEADER = "image,left_x,left_y,right_x,right_y"
+
+
+def test_a_combined_position_is_taken_unless_an_eye_is_stated(folder: Path) -> None:
+    lines = [HEADER + ",x,y", "a,10,20,30,40,77,88", "a,100,200,104,208,99,98"]
+    assert_array_equal(read(folder, lines, base=0).fixations.x, [77, 99])
+    assert_array_equal(read(folder, lines, eye="mean", base=0).fixations.y, [30, 204])
+    assert_array_equal(read(folder, lines, eye="left", base=0).fixations.x, [10, 100])
+    lines = [
+        line.rsplit(",", 2)[0] + ("," if i else ",x,y") + "," * bool(i)
+        for i, line in enumerate(lines)
+    ]
+    assert_array_equal(read(folder, lines, base=0).fixations.x, [20, 102])  # x is empty
+    stated = {"x": "right_x", "y": "right_y"}
+    assert_array_equal(read(folder, lines, columns=stated, base=0).fixations.x, [30, 104])
+
+
+def test_the_only_eye_that_is_there_is_taken(folder: Path) -> None:
+    lines = ["image,right_x,right_y", "a,30,40", "a,104,208"]
+    for eye in (None, "mean", "right"):
+        assert_array_equal(read(folder, lines, eye=eye, base=0).fixations.x, [30, 104])
+    with pytest.raises(DataError, match="no column for x and y"):
+        read(folder, lines, eye="left")
+
+
+def test_blank_cells_leave_the_other_eye(folder: Path) -> None:
+    lines = [HEADER, "a,10,20,,", "a,,,104,208", "a,60,70,,75", "a,1,2,3,4", "a,,,,"]
+    fixations = read(folder, lines, base=0).fixations
+    assert_array_equal(fixations.x, [10, 104, 60, 2, np.nan])
+    assert_array_equal(fixations.y, [20, 208, 70, 3, np.nan])
+
+
+@pytest.mark.parametrize(
+    ("names", "cells", "kept"),
+    [
+        (
+            "Validity left,Validity right",
+            ["Valid,Invalid", "Invalid,Valid", "Invalid,Invalid"],
+            "lr",
+        ),
+        ("ValidityLeft,ValidityRight", ["0,4", "3,1", "2,2"], "lr"),
+        ("ValidityLeft,ValidityRight", ["0.0,4.0", ",0", "4,4"], "lb"),
+        ("left_valid,right_valid", ["1,0", "true,true", "no,no"], "lb"),
+        ("left_gaze_point_validity,right_gaze_point_validity", ["1,0", "0,1", "0,0"], "lr"),
+    ],
+)
+def test_an_eye_that_is_not_valid_does_not_count(
+    folder: Path, names: str, cells: list[str], kept: str
+) -> None:
+    lines = [f"{HEADER},{names}"] + [f"a,10,20,30,40,{cell}" for cell in cells]
+    dataset = read(folder, lines, base=0)
+    assert_array_equal(dataset.fixations.x, [{"l": 10, "r": 30, "b": 20}[one] for one in kept])
+    assert any("1 of 3 rows are left out" in note for note in dataset.notes)
+    assert len(read(folder, lines, columns={"valid": "none"}).fixations) == 3
+
+
+def test_a_combined_position_counts_while_one_eye_is_valid(folder: Path) -> None:
+    header = "image,x,y,Validity left,Validity right"
+    cells = ["Valid,Valid", "Invalid,Valid", "Invalid,Invalid", ","]
+    lines = [header] + [f"a,{10 * i},20,{cell}" for i, cell in enumerate(cells)]
+    assert_array_equal(read(folder, lines).fixations.x, [0, 10, 30])
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (["0,1", "1,1"], "0 may be the best of five grades or say that the eye was lost"),
+        (["0,4", "perhaps,4"], "'perhaps', which does not say whether the eye is valid"),
+        (["4,4", "4,4"], "no fixation is left: 2 of 2 rows are left out"),
+    ],
+)
+def test_validity_that_cannot_be_told_is_refused(
+    folder: Path, cells: list[str], message: str
+) -> None:
+    lines = [f"{HEADER},ValidityLeft,ValidityRight"] + [f"a,10,20,30,40,{cell}" for cell in cells]
+    with pytest.raises(DataError, match=message):
+        read(folder, lines)
+
+
+def numbered_apart() -> list[str]:
+    """EyeLink samples of P1, both eyes with fixations of their own, and of P2, left eye alone."""
+    lines = [
+        "RECORDING_SESSION_LABEL,image,TIMESTAMP,LEFT_GAZE_X,LEFT_GAZE_Y,LEFT_FIX_INDEX,"
+        "RIGHT_GAZE_X,RIGHT_GAZE_Y,RIGHT_FIX_INDEX"
+    ]
+    for i in range(40):
+        left, right = 1 + i // 10, 1 + (i + 3) // 10
+        lines += [f"P1,a,{4 * i},{50 * left},60,{left},{50 * right + 5},60,{right}"]
+        lines += [f"P2,a,{4 * i},{40 * left},60,{left},.,.,."]
+    return lines
+
+
+def test_fixations_that_each_eye_has_of_its_own_do_not_pair(folder: Path) -> None:
+    lines = numbered_apart()
+    with pytest.raises(DataError, match=r"which do not pair; state --eye left or right"):
+        read(folder, lines, eye="mean")
+    dataset = read(folder, lines, base=0)
+    assert_array_equal(dataset.fixations.x, [55, 105, 155, 205, 255, 40, 80, 120, 160])
+    assert any("the left of 1, the right of 1 (--eye" in note for note in dataset.notes)
+    left = read(folder, lines, base=0, eye="left")
+    assert_array_equal(left.fixations.x, [50, 100, 150, 200, 40, 80, 120, 160])
+    alone = [lines[0], *lines[2::2]]
+    assert_array_equal(read(folder, alone, base=0, eye="mean").fixations.x, [40, 80, 120, 160])
+
+
+def test_kinds_of_each_eye_say_which_fixates(folder: Path) -> None:
+    names = "Point of Regard {} X [px],Point of Regard {} Y [px]"
+    header = f"Stimulus,{names.format('Left', 'Left')},{names.format('Right', 'Right')}"
+    cells = ["Fixation,Saccade", "Fixation,Fixation", "Blink,Fixation", "Saccade,Blink"]
+    lines = [header + ",Category Left,Category Right"]
+    lines += [f"a,10,20,30,40,{cell}" for cell in cells]
+    assert_array_equal(read(folder, lines, base=0).fixations.x, [10, 20, 30])
+    assert_array_equal(read(folder, lines, base=0, eye="right").fixations.x, [30, 30])
+    assert_array_equal(read(folder, lines, base=0, columns={"kind": "none"}).fixations.x, [20] * 4)
+    with pytest.raises(DataError, match="no row of 'Category Left' or 'Category Right' says"):
+        read(folder, [line.replace("Fixation", "Blink") for line in lines])
+
+
+def test_events_of_two_eyes_have_no_mean(folder: Path) -> None:
+    lines = list(begaze_events(known_fixations()))
+    with pytest.raises(DataError, match="events of two eyes do not pair; state --eye left or r"):
+        read(folder, lines, eye="mean")
+    one = [line for line in lines if ",Left," not in line]
+    assert len(read(folder, one, eye="mean").fixations) == 16
+
+
+def test_confidence_below_0_6_is_left_out(folder: Path) -> None:
+    lines = ["image,norm_pos_x,norm_pos_y,confidence", "a,0.1,0.5,0.59", "a,0.2,0.5,0.6"]
+    lines += ["a,0.3,0.5,1.0", "a,0.4,0.5,"]
+    dataset = read(folder, lines)
+    assert_allclose(dataset.fixations.x, [0.2 * WIDTH, 0.3 * WIDTH, 0.4 * WIDTH])
+    assert any(
+        "1 of 4 rows have a 'confidence' below 0.6 and are left out (--column confidence=none"
+        in note
+        for note in dataset.notes
+    )
+    assert len(read(folder, lines, columns={"confidence": "none"}).fixations) == 4
+    rated = ["image,x,y,confidence", "a,10,20,0.1", "a,30,40,5"]  # perhaps how sure observers were
+    assert len(read(folder, rated).fixations) == 2
+    with pytest.raises(DataError, match="line 3: 5 in column 'confidence' is no confidence"):
+        read(folder, rated, columns={"confidence": "confidence"})
+
+
+@pytest.mark.parametrize("write", [gazepoint_eyes, studio])
+def test_the_order_of_columns_does_not_matter(
+    folder: Path, write: Callable[[list[Fixation]], Iterator[str]]
+) -> None:
+    full_screen: Any = {"screen": (WIDTH, HEIGHT), "shown": "stretched", "base": 0}
+    lines = list(write(known_fixations()))
+    separator = "\t" if "\t" in lines[0] else ","
+    cells = np.array([line.split(separator) for line in lines])
+    turned = cells[:, np.random.default_rng(3).permutation(cells.shape[1])]
+    first = read(folder, lines, **full_screen).fixations
+    second = read(folder, [separator.join(row) for row in turned], **full_screen).fixations
+    for name in ("stimulus", "subject", "order", "x", "y", "duration_s"):
+        assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+POSITION = st.none() | st.integers(-50, 900).map(float)
+WORD = st.sampled_from(["Valid", "Invalid", ""])
+SAMPLES = st.lists(
+    st.tuples(st.tuples(POSITION, POSITION, WORD), st.tuples(POSITION, POSITION, WORD)),
+    min_size=1,
+    max_size=12,
+)
+
+
+def mean_of(sample: tuple[Any, Any]) -> tuple[float, float] | None:
+    """The mean as the words say it; None if the row does not count."""
+    usable = [(x, y) for x, y, word in sample if None not in (x, y) and word != "Invalid"]
+    if not usable:
+        lost = any(word == "Invalid" for _, _, word in sample)
+        return None if lost else (float("nan"), float("nan"))
+    return fmean(x for x, _ in usable), fmean(y for _, y in usable)
+
+
+@settings(deadline=None)
+@given(samples=SAMPLES, seed=st.integers(0, 99))
+def test_the_mean_is_that_of_the_valid_eyes(samples: list[Any], seed: int) -> None:
+    order = np.random.default_rng(seed).permutation(len(samples))
+    for rank in (np.arange(len(samples)), order):
+        shown = [samples[i] for i in rank]
+        expected = [at for at in map(mean_of, shown) if at is not None]
+        if not expected:
+            with pytest.raises(DataError, match="no fixation is left"):
+                one_gaze(as_rows(shown), COLUMNS, "mean", None)
+            continue
+        rows, _ = one_gaze(as_rows(shown), COLUMNS, "mean", None)
+        assert_array_equal(np.stack([rows.numbers["x"], rows.numbers["y"]], 1), expected)
+        assert set(rows.numbers) == {"x", "y"}
+        assert not rows.texts
+
+
+COLUMNS = {"left_valid": "l", "right_valid": "r"}
+
+
+def as_rows(samples: list[Any]) -> Rows:
+    words = ["Valid", "Invalid", ""]
+    none = np.zeros(len(samples), np.int32)
+    numbers, texts = {}, {}
+    for i, eye in enumerate(("left", "right")):
+        for j, axis in enumerate("xy"):
+            numbers[f"{eye}_{axis}"] = np.array([s[i][j] for s in samples], np.float64)
+        codes = np.array([words.index(s[i][2]) for s in samples], np.int32)
+        texts[f"{eye}_valid"] = codes, words
+    return Rows(none, ["a"], none, [], numbers, lambda row: f"line {row}", texts)
