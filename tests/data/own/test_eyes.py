@@ -129,7 +129,10 @@ def test_a_combined_position_is_taken_unless_an_eye_is_stated(folder: Path) -> N
 def test_the_only_eye_that_is_there_is_taken(folder: Path) -> None:
     lines = ["image,right_x,right_y", "a,30,40", "a,104,208"]
     for eye in (None, "mean", "right"):
-        assert_array_equal(read(folder, lines, eye=eye, base=0).fixations.x, [30, 104])
+        dataset = read(folder, lines, eye=eye, base=0)
+        assert_array_equal(dataset.fixations.x, [30, 104])
+        said = "Positions are the right eye's: there are none of the other." in dataset.notes
+        assert said == (eye != "right")
     with pytest.raises(DataError, match="no column for x and y"):
         read(folder, lines, eye="left")
 
@@ -250,6 +253,23 @@ def test_confidence_below_0_6_is_left_out(folder: Path) -> None:
     assert len(read(folder, rated).fixations) == 2
     with pytest.raises(DataError, match="line 3: 5 in column 'confidence' is no confidence"):
         read(folder, rated, columns={"confidence": "confidence"})
+
+
+def test_gaze_on_a_surface_counts_from_the_bottom(folder: Path) -> None:
+    header = "image,world_timestamp,x_norm,y_norm,on_surf,confidence"
+    lines = [header, "a,1.1,0.5,0.9,True,1.0", "a,1.5,0.5,0.1,True,0.2"]
+    dataset = read(folder, lines)
+    assert_allclose(dataset.fixations.y, [0.1 * HEIGHT])
+    assert dataset.notes[0].startswith("'y_norm' counts from the bottom, as Pupil Labs'")
+    assert_allclose(read(folder, lines, origin="top-left").fixations.y, [0.9 * HEIGHT])
+    plain = ["image,x_norm,y_norm", "a,0.5,0.9"]  # of no program that is known
+    assert_allclose(read(folder, plain).fixations.y, [0.9 * HEIGHT])
+
+
+def test_the_own_format_tells_of_no_eyes(folder: Path) -> None:
+    lines = ["image,subject,order,x_px,y_px,start_s,duration_s", "a,ann,0,1,2,0,0.2"]
+    with pytest.raises(DataError, match="tells of no eyes; leave out --eye"):
+        read(folder, lines, eye="left")
 
 
 @pytest.mark.parametrize("write", [gazepoint_eyes, studio])

@@ -233,7 +233,7 @@ def test_a_column_of_units_must_be_one_that_can_be_read(folder: Path) -> None:
 
 def test_lists_of_samples_in_cells_are_refused(folder: Path) -> None:
     row = '0,"<img src=a.png>","[{""x"":12,""y"":40,""t"":19}]"'
-    with pytest.raises(DataError, match=r"jsPsych's WebGazer .* write a row for each, with"):
+    with pytest.raises(DataError, match=r"jsPsych's WebGazer .* a row for each"):
         read(folder, "trial_index,stimulus,webgazer_data", row)
 
 

@@ -64,7 +64,9 @@ def one_gaze(
             " eye's own fixations, which do not pair; state --eye left or right"
         )
     if len(eyes) == 1 or apart:
-        return _of_one(rows, columns, eyes, invalid)
+        rows, notes = _of_one(rows, columns, eyes, invalid)
+        only = [f"Positions are the {eyes[0]} eye's: there are none of the other."]
+        return rows, (only if len(eyes) == 1 and eye not in EYES else []) + notes
     return _of_both(rows, columns, eyes, invalid)
 
 

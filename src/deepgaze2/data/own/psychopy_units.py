@@ -43,10 +43,11 @@ def told_by_units(
     notes = []
     if geometry.coordinates is None and (unit := _unit(rows, columns)) is not None:
         if geometry.screen is None and geometry.shown is None and not recorded:
+            own = ", or --screen none if they count from the image's center in its own"
             raise DataError(
                 f"{rows.place(0)}: by {columns['units']!r} positions count on the screen in"
-                f" {unit!r}; state --screen WIDTHxHEIGHT and --shown, or --screen none if they"
-                " count from the image's center in its own pixels or degrees"
+                f" {unit!r}; state --screen WIDTHxHEIGHT and --shown"
+                + {"pix": f"{own} pixels", "deg": f"{own} degrees"}.get(unit, "")
             )
         notes = [
             f"Positions are in PsychoPy's {unit!r} by {columns['units']!r}, counted upward from"

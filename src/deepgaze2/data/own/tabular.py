@@ -118,7 +118,7 @@ def read_tabular(
     if is_own:
         found, guessed, time = [], [], time or "s"
         coordinates, base = coordinates or "pixels", base or 0
-    coordinates, told = _told_coordinates(table, coordinates)
+    coordinates, origin, told = _told_by_program(table, chosen["y"], coordinates, origin)
     geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
     stimuli, listed = list_stimuli(folder, images or images_folder(folder))
     rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
@@ -202,6 +202,8 @@ def _fixation_rows(
     """Read the rows and make them one for each fixation; of the own format they are."""
     rows = read_rows(table, without_names(chosen), image)
     if is_own:
+        if eye:
+            raise DataError(f"{printable(table.path)}: tells of no eyes; leave out --eye")
         return rows, []
     rows, seen = one_gaze(rows, chosen, eye, tracker_of(table.names))
     start = chosen.get("start")
@@ -213,17 +215,23 @@ def _fixation_rows(
     return rows, seen + left + merged
 
 
-def _told_coordinates(
-    table: Table, coordinates: Coordinates | None
-) -> tuple[Coordinates | None, list[str]]:
-    """Return what positions are if it is stated or the program always writes them so."""
+def _told_by_program(
+    table: Table, y: str, coordinates: Coordinates | None, origin: Origin | None
+) -> tuple[Coordinates | None, Origin | None, list[str]]:
+    """Return what positions are, and of which origin, if stated or always written so."""
     tracker = tracker_of(table.names)
+    if tracker and origin is None and key(y) in tracker.upward:
+        note = (
+            f"{y!r} counts from the bottom, as {tracker.title} writes it (else --origin top-left)."
+        )
+        return coordinates or "normalized", "bottom-left", [note]
     if coordinates is not None or tracker is None or tracker.coordinates is None:
-        return coordinates, []
-    return tracker.coordinates, [
+        return coordinates, origin, []
+    note = (
         f"Positions are {tracker.coordinates} of the image, as {tracker.title} writes them (state"
         " coordinates='pixels' if they are not)."
-    ]
+    )
+    return tracker.coordinates, origin, [note]
 
 
 def images_folder(folder: Path) -> Path:
