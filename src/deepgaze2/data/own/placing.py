@@ -19,7 +19,6 @@ from deepgaze2.data.own.geometry import (
 )
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.plausibility import Likelier, likelier
-from deepgaze2.data.own.psychopy_units import told_by_units
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
@@ -67,10 +66,8 @@ def place_in_images(
         likelier under another map.
     """
     x, y = rows.numbers["x"], rows.numbers["y"]
+    geometry, notes = told_by_names(geometry, columns)
     rectangles = _recorded_rectangles(rows)
-    geometry, of_psychopy = told_by_units(rows, geometry, columns, recorded=rectangles is not None)
-    geometry, by_names = told_by_names(geometry, columns)
-    notes = of_psychopy + by_names
     geometry.checked(place, recorded=rectangles is not None)
     if rectangles is None:
         _refuse_unplaced(geometry, columns, place)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from deepgaze2.data.own.conventions import Coordinates
-from deepgaze2.data.own.geometry import Geometry
+from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
@@ -20,7 +20,7 @@ _UNREADABLE = {"cm", "degFlat", "degFlatPos"}  # of the monitor's size and dista
 
 
 def told_by_units(
-    rows: Rows, geometry: Geometry, columns: Mapping[str, str], *, recorded: bool
+    rows: Rows, geometry: Geometry, columns: Mapping[str, str]
 ) -> tuple[Geometry, list[str]]:
     """Return the geometry with what a column of units says and is not stated, and a sentence.
 
@@ -32,8 +32,6 @@ def told_by_units(
         As stated.
     columns : mapping of str to str
         The table's column for each role.
-    recorded : bool
-        Whether columns hold the rectangles in which images were shown.
 
     Raises
     ------
@@ -41,6 +39,7 @@ def told_by_units(
         If there are several units or one that cannot be read, or the screen is not stated.
     """
     notes = []
+    recorded = {*RECTANGLE_ROLES} <= rows.numbers.keys()
     if geometry.coordinates is None and (unit := _unit(rows, columns)) is not None:
         if geometry.screen is None and geometry.shown is None and not recorded:
             own = ", or --screen none if they count from the image's center in its own"

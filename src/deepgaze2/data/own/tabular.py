@@ -36,6 +36,7 @@ from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.on_images import only_on_images
 from deepgaze2.data.own.placing import place_in_images
+from deepgaze2.data.own.psychopy_units import told_by_units
 from deepgaze2.data.own.reading import (
     TEXT_ROLES,
     empty_columns,
@@ -122,6 +123,8 @@ def read_tabular(
     geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
     stimuli, listed = list_stimuli(folder, images or images_folder(folder))
     rows, left = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own)
+    geometry, units = told_by_units(rows, geometry, chosen)
+    told += units
     rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
     rows, again = by_viewing(
