@@ -105,6 +105,10 @@ def test_pixels_of_the_screen_need_the_screen(folder: Path) -> None:
     lines[0] = lines[0].replace(" [DACS px]", "")  # as Pro Lab writes it without units
     with pytest.raises(DataError, match=r"point right X' counts the screen's pixels"):
         read(folder, lines)
+    older = lines[0].replace("left X", "X Left").replace("right X", "X Right")
+    older = older.replace("left Y", "Y Left").replace("right Y", "Y Right")
+    with pytest.raises(DataError, match=r"point X Right' counts the screen's pixels"):
+        read(folder, [older, *lines[1:]])
     lines[0] = lines[0].replace(" X", " X [MCS px]").replace(" Y", " Y [MCS px]")
     assert_array_equal(read(folder, lines).fixations.x, expected("mean")[0])
 
@@ -230,6 +234,21 @@ def test_kinds_of_each_eye_say_which_fixates(folder: Path) -> None:
         read(folder, [line.replace("Fixation", "Blink") for line in lines])
 
 
+def test_a_combined_position_with_kinds_and_numbers_of_each_eye(folder: Path) -> None:
+    header = "Stimulus,Point of Regard Binocular X,Point of Regard Binocular Y"
+    cells = ["Fixation,Saccade", "Blink,Blink", "Saccade,Fixation"]
+    lines = [header + ",Category Left,Category Right"]
+    lines += [f"a,{i},20,{cell}" for i, cell in enumerate(cells)]
+    assert_array_equal(read(folder, lines, base=0).fixations.x, [0, 2])
+    numbers = ["1,", ",2", "3,"]
+    numbered = [lines[0] + ",Index Left,Index Right"]
+    numbered += [f"{line},{n}" for line, n in zip(lines[1:], numbers, strict=True)]
+    assert_array_equal(read(folder, numbered, base=0).fixations.order, [0, 2])
+    numbered[1] = numbered[1] + "1"
+    with pytest.raises(DataError, match="'Index Left' and 'Index Right' number each eye's own"):
+        read(folder, numbered, base=0)
+
+
 def test_events_of_two_eyes_have_no_mean(folder: Path) -> None:
     lines = list(begaze_events(known_fixations()))
     with pytest.raises(DataError, match="events of two eyes do not pair; state --eye left or r"):
@@ -285,6 +304,20 @@ def test_the_order_of_columns_does_not_matter(
     second = read(folder, [separator.join(row) for row in turned], **full_screen).fixations
     for name in ("stimulus", "subject", "order", "x", "y", "duration_s"):
         assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_the_order_of_rows_does_not_matter_where_they_are_numbered(folder: Path) -> None:
+    rows = [
+        f"{f.image},{f.subject},{f.number},{f.x - 4},{f.y},{f.x + 4},{f.y},{f.number % 2},1"
+        for f in known_fixations()
+    ]
+    header = HEADER.replace("image", "image,subject,order") + ",left_valid,right_valid"
+    first = read(folder, [header, *rows], base=0).fixations
+    second = read(folder, [header, *np.random.default_rng(1).permutation(rows)], base=0).fixations
+    for name in ("stimulus", "subject", "order", "x", "y"):
+        assert_array_equal(getattr(first, name), getattr(second, name))
+    known = sorted(known_fixations(), key=lambda f: (f.image, f.subject, f.number))
+    assert_array_equal(first.x, [f.x + 4 * (f.number % 2 == 0) for f in known])
 
 
 POSITION = st.none() | st.integers(-50, 900).map(float)

@@ -211,7 +211,9 @@ def test_units_of_psychopy_count_on_the_screen_from_its_center(folder: Path) -> 
         if unit in ("height", "norm"):
             assert read(folder, "image,x,y", row, coordinates=unit, **centered)[0] == (x, y)
             for screen in (None, "none"):
-                with pytest.raises(DataError, match=f"{unit} is a unit of the screen; state"):
+                with pytest.raises(
+                    DataError, match=f"{unit} is PsychoPy's unit of the screen; state"
+                ):
                     read(folder, "image,x,y", row, coordinates=unit, screen=screen)
             turned = read(folder, *told, origin="center-down", **centered)[0]
             assert turned == ([670], [165])

@@ -75,8 +75,8 @@ class Geometry:
         has_screen = isinstance(self.screen, tuple)
         if self.coordinates in ("height", "norm") and not has_screen:
             reason = (
-                f"{self.coordinates} is a unit of the screen; state --screen, such as 1920x1080,"
-                " and --shown"
+                f"{self.coordinates} is PsychoPy's unit of the screen; state --screen, such as"
+                " 1920x1080, and --shown (fractions from 0 to 1 are --coordinates normalized)"
             )
         elif recorded and self.shown is not None:
             reason = "columns say where images were shown; leave out --shown"

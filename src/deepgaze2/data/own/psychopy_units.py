@@ -63,7 +63,7 @@ def _unit(rows: Rows, columns: Mapping[str, str]) -> str | None:
     if "units" not in rows.texts:
         return None
     codes, names = rows.texts["units"]
-    said = sorted({names[code] for code in np.unique(codes)} - {""})
+    said: list[str] = sorted({names[code] for code in np.unique(codes)} - {""})
     if not {*said} & {*_COORDINATES, *_UNREADABLE}:
         return None
     if len(said) > 1 or said[0] not in _COORDINATES:
