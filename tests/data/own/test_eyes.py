@@ -217,6 +217,8 @@ def test_fixations_that_each_eye_has_of_its_own_do_not_pair(folder: Path) -> Non
     assert any("the left of 1, the right of 1 (--eye" in note for note in dataset.notes)
     left = read(folder, lines, base=0, eye="left")
     assert_array_equal(left.fixations.x, [50, 100, 150, 200, 40, 80, 120, 160])
+    averaged = [f"{lines[0]},AVERAGE_GAZE_X,AVERAGE_GAZE_Y", *(f"{line},9,9" for line in lines[1:])]
+    assert_array_equal(read(folder, averaged, base=0).fixations.x, dataset.fixations.x)
     alone = [lines[0], *lines[2::2]]
     assert_array_equal(read(folder, alone, base=0, eye="mean").fixations.x, [40, 80, 120, 160])
 
@@ -232,6 +234,44 @@ def test_kinds_of_each_eye_say_which_fixates(folder: Path) -> None:
     assert_array_equal(read(folder, lines, base=0, columns={"kind": "none"}).fixations.x, [20] * 4)
     with pytest.raises(DataError, match="no row of 'Category Left' or 'Category Right' says"):
         read(folder, [line.replace("Fixation", "Blink") for line in lines])
+
+
+def test_the_eye_with_more_fixation_samples_is_taken_with_its_kinds(folder: Path) -> None:
+    names = "Point of Regard {} X,Point of Regard {} Y,Category {},Index {}"
+    lines = ["Stimulus,Participant," + ",".join(names.replace("{}", e) for e in ("Left", "Right"))]
+    left = ["Blink", "Fixation", "Fixation", "Fixation"]
+    for person, right in (("P1", ["Saccade", "Fixation", "Saccade", "Saccade"]), ("P2", left)):
+        for i in range(4):
+            lines += [f"a,{person},1{i},20,{left[i]},{i},3{i},40,{right[i]},{i}"]
+    dataset = read(folder, lines, base=0)
+    assert_array_equal(dataset.fixations.x, [11, 12, 13, 31, 32, 33])
+    said = " ".join(dataset.notes)
+    assert "2 of 8 rows are no fixations by their 'Category Right' and are left out" in said
+
+
+def test_what_the_program_says_of_both_eyes_goes_before_what_it_says_of_each(folder: Path) -> None:
+    names = "Category Left,Category Right,Category Binocular,Index Left,Index Right,Index Binocular"
+    columns = "Point of Regard {} X,Point of Regard {} Y"
+    header = ",".join(["Stimulus", *(columns.replace("{}", e) for e in ("Left", "Right")), names])
+    lines = [header, "a,10,20,30,40,Saccade,Saccade,Fixation,1,1,1"]
+    lines += [
+        "a,11,20,31,40,Fixation,Fixation,Saccade,5,6,",
+        "a,12,20,32,40,Blink,Fixation,Fixation,7,7,2",
+    ]
+    assert_array_equal(read(folder, lines, base=0).fixations.x, [20, 22])
+    assert_array_equal(read(folder, lines, base=0, eye="left").fixations.x, [11])
+
+
+def test_a_column_of_tracked_eyes_takes_no_rows_from_columns(folder: Path) -> None:
+    lines = [HEADER + ",eye_tracked", "a,10,20,30,40,Both", "a,50,60,,,Left", "a,10,20,70,40,Both"]
+    assert_array_equal(read(folder, lines, base=0).fixations.x, [20, 50, 40])
+
+
+def test_gazepoints_eyes_count_on_the_screen(folder: Path) -> None:
+    lines = ["MEDIA_NAME,LPOGX,LPOGY,RPOGX,RPOGY", "a.png,0.25,0.5,0.75,0.5"]
+    dataset = read(folder, lines)
+    assert_array_equal(dataset.fixations.x, [WIDTH / 2])
+    assert dataset.notes[0].startswith("'RPOGX' is a fraction of the screen's width")
 
 
 def test_a_combined_position_with_kinds_and_numbers_of_each_eye(folder: Path) -> None:
