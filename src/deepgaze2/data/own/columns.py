@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from deepgaze2.data.own.eyes import EYES
+from deepgaze2.data.own.eyes import AXES, EYES
 from deepgaze2.data.own.names import key, keys, words
 from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
@@ -80,7 +80,6 @@ _RANKS = {
     for role, forms in _USUAL_NAMES.items()
 }
 
-_AXES = (("x", "y"), ("left_x", "left_y"), ("right_x", "right_y"))
 _RECORDINGS = {"recordingname", "recording"}  # name a subject, or beside one what it saw when
 _SECONDS = {"s", "sec", "secs", "second", "seconds"}
 _MILLISECONDS = {"ms", "msec", "msecs", "millisecond", "milliseconds"}
@@ -162,7 +161,7 @@ def _guesses(
         for role in wanted
         if role not in stated
     }
-    for x, y in _AXES:
+    for x, y in AXES:
         if x in found and y in found:  # of one form: no `x` with a `gaze_y`
             both = found[x].keys() & found[y].keys()
             for role in (x, y):
@@ -203,9 +202,9 @@ def candidates(names: Sequence[str], role: str) -> list[str]:
 
 def names_positions(cells: Sequence[str]) -> bool:
     """Tell whether a line's cells name columns of x and of y."""
-    roles = [role for axes in _AXES for role in axes]
+    roles = [role for axes in AXES for role in axes]
     guesses = _guesses(cells, roles, {}, ())
-    return any({*axes} <= guesses.keys() for axes in _AXES)
+    return any({*axes} <= guesses.keys() for axes in AXES)
 
 
 def missing_columns(names: Sequence[str], missing: Sequence[str], place: str) -> DataError:

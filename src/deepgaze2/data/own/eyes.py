@@ -6,6 +6,7 @@ from typing import Literal
 Eye = Literal["left", "right", "mean"]
 
 EYES = ("left", "right")
+AXES = (("x", "y"), ("left_x", "left_y"), ("right_x", "right_y"))
 EYE_NUMBER_ROLES = tuple(f"{eye}_{role}" for eye in EYES for role in ("x", "y", "order"))
 EYE_TEXT_ROLES = tuple(f"{eye}_{role}" for eye in EYES for role in ("kind", "valid"))
 _SETTLED = ("x", "y", "order", "kind")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.own.events import says_fixation
 from deepgaze2.data.own.eye_validity import invalid_rows
-from deepgaze2.data.own.eyes import EYE_NUMBER_ROLES, EYE_TEXT_ROLES, EYES, Eye
+from deepgaze2.data.own.eyes import AXES, EYE_NUMBER_ROLES, EYE_TEXT_ROLES, EYES, Eye
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.data.own.trackers import Tracker
 from deepgaze2.errors import DataError
@@ -51,17 +51,18 @@ def one_gaze(
         If the mean is asked for where fixations do not pair, a cell does not say whether an eye is
         valid, or no row is left.
     """
+    if tracker and tracker.lost is not None:
+        _forget(rows, tracker.lost)
     if not {*EYE_NUMBER_ROLES, *EYE_TEXT_ROLES} & {*rows.numbers, *rows.texts}:
         return rows, []
     eyes = [one for one in EYES if f"{one}_x" in rows.numbers]
-    if tracker and tracker.lost is not None:
-        _forget(rows, eyes, tracker.lost)
     invalid = {one: invalid_rows(rows, columns, one, tracker) for one in EYES}
     apart = _are_numbered_apart(rows)
     if apart and (eye == "mean" or not eyes):
+        remedy = "--eye left or right" if eyes else "whose count, --column order=NAME"
         raise DataError(
             f"{rows.place(0)}: {columns['left_order']!r} and {columns['right_order']!r} number each"
-            " eye's own fixations, which do not pair; state --eye left or right"
+            f" eye's own fixations, which do not pair; state {remedy}"
         )
     if len(eyes) == 1 or apart:
         rows, notes = _of_one(rows, columns, eyes, invalid)
@@ -70,13 +71,13 @@ def one_gaze(
     return _of_both(rows, columns, eyes, invalid)
 
 
-def _forget(rows: Rows, eyes: list[str], lost: float) -> None:
+def _forget(rows: Rows, lost: float) -> None:
     """Make positions unknown whose x and y are the number that a program writes for none."""
-    for one in eyes:
-        x, y = rows.numbers[f"{one}_x"], rows.numbers[f"{one}_y"]
-        gone = (x == lost) & (y == lost)
-        rows.numbers[f"{one}_x"] = np.where(gone, np.nan, x)
-        rows.numbers[f"{one}_y"] = np.where(gone, np.nan, y)
+    for x, y in AXES:
+        if x in rows.numbers:
+            gone = (rows.numbers[x] == lost) & (rows.numbers[y] == lost)
+            for role in (x, y):
+                rows.numbers[role] = np.where(gone, np.nan, rows.numbers[role])
 
 
 def _are_numbered_apart(rows: Rows) -> bool:

@@ -25,6 +25,7 @@ from deepgaze2.data.own.conventions import Coordinates, TimeUnit
 from deepgaze2.data.own.events import only_fixations
 from deepgaze2.data.own.eyes import (
     EYE_NUMBER_ROLES,
+    EYES,
     Eye,
     has_eyes,
     settle_eyes,
@@ -166,6 +167,11 @@ def _chosen_columns(
     chosen = settle_eyes(chosen, stated, empty, eye)
     needed = [role for role in _REQUIRED if role != "image" or image is None]
     if missing := [role for role in needed if role not in chosen]:
+        if eye in EYES and any(f"{other}_x" in likely for other in EYES):
+            raise DataError(
+                f"{place}: no columns of the {eye} eye; state them, --column {eye}_x=NAME and"
+                f" {eye}_y=NAME, or leave out --eye"
+            )
         raise missing_columns(names, missing, place)
     if not _are_rectangles_used(chosen, stated, empty, place):
         chosen = {role: name for role, name in chosen.items() if role not in RECTANGLE_ROLES}

@@ -33,7 +33,7 @@ class Tracker:
     valid_up_to : int or None
         The worst grade of an eye that is valid, where the program grades it from 0 for the best.
     lost : float or None
-        What both x and y of an eye are where it was not found.
+        What both x and y are where no eye was found.
     refused : str or None
         Why its tables cannot be read, and what to do.
     """
