@@ -61,7 +61,6 @@ def chain(model: Model, found: Prediction, sizes: list[tuple[int, int]]) -> NDAr
         prior,
         sizes[0],
         readout.architecture.grid_block,
-        readout.prior_weight,
     )
 
 
@@ -143,8 +142,9 @@ def test_engines_agree(photos: list[Path]) -> None:
 
 
 def test_the_mixture_is_the_mean_of_its_members(model: Model, photos: list[Path]) -> None:
+    """But for what mixing on the grid instead of at the image's size changes."""
     members = [model.fold(k).predict(photos[1]).density for k in range(3)]
-    np.testing.assert_allclose(model.predict(photos[1]).density, np.mean(members, 0), rtol=1e-4)
+    np.testing.assert_allclose(model.predict(photos[1]).density, np.mean(members, 0), rtol=5e-3)
     assert not np.allclose(members[0], members[1], rtol=1e-2)
 
 
@@ -155,7 +155,7 @@ def test_a_part_has_as_many_readouts_as_seeds(photos: list[Path]) -> None:
         assert own.n_models == 2
         np.testing.assert_array_equal(own.sigma_px, whole.sigma_px[2 * k :][:2])
     means = np.mean([model.fold(k).predict(photos[1]).density for k in range(3)], axis=0)
-    np.testing.assert_allclose(model.predict(photos[1]).density, means, rtol=1e-4)
+    np.testing.assert_allclose(model.predict(photos[1]).density, means, rtol=5e-3)
 
 
 def test_four_threads_give_the_same_bytes(model: Model, photos: list[Path]) -> None:

@@ -27,7 +27,7 @@ def test_notice_credits_every_packaged_file_of_others_by_its_checksum() -> None:
     notice = (REPOSITORY / "NOTICE").read_text(encoding="utf-8")
     lines = re.findall(r"^ +([0-9a-f]{64})  (\S+)$", notice, re.M)
     credited = {name: checksum for checksum, name in lines}
-    folders = ("backbones", "center_biases", "examples", "rivals")
+    folders = ("backbones", "center_biases", "colors", "examples", "rivals")
     packaged = {
         str(path.relative_to(ASSETS)): sha256_of(path)
         for folder in folders

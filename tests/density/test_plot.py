@@ -1,15 +1,15 @@
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.density.plot import draw, members, overlay, panel
+from deepgaze2.density.plot import _palette, draw, members, overlay, panel
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.image.stimulus import Stimulus
 
@@ -149,9 +149,14 @@ def test_pictures_are_the_same_from_several_threads() -> None:
     assert len(pictures) == 1
 
 
-def test_drawing_needs_no_pyplot() -> None:
-    code = "import sys, deepgaze2.density.plot; sys.exit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_the_overlay_needs_no_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    _palette.cache_clear()
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert overlay(_prediction(_blob(120, 90, 60, 45))).any()
+
+
+def test_colors_are_matplotlibs() -> None:
+    assert _palette() == colormaps["plasma"](np.arange(256), bytes=True)[:, :3].ravel().tolist()
 
 
 def test_plot_uses_the_given_axes() -> None:

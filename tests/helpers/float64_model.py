@@ -191,7 +191,43 @@ def one_saliency(readout: Readout, k: int, features: Array) -> Array:
     return gaussian_blur(x[0], float(readout.sigma_px[k]) / 2 ** (architecture.grid_block - 1))
 
 
+def among_pixels(
+    image_shape: tuple[int, ...], input_size: tuple[int, int], grid_block: int
+) -> tuple[Array, Array]:
+    """Fractional rows and columns, among a block's cells, of an image's pixels."""
+    # Pixel p's center, in network-input coordinates, then among cells.
+    y, x = (
+        among_cells((np.arange(pixels) + 0.5) * seen / pixels - 0.5, grid_block)
+        for pixels, seen in zip(image_shape, reversed(input_size), strict=True)
+    )
+    return y, x
+
+
 def log_density(
+    maps: Array,
+    log_prior: ArrayLike,
+    input_size: tuple[int, int],
+    grid_block: int = 2,
+    shares: ArrayLike | None = None,
+) -> Array:
+    """The mixture's log density at image size from (K, gh, gw) saliency maps.
+
+    Mixed on the grid: each map's Z sums over the pixels what is interpolated of its exponential.
+    `shares` (K,) are what each counts, relative to the others; None: all alike.
+    """
+    log_prior = np.asarray(log_prior, np.float64)
+    counted = np.ones(len(maps)) if shares is None else np.asarray(shares, np.float64)
+    y, x = among_pixels(log_prior.shape, input_size, grid_block)
+    mixed = np.full(maps.shape[1:], -np.inf)
+    for one, share in zip(maps, counted, strict=True):
+        interpolated = resample(np.exp(one - one.max()), y, x)
+        log_z = one.max() + np.log((interpolated * np.exp(log_prior)).sum())
+        mixed = np.logaddexp(mixed, np.log(share) + one - log_z)
+    unnormalized = resample(mixed, y, x) + log_prior
+    return np.asarray(unnormalized - log_sum_exp(unnormalized))
+
+
+def full_size_log_density(
     maps: Array,
     log_prior: ArrayLike,
     input_size: tuple[int, int],
@@ -199,18 +235,12 @@ def log_density(
     prior_weight: ArrayLike | None = None,
     shares: ArrayLike | None = None,
 ) -> Array:
-    """The mixture's log density at image size from (K, gh, gw) saliency maps.
-
-    `shares` (K,) are what each counts, relative to the others; None: all alike.
-    """
+    """The same by the paper's equations: each map is interpolated, then all are averaged."""
     log_prior = np.asarray(log_prior, np.float64)
     weights = np.ones(len(maps)) if prior_weight is None else np.asarray(prior_weight, np.float64)
     counted = np.ones(len(maps)) if shares is None else np.asarray(shares, np.float64)
-    (height, width), (input_width, input_height) = log_prior.shape, input_size
-    # Pixel p's center, in network-input coordinates, then among cells.
-    y = among_cells((np.arange(height) + 0.5) * input_height / height - 0.5, grid_block)
-    x = among_cells((np.arange(width) + 0.5) * input_width / width - 0.5, grid_block)
-    mixed = np.full((height, width), -np.inf)
+    y, x = among_pixels(log_prior.shape, input_size, grid_block)
+    mixed = np.full(log_prior.shape, -np.inf)
     for one, weight, share in zip(maps, weights, counted, strict=True):
         unnormalized = resample(one, y, x) + weight * log_prior
         mixed = np.logaddexp(mixed, np.log(share) + unnormalized - log_sum_exp(unnormalized))

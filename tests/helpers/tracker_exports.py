@@ -173,3 +173,89 @@ def tobii_studio_of_one(subject: str, image: str) -> list[str]:
         f"1000\t1\t216\t413\t318\t{image}",
         f"1300\t2\t233\t495\t227\t{image}",
     ]
+
+
+APART = 8
+"""How many pixels the left eye looks to the left of the right one in exports of both."""
+
+
+def both_eyes(f: Fixation, sample: int) -> tuple[str, str, str, str, bool, bool]:
+    """Return a sample of each eye as written, x and y, and whether the eye was found.
+
+    Their mean is the fixation. Of every three samples the second has lost the right eye and the
+    third the left one; the eye that is left then looks where the fixation is.
+    """
+    left, right = sample % 3 != 2, sample % 3 != 1
+    shift = APART / 2 if left and right else 0
+    at = [f"{f.x - shift}", f"{f.y + shift}", f"{f.x + shift}", f"{f.y - shift}"]
+    return at[0], at[1], at[2], at[3], left, right
+
+
+def tobii_eyes(fixations: list[Fixation], *, studio: bool) -> Iterator[str]:
+    """Write samples with both eyes in pixels of the screen; lost ones keep a wrong position."""
+    if studio:
+        point, valid = "GazePoint{1}{0} (ADCSpx)", "Validity{}"
+        head = "ParticipantName\tRecordingTimestamp\tMediaName\tGazeEventType\tGazeEventDuration"
+        head += "\tFixationIndex\tRecordingName"
+    else:
+        point, valid = "Gaze point {2} {0} [DACS px]", "Validity {}"
+        head = "Participant name\tRecording timestamp [ms]\tPresented Stimulus name"
+        head += "\tEye movement type\tGaze event duration [ms]\tEye movement type index"
+        head += "\tRecording name"
+    for eye in ("left", "right"):
+        named = eye.capitalize() if studio else eye
+        head += "".join("\t" + point.format(axis, named, named) for axis in "XY")
+        head += "\t" + valid.format(named)
+    yield head
+    good, bad = ("0", "4") if studio else ("Valid", "Invalid")
+    for f in fixations:
+        number = f.number + 10 * f.trial
+        for i in range(f.duration_ms // STEP_MS):
+            time = 100_000 * f.trial + f.start_ms + i * STEP_MS
+            row = f"{f.subject}\t{time}\t{f.image}\tFixation\t{f.duration_ms}\t{number}\tR{f.trial}"
+            left_x, left_y, right_x, right_y, left, right = both_eyes(f, i)
+            row += f"\t{left_x}\t{left_y}\t{good}" if left else f"\t-1\t-1\t{bad}"
+            yield row + (f"\t{right_x}\t{right_y}\t{good}" if right else f"\t-1\t-1\t{bad}")
+
+
+def gazepoint_eyes(fixations: list[Fixation]) -> Iterator[str]:
+    yield "MEDIA_NAME,FPOGS,FPOGD,FPOGID,FPOGV,LPOGX,LPOGY,LPOGV,RPOGX,RPOGY,RPOGV,USER"
+    for f in fixations:
+        for i in range(f.duration_ms // STEP_MS):
+            left_x, left_y, right_x, right_y, left, right = both_eyes(f, i)
+            row = f"{f.image},{f.start_ms / 1000},{(i + 1) * STEP_MS / 1000},{f.number},1"
+            for x, y, found in ((left_x, left_y, left), (right_x, right_y, right)):
+                at = f"{float(x) / WIDTH!r},{float(y) / HEIGHT!r}" if found else "0.9,0.9"
+                row += f",{at},{int(found)}"
+            yield f"{row},{f.subject}"
+
+
+def begaze_eyes(fixations: list[Fixation]) -> Iterator[str]:
+    """Write raw data in which both eyes fixate at once, and an eye that is lost lies at 0, 0."""
+    yield (
+        "RecordingTime [ms],Stimulus,Participant,Trial,Category Binocular,Index Binocular,"
+        "Point of Regard Left X [px],Point of Regard Left Y [px],"
+        "Point of Regard Right X [px],Point of Regard Right Y [px]"
+    )
+    for f in fixations:
+        for i in range(f.duration_ms // STEP_MS):
+            left_x, left_y, right_x, right_y, left, right = both_eyes(f, i)
+            time = 100_000 * f.trial + f.start_ms + i * STEP_MS
+            row = f"{time},{f.image},{f.subject},{f.trial},Visual Intake,{f.number}"
+            row += f",{left_x},{left_y}" if left else ",0.0,0.0"
+            yield row + (f",{right_x},{right_y}" if right else ",0.0,0.0")
+
+
+def eyelink_eyes(fixations: list[Fixation]) -> Iterator[str]:
+    """Write samples in which the fixations are those of both eyes."""
+    yield (
+        "RECORDING_SESSION_LABEL\tTRIAL_INDEX\timage\tTIMESTAMP\tAVERAGE_FIX_INDEX\tLEFT_GAZE_X\t"
+        "LEFT_GAZE_Y\tRIGHT_GAZE_X\tRIGHT_GAZE_Y"
+    )
+    for f in fixations:
+        for i in range(f.duration_ms // STEP_MS):
+            left_x, left_y, right_x, right_y, left, right = both_eyes(f, i)
+            time = 100_000 * f.trial + f.start_ms + i * STEP_MS
+            row = f"{f.subject}\t{f.trial}\t{f.image}\t{time}\t{f.number}"
+            row += f"\t{left_x}\t{left_y}" if left else "\t.\t."
+            yield row + (f"\t{right_x}\t{right_y}" if right else "\t.\t.")

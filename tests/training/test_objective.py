@@ -47,7 +47,7 @@ def log_likelihoods(
     readout = double_readout(network, values, grid_block, image.viewing)
     maps = maps_of(image, network.architecture)
     s = float64_model.saliency(readout, maps, image.sizes)
-    found = float64_model.log_density(
+    found = float64_model.full_size_log_density(
         s, image.log_center_bias, image.sizes[0], grid_block, readout.prior_weight
     )
     return found.ravel()[image.pixels]

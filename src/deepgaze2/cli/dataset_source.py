@@ -40,9 +40,10 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--coordinates",
-            type=click.Choice(["pixels", "normalized", "percent", "degrees"]),
+            type=click.Choice(["pixels", "normalized", "percent", "degrees", "height", "norm"]),
             help="For a csv: source, what x and y are; normalized are fractions of the width and"
-            " height of the image, or of the screen if that is stated.",
+            " height of the image, or of the screen if that is stated; height and norm are"
+            " PsychoPy's units.",
         ),
         click.option(
             "--base",
@@ -86,8 +87,8 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--eye",
-            type=click.Choice(["left", "right"]),
-            help="For a csv: source with rows of both eyes, which to take.",
+            type=click.Choice(["left", "right", "mean"]),
+            help="For a csv: source with both eyes, which to take; the mean is of their columns.",
         ),
     ]
     for option in reversed(options):

@@ -1,18 +1,26 @@
 """From saliency and center bias to a probability density over the image's pixels.
 
-log p_k = S_k + log p_baseline - log Z_k, and for the mixture log p = log mean_k p_k
-(section 2.1; the mixture is section 2.2's).
+log p_k = S_k + log p_baseline - log Z_k, and for the mixture log p = log mean_k p_k (section
+2.1; the mixture is section 2.2's). The mean is taken on the readout's grid, where the S_k are, and
+its log is interpolated, instead of each S_k: of one model that is the same, of several nearly
+(docs/model.md says how nearly).
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.readout.grid import between, cell_centers_px, image_in_grid, interpolation_matrix
+from deepgaze2.readout.grid import (
+    block_size,
+    cell_centers_px,
+    image_in_grid,
+    interpolation_matrix,
+)
 from deepgaze2.support.cores import available_cores, single_threaded_blas
 
 FloatArray = NDArray[np.float32]
@@ -20,7 +28,7 @@ FloatArray = NDArray[np.float32]
 # Saliency further than this below a map's maximum is raised to it: exponentials in float32
 # end at -87, and a density of e^-80 times the peak's is met in no data set.
 _RANGE_NATS = 80.0
-_BLOCK_ELEMENTS = 1 << 18
+_BLOCK_PIXELS = 1 << 16  # whose values stay in the cache
 
 
 def mixture_log_density(
@@ -33,8 +41,9 @@ def mixture_log_density(
 ) -> FloatArray:
     """Return the log density of a mixture of K models at the image's size.
 
-    Each S_k is interpolated bilinearly from the readout's grid (centers aligned), the center
-    bias added, the result normalized over all pixels, and the K densities are averaged.
+    On the readout's grid each exp(S_k) is divided by its mean over the center bias, and the log of
+    the mean over k is taken (`mixed_on_grid`). That is interpolated bilinearly (centers aligned),
+    the center bias added, and the result normalized over all pixels.
 
     Parameters
     ----------
@@ -54,32 +63,57 @@ def mixture_log_density(
     array, (H, W)
         Natural log of the probability of each pixel; `exp` of it sums to one.
     """
-    height, width = log_center_bias.shape
-    upsampler = _Upsampler(saliency, width, height, input_size, grid_block)
-    peak = log_center_bias.max()
-    mixed = np.empty((height, width), np.float32)
-
-    def partition_functions(block: _Exponentials) -> NDArray[np.float64]:
-        total = np.zeros(len(saliency))
-        for y, exponentials in block.rows():
-            prior = np.exp(log_center_bias[y] - peak)
-            total += (exponentials @ prior[:, :, None]).sum(axis=0, dtype=np.float64)[:, 0]
-        return total
-
-    def mix(block: _Exponentials) -> None:
-        for y, exponentials in block.rows():
-            row = np.log((scaled @ exponentials)[:, 0])
-            row += log_center_bias[y]
-            row -= peak
-            mixed[y] = row
-
     with single_threaded_blas(), ThreadPoolExecutor(available_cores()) as pool:
-        blocks = list(pool.map(upsampler.exponentials, upsampler.blocks()))
-        z = sum(pool.map(partition_functions, blocks), np.zeros(len(saliency)))
-        scaled = (1 / (z * len(z)) if shares is None else shares / z).astype(np.float32)[None]
-        for _ in pool.map(mix, blocks):
+        where = _Pixels.of(log_center_bias.shape, input_size, grid_block)
+        mass = _mass_on_grid(log_center_bias, where, pool)
+        across = mixed_on_grid(saliency, mass, shares) @ where.columns.T  # (gh, W)
+        found = np.empty_like(log_center_bias)
+
+        def interpolate(band: _Band) -> float:
+            rows = found[band.rows]
+            np.matmul(band.weights, across[band.cells], out=rows)
+            rows += log_center_bias[band.rows]
+            return float(rows.max())
+
+        peak = np.float32(max(pool.map(interpolate, where.bands)))
+
+        def partition_function(band: _Band) -> float:
+            above = found[band.rows] - peak
+            return float(np.exp(above, out=above).sum(dtype=np.float64))
+
+        log_z = peak + np.float32(np.log(sum(pool.map(partition_function, where.bands))))
+
+        def normalize(band: _Band) -> None:
+            found[band.rows] -= log_z
+
+        for _ in pool.map(normalize, where.bands):
             pass
-    return mixed
+    return found
+
+
+def mixed_on_grid(
+    saliency: FloatArray, mass: FloatArray, shares: NDArray[np.float64] | None = None
+) -> FloatArray:
+    """Return the log of the mean over k of exp(S_k) / Z_k, (gh, gw).
+
+    Parameters
+    ----------
+    saliency
+        (K, gh, gw), nats.
+    mass
+        (gh, gw) what each cell counts for in Z_k = sum of mass · exp(S_k): the center bias's mass
+        around it, up to a common factor.
+    shares
+        (K,) what each model counts in the mean; None: all alike.
+    """
+    s, weights = saliency.reshape(len(saliency), -1), mass.ravel()
+    # A cell without mass has no pixel where a density is possible: any value will do for it.
+    peaks = s.max(axis=1, keepdims=True, where=weights > 0, initial=-np.inf)
+    above = np.clip(s - peaks, -_RANGE_NATS, 0)
+    np.exp(above, out=above)
+    z = above @ weights
+    counted = np.full(len(z), 1 / len(z)) if shares is None else shares
+    return np.log((counted / z).astype(np.float32) @ above).reshape(mass.shape)
 
 
 def weighted_prior(
@@ -117,95 +151,65 @@ def prior_on_grid(
 
 
 @dataclass(frozen=True)
-class _Strips:
-    """Consecutive strips: the image rows between two neighboring rows of the grid.
+class _Band:
+    """Some of the image's rows: which, between which of the grid's, and the interpolation's part.
 
-    `cell` (n,) is the grid row above each strip, `start` (n,) its first image row and
-    `count` (n,) its number of image rows.
+    `weights` is (rows, cells).
     """
 
-    cell: NDArray[np.intp]
-    start: NDArray[np.intp]
-    count: NDArray[np.intp]
+    rows: slice
+    cells: slice
+    weights: FloatArray
 
 
 @dataclass(frozen=True)
-class _Exponentials:
-    """exp(S_k - max S_k) on the image rows of n strips.
+class _Pixels:
+    """Where an image's pixels lie among the grid's cells.
 
-    Within a strip S_k is linear in y, so its exponential is a geometric sequence: its first
-    row and their ratio, both (n, K, W), are all that is kept, then a multiplication a pixel.
+    `bands` are all rows, and `columns` is (W, gw).
     """
 
-    strips: _Strips
-    first: FloatArray
-    ratio: FloatArray
+    shape: tuple[int, int]
+    bands: tuple[_Band, ...]
+    columns: FloatArray
 
-    def rows(self) -> Iterator[tuple[NDArray[np.intp], FloatArray]]:
-        """Yield the strips' first image rows, (n,), with exponentials (n, K, W), then the second...
-
-        Later arrays are reused: each holds until the next is asked for.
-        """
-        yield self.strips.start, self.first
-        current = self.first.copy() if self.strips.count.max() > 1 else self.first
-        for row in range(1, self.strips.count.max()):
-            current *= self.ratio
-            active = self.strips.count > row
-            if active.all():
-                yield self.strips.start + row, current
-            else:
-                yield self.strips.start[active] + row, current[active]
+    @classmethod
+    def of(
+        cls, image_shape: tuple[int, ...], input_size: tuple[int, int], grid_block: int
+    ) -> "_Pixels":
+        height, width = image_shape
+        rows, columns = (block_size(px, grid_block) for px in reversed(input_size))
+        y = image_in_grid(height, input_size[1], grid_block)
+        x = image_in_grid(width, input_size[0], grid_block)
+        bands = tuple(_bands(y, rows, max(1, _BLOCK_PIXELS // width)))
+        return cls((rows, columns), bands, interpolation_matrix(x, columns).astype(np.float32))
 
 
-class _Upsampler:
-    """Brings saliency to the image's size, a few rows at a time."""
+def _bands(y: NDArray[np.float64], cells: int, step: int) -> Iterator[_Band]:
+    """Cut the rows of an image, at y among the grid's, into bands; most of a matrix is zeros."""
+    for start, stop in pairwise([*range(0, len(y), step), len(y)]):
+        first, last = (int(np.clip(y[i], 0, cells - 1)) for i in (start, stop - 1))
+        used = slice(first, min(last + 2, cells))
+        weights = interpolation_matrix(y[start:stop] - first, used.stop - first)
+        yield _Band(slice(start, stop), used, weights.astype(np.float32))
 
-    def __init__(
-        self,
-        saliency: FloatArray,
-        width: int,
-        height: int,
-        input_size: tuple[int, int],
-        grid_block: int,
-    ) -> None:
-        peaks = saliency.max(axis=(1, 2), keepdims=True)
-        shifted = np.maximum(saliency - peaks, np.float32(-_RANGE_NATS))
-        self._saliency = np.ascontiguousarray(shifted.transpose(1, 0, 2))  # (h2, K, w2)
-        cells = saliency.shape[2]
-        x = np.clip(image_in_grid(width, input_size[0], grid_block), 0, cells - 1)
-        self._left = np.minimum(x.astype(np.intp), max(cells - 2, 0))
-        self._right = np.minimum(self._left + 1, cells - 1)
-        self._weight = (x - self._left).astype(np.float32)
-        self._y = image_in_grid(height, input_size[1], grid_block)
 
-    def blocks(self) -> list[_Strips]:
-        """Return all strips, cut into blocks of about a megabyte of exponentials."""
-        cell = np.floor(self._y).astype(np.intp)
-        start = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
-        count = np.diff(start, append=len(cell))
-        step = max(1, _BLOCK_ELEMENTS // (self._saliency.shape[1] * len(self._weight)))
-        return [
-            _Strips(cell[start[i : i + step]], start[i : i + step], count[i : i + step])
-            for i in range(0, len(start), step)
-        ]
+def _mass_on_grid(
+    log_center_bias: FloatArray, where: _Pixels, pool: ThreadPoolExecutor
+) -> FloatArray:
+    """Return the center bias's mass around each of the grid's cells, up to a factor, (gh, gw).
 
-    def exponentials(self, strips: _Strips) -> _Exponentials:
-        """Compute what the strips' rows are made from."""
-        # Neighboring strips share a grid row, so bring each row to the image's width once.
-        last = len(self._saliency) - 1
-        below = strips.cell + 1
-        used = np.unique([strips.cell, below])
-        at_width = self._to_width(self._saliency[np.clip(used, 0, last)])
-        first = at_width[np.searchsorted(used, strips.cell)]
-        slope = at_width[np.searchsorted(used, below)] - first
-        offset = (self._y[strips.start] - strips.cell).astype(np.float32)
-        first += offset[:, None, None] * slope
-        np.exp(first, out=first)
-        if strips.count.max() > 1:
-            slope *= np.float32(self._y[1] - self._y[0])
-            np.exp(slope, out=slope)
-        return _Exponentials(strips, first, ratio=slope)
+    A pixel's is divided among the cells around it by the weights of their interpolation, so that
+    a sum over cells is that over pixels of what is interpolated.
+    """
+    peak = log_center_bias.max()
 
-    def _to_width(self, rows: FloatArray) -> FloatArray:
-        """Interpolate (n, K, w2) to the image's width, edges replicated: (n, K, W)."""
-        return between(rows, self._left, self._right, self._weight, axis=2)
+    def of(band: _Band) -> FloatArray:
+        prior = log_center_bias[band.rows] - peak
+        np.exp(prior, out=prior)
+        return (band.weights.T @ prior) @ where.columns
+
+    mass = np.zeros(where.shape, np.float32)
+    for band, own in zip(where.bands, pool.map(of, where.bands), strict=True):
+        mass[band.cells] += own
+    return mass

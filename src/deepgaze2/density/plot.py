@@ -15,6 +15,7 @@ from PIL import Image
 
 from deepgaze2.density.contours import equal_mass_levels
 from deepgaze2.density.fixation_density import FixationDensity
+from deepgaze2.support.files import ASSETS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -222,7 +223,5 @@ def _mass_rank(log_density: NDArray[np.float32]) -> NDArray[np.uint8]:
 @cache
 def _palette() -> list[int]:
     """Return the colors of the 256 mass ranks: red, green, blue, red, ..., 0..255."""
-    from matplotlib import colormaps
-
-    colors = colormaps[_COLORMAP](np.arange(256), bytes=True)[:, :3]
-    return [int(value) for value in colors.ravel()]
+    # A file, since Matplotlib takes longer to import than the picture to draw.
+    return list(bytes.fromhex((ASSETS / "colors" / f"{_COLORMAP}.txt").read_text()))

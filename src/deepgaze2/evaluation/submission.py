@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.special import logsumexp
 
 from deepgaze2.data.images import stored_size
 from deepgaze2.density.center_bias import load_center_bias
@@ -222,6 +221,8 @@ def _check_densities(path: Path, sizes: dict[Path, tuple[int, int]]) -> list[Sub
 
 
 def _density_problem(log_density: NDArray[np.generic], size: tuple[int, int]) -> str:
+    from scipy.special import logsumexp
+
     if log_density.ndim != 2:
         return f"has {log_density.ndim} dimensions, not 2"
     if problem := _of_size((log_density.shape[1], log_density.shape[0]), size):

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
-from scipy.sparse import eye_array, kron, vstack
 
 from deepgaze2.errors import DataError
 from deepgaze2.metrics.map_arrays import finite_map
@@ -62,6 +60,9 @@ def transport_cost(source: NDArray[np.float64], target: NDArray[np.float64]) -> 
     source, target : float64 array (h, w)
         Not negative, sum to one.
     """
+    from scipy.optimize import linprog
+    from scipy.sparse import eye_array, kron, vstack
+
     surplus = source - target
     givers, takers = np.argwhere(surplus > 0), np.argwhere(surplus < 0)
     if not (len(givers) and len(takers)):

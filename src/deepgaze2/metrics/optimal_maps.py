@@ -16,8 +16,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import gaussian_filter
-from scipy.stats import rankdata
 
 from deepgaze2.density.sampling import indices_at
 from deepgaze2.errors import DataError
@@ -50,6 +48,8 @@ def equalized(saliency: ArrayLike) -> NDArray[np.float64]:
     DataError
         If the map contains NaN.
     """
+    from scipy.stats import rankdata
+
     map_ = checked_map(saliency)
     return np.asarray((rankdata(map_).reshape(map_.shape) - 0.5) / map_.size)
 
@@ -116,6 +116,8 @@ def blurred_density(
     DataError
         If it is no density, or sigma is not above 0.
     """
+    from scipy.ndimage import gaussian_filter
+
     check_sigma(sigma_px)
     density = np.exp(_checked_density(log_density))
     if border == "reflect":

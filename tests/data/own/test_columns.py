@@ -49,7 +49,6 @@ def test_what_was_guessed_is_said() -> None:
         "Columns guessed by their names: x from 'x_px', not 'fix_x', y from 'y_px', not 'fix_y'.",
     )
     assert [note.why for note in notes[:2]] == ["its name", "a usual name for it"]
-    assert notes[-1].what == "no column for subject, order, start, duration"
     stated = {"x": "pupil", "y": "fix_y"}
     chosen, notes = choose_columns(header, FIXATIONS, stated, "a.csv")
     assert chosen == {"image": "image", **stated}

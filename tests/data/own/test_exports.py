@@ -14,8 +14,9 @@ from PIL import Image
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.exchange.convert import convert
 from deepgaze2.data.exchange.pysaliency_hdf5 import read_pysaliency
+from deepgaze2.data.own.choosing import ROLES
 from deepgaze2.data.own.columns import UNITS_S
-from deepgaze2.data.own.tabular import _ROLES, read_tabular
+from deepgaze2.data.own.tabular import read_tabular
 from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
 from deepgaze2.support.files import ASSETS
@@ -284,7 +285,7 @@ def test_viewings_survive_conversion(
 @pytest.mark.parametrize("path", sorted((ASSETS / "trackers").glob("*.toml")), ids=lambda p: p.stem)
 def test_declarations_name_meanings_and_units_that_there_are(path: Path) -> None:
     declared = tomllib.loads(path.read_text("utf-8"))
-    assert set(declared["columns"]) <= set(_ROLES)
+    assert set(declared["columns"]) <= set(ROLES)
     assert set(declared["units"].values()) <= set(UNITS_S)
     assert len(declared["columns"].get("x", ())) == len(declared["columns"].get("y", ()))
     told = declared["told_by"][0]

@@ -17,6 +17,7 @@ from deepgaze2.errors import DataError
 SIDES = st.integers(16, 4000)
 ORIGINS = ("top-left", "bottom-left", "center-down", "center-up")
 UNITS = ("pixels", "normalized", "percent", "degrees")
+UNITS_OF_SCREEN = (*UNITS, "height", "norm")
 
 
 def rectangle(shown: Any, screen: tuple[int, int], size: tuple[int, int]) -> tuple[float, ...]:
@@ -50,6 +51,8 @@ def recorded(
         "normalized": (1 / wide, 1 / high),
         "percent": (100 / wide, 100 / high),
         "degrees": (1 / ppd, 1 / ppd),
+        "height": (1 / high, 1 / high),
+        "norm": (1 / (wide / 2), 1 / (high / 2)),
     }[unit]
     return p * x_unit, q * y_unit
 
@@ -60,7 +63,7 @@ def recorded(
     shown=st.sampled_from(["centered", "fit", "stretched"])
     | st.tuples(*[st.floats(-500, 500)] * 2, *[st.floats(10, 3000)] * 2),
     origin=st.sampled_from(ORIGINS),
-    unit=st.sampled_from(UNITS),
+    unit=st.sampled_from(UNITS_OF_SCREEN),
     ppd=st.floats(5, 80),
     seed=st.integers(0, 999),
 )
@@ -73,6 +76,8 @@ def test_any_stated_geometry_is_undone(
     ppd: float,
     seed: int,
 ) -> None:
+    if screen is None:
+        unit = "normalized" if unit == "norm" else "percent" if unit == "height" else unit
     rng = np.random.default_rng(seed)
     true, table = [], []
     for size in sizes:
@@ -188,3 +193,63 @@ def test_what_leaves_something_open_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         read(folder, "image,x,y", "a.png,200,300", **stated)
+
+
+def test_units_of_psychopy_count_on_the_screen_from_its_center(folder: Path) -> None:
+    centered: Any = {"screen": (1920, 1080), "shown": "centered"}  # the image is 800x600
+    for unit, row, ppd in (
+        ("height", "a.png,0.25,-0.125", None),  # 270 right, 135 down
+        ("norm", "a.png,0.28125,-0.25", None),
+        ("pix", "a.png,270,-135", None),
+        ("deg", "a.png,9,-4.5", 30),
+    ):
+        known: Any = {**centered, "pixels_per_degree": ppd}
+        told = "image,x,y,units", f"{row},{unit}"
+        (x, y), notes = read(folder, *told, **known)
+        assert (x, y) == ([670], [435])
+        assert notes[0].startswith(f"Positions are in PsychoPy's {unit!r}, counted upward")
+        with pytest.raises(DataError, match=f"count on the screen in {unit!r}; state --screen"):
+            read(folder, *told, pixels_per_degree=ppd)
+        if unit in ("height", "norm"):
+            assert read(folder, "image,x,y", row, coordinates=unit, **centered)[0] == (x, y)
+            for screen in (None, "none"):
+                with pytest.raises(
+                    DataError, match=f"{unit} is PsychoPy's unit of the screen; state"
+                ):
+                    read(folder, "image,x,y", row, coordinates=unit, screen=screen)
+            turned = read(folder, *told, origin="center-down", **centered)[0]
+            assert turned == ([670], [165])
+    assert read(folder, "image,x,y,units", "a.png,70,-35,pix", screen="none")[0] == ([470], [335])
+
+
+def test_a_column_of_units_must_be_one_that_can_be_read(folder: Path) -> None:
+    header = "image,x,y,units"
+    known: Any = {"screen": (1920, 1080), "shown": "centered"}
+    with pytest.raises(DataError, match="has 'height', 'pix', but only one of height, norm, pix"):
+        read(folder, header, "a.png,0.2,0.1,pix", "a.png,0.2,0.1,height", **known)
+    with pytest.raises(DataError, match="has 'cm', but only one of height"):
+        read(folder, header, "a.png,2,1,cm", **known)
+    for ignored in ({"columns": {"units": "none"}}, {"coordinates": "pixels"}):
+        assert read(folder, header, "a.png,2,1,height", base=0, **ignored)[0] == ([2], [1])
+    assert read(folder, header, "a.png,2,1,lux", base=0)[0] == ([2], [1])  # of something else
+    assert read(folder, header, "a.png,960,540,px", base=0, **known)[0] == ([400], [300])
+
+
+def test_lists_of_samples_in_cells_are_refused(folder: Path) -> None:
+    row = '0,"<img src=a.png>","[{""x"":12,""y"":40,""t"":19}]"'
+    with pytest.raises(DataError, match=r"jsPsych's WebGazer .* a row for each"):
+        read(folder, "trial_index,stimulus,webgazer_data", row)
+
+
+def test_pixels_of_a_browsers_window_are_those_of_a_screen(folder: Path) -> None:
+    rows = [f"a.png,{x},{y},{t}" for x, y, t in ((640, 360, 0), (400, 300, 400), (300, 500, 900))]
+    (x, y), _ = read(
+        folder,
+        "image,x,y,t",
+        *rows,
+        screen=(1280, 720),
+        shown=(240, 60, 800, 600),
+        time="ms",
+        base=0,
+    )
+    assert (x, y) == ([400, 160, 60], [300, 240, 440])

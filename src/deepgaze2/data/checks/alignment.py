@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 from deepgaze2.data.dataset import Dataset
 
@@ -141,6 +140,8 @@ def _densities(dataset: Dataset, columns: Columns) -> NDArray[np.float32]:
 
 
 def _smooth(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    from scipy.ndimage import gaussian_filter
+
     smooth = np.asarray(gaussian_filter(cells, _BLUR_CELLS, mode="nearest"))
     return np.asarray((smooth - smooth.mean()) / (smooth.std() + _SMALLEST), dtype=np.float32)
 

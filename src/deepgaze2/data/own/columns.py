@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.own.eyes import AXES, EYES
 from deepgaze2.data.own.names import key, keys, words
 from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
@@ -12,10 +13,17 @@ UNITS_S = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 NO_COLUMN = "none"
 """What is stated where no column has a meaning, as in `--column subject=none`."""
 
+
 _POSITION = """{}_px {} {}_pixel {}_pixels {}_pix px_{} fix_{} {}_fix fixation_{} {}_fixation
     fix_pos_{} fixation_point_{} fixation_point_{}_mcspx current_fix_{} fpog{} norm_pos_{} mean_{}
     avg_{} {}_mean {}_pos pos_{} {}_position position_{} {}_coord {}_coordinate coord_{} gaze_{}
     {}_gaze gaze_point_{} screen_{} {}_screen location_{} loc_{} {}_norm norm_{}"""
+
+_POSITION_OF_EYE = """left_{} {}_left left_{}_px left_eye_{} {}_left_eye left_gaze_{} gaze_left_{}
+    gaze_{}_left left_eye_gaze_{} gaze_left_eye_{} left_gaze_point_{} gaze_point_left_{} left_pos_{}
+    left_fixation_{} left_gaze_point_on_display_area_{}"""
+_VALID_OF_EYE = """left_valid valid_left left_eye_valid left_validity left_gaze_valid
+    left_gaze_point_validity left_gaze_point_valid"""
 
 _USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separator or none
     "image": """image image_name image_file image_filename image_id image_path img img_name
@@ -51,6 +59,19 @@ _USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separato
     "eye": "eye eye_used tracked_eye eye_tracked recorded_eye which_eye",
     "trial": """trial_index trial trial_id trial_nr trial_no trial_num trial_number exposure
         exposure_number exposure_index viewing viewing_number presentation_number repetition""",
+    "confidence": "",  # guessed of programs that are known, since observers rate theirs too
+    "units": "units",
+    **{
+        f"{eye}_{role}": names.replace("{}", role).replace("left", eye)
+        for eye in EYES
+        for role, names in (
+            ("x", _POSITION_OF_EYE),
+            ("y", _POSITION_OF_EYE),
+            ("valid", _VALID_OF_EYE),
+            ("order", ""),
+            ("kind", ""),
+        )
+    },
     "width": "width image_width img_width stimulus_width",
     "height": "height image_height img_height stimulus_height",
     "pixels_per_degree": "pixels_per_degree px_per_degree px_per_deg pixel_per_degree ppd",
@@ -87,8 +108,9 @@ def choose_columns(
     names : sequence of str
         The table's column names.
     wanted : sequence of str
-        Among image, x, y, subject, order, start, duration, kind, valid, eye, trial, shown_x,
-        shown_y, shown_width, shown_height, width, height, pixels_per_degree.
+        Among image, x, y, subject, order, start, duration, kind, valid, confidence, eye, trial,
+        units, shown_x, shown_y, shown_width, shown_height, width, height, pixels_per_degree, and
+        x, y, order, kind, valid of an eye, such as left_x.
     stated : mapping of str to str
         What the user says: a column's name for some of `wanted`, or `none`. The others are guessed.
     place : str
@@ -101,7 +123,7 @@ def choose_columns(
     dict of str to str
         The column for each of `wanted` that the table has.
     list of Decision
-        One for each, and one on those that there are no columns for.
+        One for each.
 
     Raises
     ------
@@ -140,10 +162,11 @@ def _guesses(
         for role in wanted
         if role not in stated
     }
-    if "x" in found and "y" in found:  # of one form: no `x` with a `gaze_y`
-        both = found["x"].keys() & found["y"].keys()
-        for role in ("x", "y"):
-            found[role] = {rank: found[role][rank] for rank in both}
+    for x, y in AXES:
+        if x in found and y in found:  # of one form: no `x` with a `gaze_y`
+            both = found[x].keys() & found[y].keys()
+            for role in (x, y):
+                found[role] = {rank: found[role][rank] for rank in both}
     if "subject" in found and "trial" in found and not found["trial"]:
         _take_recordings(found["subject"], found["trial"])
     return {
@@ -180,7 +203,9 @@ def candidates(names: Sequence[str], role: str) -> list[str]:
 
 def names_positions(cells: Sequence[str]) -> bool:
     """Tell whether a line's cells name columns of x and of y."""
-    return {"x", "y"} <= _guesses(cells, ("x", "y"), {}, ()).keys()
+    roles = [role for axes in AXES for role in axes]
+    guesses = _guesses(cells, roles, {}, ())
+    return any({*axes} <= guesses.keys() for axes in AXES)
 
 
 def missing_columns(names: Sequence[str], missing: Sequence[str], place: str) -> DataError:
@@ -236,10 +261,6 @@ def _decisions(
         what = f"{role} from {name!r}" + f", not {' or '.join(others)}" * bool(others)
         guessed = role not in stated and (name != role or bool(others))
         decided.append(Decision("columns", what, why, f"--column {role}=NAME", guessed))
-    if without := [role for role in wanted if role not in chosen]:
-        why = "none has a usual name for them"
-        what = f"no column for {', '.join(without)}"
-        decided.append(Decision("columns", what, why, "--column ROLE=NAME", guessed=False))
     return decided
 
 

@@ -9,7 +9,7 @@ from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.errors import DataError
 
-Coordinates = Literal["pixels", "normalized", "percent", "degrees"]
+Coordinates = Literal["pixels", "normalized", "percent", "degrees", "height", "norm"]
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
 _NORMALIZED_SHARE = 0.99
@@ -37,7 +37,7 @@ def assumed_unit(
         NaN where unknown.
     width, height : int32 array (n,)
         Of the image of each fixation, or of the screen that they count on, in pixels.
-    coordinates : {"pixels", "normalized", "percent", "degrees"}, optional
+    coordinates : {"pixels", "normalized", "percent", "degrees", "height", "norm"}, optional
         If not stated, they are fractions of that size if 99% lie within -0.2 to 1.2.
     base : {0, 1}, optional
         What the first pixel is called. If not stated it is 1 if all are whole numbers from
@@ -49,7 +49,7 @@ def assumed_unit(
 
     Returns
     -------
-    coordinates : {"pixels", "normalized", "percent", "degrees"}
+    coordinates : {"pixels", "normalized", "percent", "degrees", "height", "norm"}
     base : {0, 1}
         0 unless they are pixels.
     list of Decision

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.decisions import Decision
+from deepgaze2.data.own.eyes import EYES, Eye
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
@@ -16,26 +17,27 @@ Mask = NDArray[np.bool_]
 _FIXATIONS = {"fixation", "fixations", "fix", "fixa", "efix", "f", "visualintake"}
 _FIXATIONS |= {"fixationl", "fixationr", "fixationb"}  # SMI's, of an eye or both
 _KINDS_FOR_CERTAIN = {"eyemovementtype", "gazeeventtype", "eyemovement", "movementtype"}
-_VALID = {"1", "10", "true", "yes", "valid", "y", "t", "ok"}  # 10: 1.0
-_INVALID = {"0", "00", "false", "no", "invalid", "n", "f", "", "1000"}
+VALID_CELLS = {"1", "10", "true", "yes", "valid", "y", "t", "ok"}  # 10: 1.0
+INVALID_CELLS = {"0", "00", "false", "no", "invalid", "n", "f", "", "1000"}
 _EYES = {"l": "left", "r": "right", "lefteye": "left", "righteye": "right"}
 _SHOWN = 6
+_LEAST_CONFIDENCE = 0.6  # above it "useful data", as Pupil Labs says
 
 
 def only_fixations(
-    rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str], eye: str | None
+    rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str], eye: Eye | None
 ) -> tuple[Rows, list[Decision]]:
     """Keep the rows that tell of fixations: by kind, validity, eye and what is empty.
 
     Parameters
     ----------
     rows : Rows
-        As read. Their texts may have `kind`, `valid` and `eye`.
+        As read. Their texts may have `kind`, `valid` and `eye`, their numbers `confidence`.
     columns, stated : mapping of str to str
         The column for each role, and those that the user stated.
-    eye : {"left", "right"}, optional
+    eye : {"left", "right", "mean"}, optional
         The eye to take where rows are of both; if not stated, of each subject the one with more
-        rows, the right one if they are equal.
+        rows, the right one if they are equal. There is no mean of rows.
 
     Returns
     -------
@@ -47,10 +49,10 @@ def only_fixations(
     Raises
     ------
     DataError
-        If no row is left, or the column does not say what is a fixation.
+        If no row is left, the column does not say what is a fixation, or the mean is asked for.
     """
     notes = list[Decision]()
-    for select in (_of_kind, _valid, _told):
+    for select in (_of_kind, _valid, _confident, _told):
         kept, note = select(rows, columns, stated)
         if note:
             rows = _kept(rows, kept, note)
@@ -118,17 +120,40 @@ def _valid(
     codes, names = rows.texts["valid"]
     written = [key(name) for name in names]
     column = columns["valid"]
-    if unknown := [names[i] for i, form in enumerate(written) if form not in _VALID | _INVALID]:
+    if unknown := [
+        names[i] for i, form in enumerate(written) if form not in VALID_CELLS | INVALID_CELLS
+    ]:
         raise DataError(
             f"{rows.place(0)}: column {column!r} has {unknown[0]!r}, which does not say whether a"
             " row is valid; state another, --column valid=NAME, or valid=none"
         )
-    kept = np.array([form in _VALID for form in written])[codes]
+    kept = np.array([form in VALID_CELLS for form in written])[codes]
     note = Decision(
         "rows",
         f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out",
         f"they are not valid by their {column!r}",
         "--column valid=none keeps them",
+    )
+    return kept, None if kept.all() else note
+
+
+def _confident(
+    rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]
+) -> tuple[Mask, Decision | None]:
+    if "confidence" not in rows.numbers:
+        return np.ones(len(rows), bool), None
+    confidence, column = rows.numbers["confidence"], columns["confidence"]
+    if len(wrong := np.flatnonzero((confidence < 0) | (confidence > 1))):
+        raise DataError(
+            f"{rows.place(int(wrong[0]))}: {confidence[wrong[0]]:g} in column {column!r} is no"
+            " confidence between 0 and 1; state --column confidence=none"
+        )
+    kept = ~(confidence < _LEAST_CONFIDENCE)  # what is unknown stays
+    note = Decision(
+        "rows",
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out",
+        f"their {column!r} is below {_LEAST_CONFIDENCE}",
+        "--column confidence=none keeps them",
     )
     return kept, None if kept.all() else note
 
@@ -150,26 +175,31 @@ def _told(
 
 
 def _of_one_eye(
-    rows: Rows, columns: Mapping[str, str], eye: str | None
+    rows: Rows, columns: Mapping[str, str], eye: Eye | None
 ) -> tuple[Mask, Decision | None]:
     everything = np.ones(len(rows), bool)
     if "eye" not in rows.texts:
         if eye is not None:
             raise DataError(
-                f"{rows.place(0)}: no column tells the eye; state it, --column eye=NAME, or leave"
-                " out --eye"
+                f"{rows.place(0)}: no column tells the eye and none has its positions; state it,"
+                " --column eye=NAME or left_x=NAME and so on, or leave out --eye"
             )
         return everything, None
     codes, names = rows.texts["eye"]
     eyes = [_EYES.get(key(name), key(name)) for name in names]
     distinct = sorted(set(eyes))  # left before right
     of_row = np.array([distinct.index(name) for name in eyes])[codes]
-    if eye is not None:
+    counts = np.zeros((int(rows.subject.max()) + 1, len(distinct)), int)
+    np.add.at(counts, (rows.subject, of_row), 1)
+    if eye == "mean" and (np.count_nonzero(counts, axis=1) > 1).any():
+        raise DataError(
+            f"{rows.place(0)}: rows are of either eye by {columns['eye']!r}, and events of two eyes"
+            " do not pair; state --eye left or right"
+        )
+    if eye in EYES:
         taken = np.array([name == eye for name in distinct])[of_row]
         how = f"{eye} eye"
     else:
-        counts = np.zeros((int(rows.subject.max()) + 1, len(distinct)), int)
-        np.add.at(counts, (rows.subject, of_row), 1)
         best = len(distinct) - 1 - np.argmax(counts[:, ::-1], axis=1)
         taken = of_row == best[rows.subject]
         how = "eye with more rows of each subject"

@@ -1,6 +1,6 @@
 """What steps of reading found where there was nothing to guess."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,14 @@ def names_found(rows: Rows, image: str | None) -> Decision:
     what = f"the table names {len(rows.image_names)} of them"
     why = "names are compared without folders, suffix and case where need be"
     return Decision("images", what, why, "--column image=NAME", guessed=False)
+
+
+def no_columns(roles: Sequence[str], chosen: Mapping[str, str]) -> Decision:
+    """Say which roles no column has, but for those that few tables have."""
+    usual = [role for role in roles if "_" not in role and role not in ("units", "confidence")]
+    without = ", ".join(role for role in usual if role not in chosen) or "nothing else"
+    what, why = f"no column for {without}", "none has a usual name for them"
+    return Decision("columns", what, why, "--column ROLE=NAME", guessed=False)
 
 
 def said_of_units(

@@ -31,9 +31,10 @@ class Geometry:
 
     Attributes
     ----------
-    coordinates : {"pixels", "normalized", "percent", "degrees"}, optional
+    coordinates : {"pixels", "normalized", "percent", "degrees", "height", "norm"}, optional
         Guessed if not stated. Fractions and percent are of the screen, or of the image where no
-        screen is stated.
+        screen is stated. PsychoPy's height counts x and y in heights of the screen, its norm each
+        in half the screen's width and height.
     base : {0, 1}, optional
         What the first pixel is called; guessed if not stated.
     origin : {"top-left", "bottom-left", "center-down", "center-up"}, optional
@@ -72,7 +73,12 @@ class Geometry:
             It names the option that is missing or too many.
         """
         has_screen = isinstance(self.screen, tuple)
-        if recorded and self.shown is not None:
+        if self.coordinates in ("height", "norm") and not has_screen:
+            reason = (
+                f"{self.coordinates} is PsychoPy's unit of the screen; state --screen, such as"
+                " 1920x1080, and --shown (fractions from 0 to 1 are --coordinates normalized)"
+            )
+        elif recorded and self.shown is not None:
             reason = "columns say where images were shown; leave out --shown"
         elif has_screen and self.shown is None and not recorded:
             reason = (
@@ -172,7 +178,8 @@ def maps_to_images(
         (shown[0], shown[2], frame_width, width, False),
         (shown[1], shown[3], frame_height, height, geometry.origin in _UPWARD),
     ):
-        unit = _pixels_per_unit(geometry.coordinates, frame, pixels_per_degree)
+        counted_in = frame_height if geometry.coordinates == "height" else frame
+        unit = _pixels_per_unit(geometry.coordinates, counted_in, pixels_per_degree)
         scale, offset = unit, np.full(len(frame), -float(geometry.base or 0))
         if from_below:
             scale, offset = -scale, -offset
@@ -199,7 +206,7 @@ def _pixels_per_unit(
         return np.broadcast_to(np.asarray(pixels_per_degree, np.float64), size.shape)
     if coordinates == "pixels":
         return np.ones(len(size))
-    return size / (100 if coordinates == "percent" else 1)
+    return size / {"percent": 100, "norm": 2}.get(coordinates or "", 1)
 
 
 def screen_rectangles(

@@ -24,6 +24,8 @@ from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
 
 _OF_DISPLAY = ("dacspx", "adcspx")
+_OF_DISPLAY_UNMARKED = ("gazepointleftx", "gazepointrightx", "gazepointxleft", "gazepointxright")
+_OF_GAZEPOINT = ("fpogx", "bpogx", "lpogx", "rpogx")
 _MANY_BESIDE = 20
 _SHARE_BESIDE = 0.05
 
@@ -183,7 +185,7 @@ def told_by_names(
             "--origin top-left if it does not",
         )
         return replace(geometry, origin="bottom-left", coordinates=coordinates), [note]
-    if geometry.screen is None and geometry.shown is None and key(x) == "fpogx":
+    if geometry.screen is None and geometry.shown is None and key(x) in _OF_GAZEPOINT:
         note = Decision(
             "positions",
             f"positions are {coordinates}, and images are taken to have filled the screen",
@@ -219,12 +221,16 @@ def _refuse_unplaced(geometry: Geometry, columns: Mapping[str, str], place: str)
     """Refuse pixels that Tobii's names call the display's if nothing says where images were."""
     x = columns["x"]
     is_open = geometry.screen is None and geometry.shown is None
-    if is_open and geometry.coordinates in (None, "pixels") and key(x).endswith(_OF_DISPLAY):
+    if is_open and geometry.coordinates in (None, "pixels") and _is_of_display(x):
         raise DataError(
             f"{place}: {x!r} counts the screen's pixels; state --screen WIDTHxHEIGHT and --shown"
             " centered, fit, stretched or X,Y,WIDTH,HEIGHT, or --screen none if images filled the"
             " screen pixel by pixel"
         )
+
+
+def _is_of_display(x: str) -> bool:
+    return key(x).endswith(_OF_DISPLAY) or key(x) in _OF_DISPLAY_UNMARKED
 
 
 def _are_whole(numbers: Numbers) -> bool:

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from deepgaze2.data.own.events import says_fixation
+from deepgaze2.data.own.eyes import EYE_TEXT_ROLES
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.data.own.table_files import Table
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import Progress
 
-TEXT_ROLES = ("image", "subject", "kind", "valid", "eye", "trial")
+TEXT_ROLES = ("image", "subject", "kind", "valid", "eye", "trial", "units", *EYE_TEXT_ROLES)
 
 
 class _Codes(dict[str, int]):
@@ -53,7 +54,7 @@ def read_rows(table: Table, chosen: Mapping[str, str], image: str | None) -> Row
             for role, part in zip(numbers, values, strict=True):
                 columns[role].frombytes(part.tobytes())
             progress.update(len(values[0]))
-    n = len(columns["x"])
+    n = len(next(iter(columns.values())))
     if n == 0:
         raise DataError(f"{printable(table.path)}: holds no fixation; export it again")
     coded_texts = {

@@ -25,12 +25,14 @@ class Rows:
     image_names, subject_names : list of str
         No names of subjects where nothing tells these apart; an empty one where it is unknown.
     numbers : dict of float64 array (n,)
-        The columns `x`, `y` and perhaps `order`, `start`, `duration` and where images were shown,
-        see `RECTANGLE_ROLES`; NaN where unknown.
+        The columns `x`, `y` and perhaps `order`, `start`, `duration`, `confidence`, where images
+        were shown, see `RECTANGLE_ROLES`, and as read those of each eye, see `EYE_NUMBER_ROLES`;
+        NaN where unknown.
     place : callable
         Returns what to call a row (from 0) in messages.
     texts : dict of (int32 array (n,), list of str)
-        Perhaps `kind`, `valid`, `eye` and `trial`: indices into the names, and these.
+        Perhaps `kind`, `valid`, `eye`, `trial`, `units` and as read those of each eye, see
+        `EYE_TEXT_ROLES`: indices into the names, and these.
     """
 
     image: NDArray[np.int32]

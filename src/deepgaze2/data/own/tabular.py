@@ -5,7 +5,7 @@ A folder holds the images, in it or in `images` or `stimuli` below, `fixations.c
 `OWN_COLUMNS` mean what the project means by them; of others it is guessed, and said.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,32 +15,33 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
 from deepgaze2.data.decisions import Decision, notes_of
+from deepgaze2.data.own.choosing import chosen_columns
 from deepgaze2.data.own.columns import (
     UNITS_S,
-    candidates,
-    choose_columns,
-    missing_columns,
     time_unit_s,
 )
 from deepgaze2.data.own.conventions import Coordinates, TimeUnit
 from deepgaze2.data.own.events import only_fixations
+from deepgaze2.data.own.eyes import (
+    Eye,
+    has_eyes,
+    without_names,
+)
 from deepgaze2.data.own.findings import (
     left_aside,
     names_found,
-    said_of_files,
     said_of_units,
     single_rows,
 )
-from deepgaze2.data.own.geometry import RECTANGLE_ROLES, Geometry, Origin, Screen, Shown
+from deepgaze2.data.own.gaze import one_gaze
+from deepgaze2.data.own.geometry import Geometry, Origin, Screen, Shown
 from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.on_images import only_on_images
 from deepgaze2.data.own.placing import place_in_images
+from deepgaze2.data.own.psychopy_units import told_by_units
 from deepgaze2.data.own.reading import (
-    TEXT_ROLES,
-    empty_columns,
     read_rows,
-    without_fixations,
 )
 from deepgaze2.data.own.rows import (
     Rows,
@@ -50,20 +51,15 @@ from deepgaze2.data.own.rows import (
     unnamed_note,
 )
 from deepgaze2.data.own.stimulus_list import list_stimuli
-from deepgaze2.data.own.table_files import EXPORT, OF_FILE, Table, open_tables
+from deepgaze2.data.own.table_files import Table, open_tables
 from deepgaze2.data.own.times import in_seconds
-from deepgaze2.data.own.trackers import telling, tracker_of
+from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.data.own.viewings import by_viewing
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
 OWN_COLUMNS = ("image", "subject", "order", "x_px", "y_px", "start_s", "duration_s")
 IMAGES_FOLDER = "images"
-
-_NUMBER_ROLES = ("x", "y", "order", "start", "duration")
-_ROLES = (*TEXT_ROLES, *_NUMBER_ROLES, *RECTANGLE_ROLES)
-_OWN_ROLES = ("image", "subject", *_NUMBER_ROLES, "trial")
-_REQUIRED = ("image", "x", "y")
 
 
 def read_tabular(
@@ -79,7 +75,7 @@ def read_tabular(
     shown: Shown | None = None,
     pixels_per_degree: float | None = None,
     image: str | None = None,
-    eye: Literal["left", "right"] | None = None,
+    eye: Eye | None = None,
     decided: list[Decision] | None = None,
 ) -> Dataset:
     """Read images and a table of fixations.
@@ -105,8 +101,8 @@ def read_tabular(
         The unit of start and duration.
     image : str, optional
         The one image that was shown, if no column tells.
-    eye : {"left", "right"}, optional
-        Which eye's rows to take if there are both eyes'.
+    eye : {"left", "right", "mean"}, optional
+        Which eye's columns or rows to take if there are both eyes', or the mean of columns.
     decided : list of Decision, optional
         Filled with decisions while they are made, so that they are known where one ends in an
         error, too. Lacking images are then an error only when all that needs none is decided.
@@ -120,15 +116,17 @@ def read_tabular(
     table, folder, found = open_tables(Path(source))
     is_own = set(OWN_COLUMNS) <= set(table.names)
     decided += [replace(found, guessed=found.guessed and not is_own), *table.notes]
-    chosen = _chosen_columns(table, columns or {}, is_own, image, decided)
+    chosen = chosen_columns(table, columns or {}, is_own, image, eye, decided)
     decided += said_of_units(coordinates, base, is_own)
     if is_own:
         time, coordinates, base = time or "s", coordinates or "pixels", base or 0
-    coordinates, told = _told_coordinates(table, coordinates)
+    coordinates, origin, told = _told_by_program(table, chosen["y"], coordinates, origin)
     decided += told
     geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
     stimuli, listed = _stimuli(folder, images or images_folder(folder), follows)
     rows = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own, decided)
+    geometry, units = told_by_units(rows, geometry, chosen)
+    decided += units
     if isinstance(listed, DataError):
         stimuli = _unseen(rows.image_names)
     else:
@@ -157,91 +155,33 @@ def read_tabular(
     return replace(dataset, notes=notes_of(decided), decisions=tuple(decided))
 
 
-def _chosen_columns(
-    table: Table,
-    stated: Mapping[str, str],
-    is_own: bool,
-    image: str | None,
-    decided: list[Decision],
-) -> dict[str, str]:
-    names, place = table.names, printable(table.path)
-    roles: tuple[str, ...] = _OWN_ROLES if is_own else _ROLES
-    tracker = None if is_own else tracker_of(names)
-    if tracker:
-        there = ", ".join(map(repr, telling(tracker, names)))
-        why = f"it has {there}; what it means by them is in trackers/{tracker.file}"
-        decided.append(Decision("file", f"looks like an export of {tracker.title}", why))
-        if tracker.refused:
-            raise DataError(f"{place}: looks like an export of {tracker.title}: {tracker.refused}")
-    if image is not None:
-        stated = {"image": "none", **stated}
-    likely, _ = choose_columns(names, roles, stated, place)
-    empty = empty_columns(table, [name for name in names if name in likely.values()])
-    known = {role for role, name in likely.items() if name not in empty} | stated.keys()
-    of_files = _told_of_files(names, known)
-    stated = {**of_files, **stated}
-    if len(kinds := candidates(names, "kind")) > 1 and not is_own:
-        empty |= without_fixations(table, kinds)
-    chosen, notes = choose_columns(names, roles, stated, place, empty)
-    needed = [role for role in _REQUIRED if role != "image" or image is None]
-    if missing := [role for role in needed if role not in chosen]:
-        decided += notes
-        raise missing_columns(names, missing, place)
-    if not _are_rectangles_used(chosen, stated, empty, place):
-        roles = tuple(role for role in roles if role not in RECTANGLE_ROLES)
-        chosen, notes = choose_columns(names, roles, stated, place, empty)
-    named = [note for note in notes if not any(repr(c) in note.what for c in of_files.values())]
-    decided += [replace(note, guessed=False) for note in named] if is_own else named
-    decided += said_of_files(of_files, table)
-    return chosen
-
-
-def _told_of_files(names: Sequence[str], known: Collection[str]) -> dict[str, str]:
-    """Return the columns of whole files for what no column of theirs tells."""
-    found = {role: name for role, name in OF_FILE.items() if name in names and role not in known}
-    if EXPORT in names and "subject" not in {*known, *found}:
-        found["subject"] = EXPORT
-    return found
-
-
-def _are_rectangles_used(
-    chosen: Mapping[str, str], stated: Mapping[str, str], empty: Collection[str], place: str
-) -> bool:
-    """Tell whether columns say where images were shown, and positions are not on these already."""
-    known = {role for role in RECTANGLE_ROLES if chosen.get(role, "") not in {"", *empty}}
-    partly = len(known) < len(RECTANGLE_ROLES)
-    said = [role for role in RECTANGLE_ROLES if role in stated]
-    if partly and said:
-        raise DataError(
-            f"{place}: {said[0]!r} needs all of {', '.join(RECTANGLE_ROLES)}; state them"
-        )
-    x = key(chosen["x"])
-    of_image = "mcs" in x or "mapped" in x  # Tobii's coordinates of media and snapshots
-    return not partly and (bool(said) or not of_image)
-
-
 def _fixation_rows(
     table: Table,
     chosen: Mapping[str, str],
     stated: Mapping[str, str],
     time: TimeUnit | None,
     image: str | None,
-    eye: str | None,
+    eye: Eye | None,
     is_own: bool,
     decided: list[Decision],
 ) -> Rows:
     """Read the rows and make them one for each fixation; of the own format they are."""
     opened = table.notes.copy()
-    rows = read_rows(table, chosen, image)
+    rows = read_rows(table, without_names(chosen), image)
     decided += [note for note in table.notes if note not in opened]
     n = len(rows)
     if is_own:
+        if eye:
+            raise DataError(f"{printable(table.path)}: tells of no eyes; leave out --eye")
         why = "the columns are those of deepgaze2's own format"
         decided.append(Decision("rows", f"each of {n} rows is a fixation", why, guessed=False))
         return rows
+    rows, seen = one_gaze(rows, chosen, eye, tracker_of(table.names))
+    decided += seen
     start = chosen.get("start")
     unit_s = UNITS_S[time] if time else start and time_unit_s(start, table.names)
-    rows, left = only_fixations(rows, chosen, stated, eye)
+    of_rows = None if has_eyes(chosen) else eye
+    rows, left = only_fixations(rows, chosen, stated, of_rows)
     decided += left
     rows, merged = merge_fixations(rows, unit_s or None, chosen.get("order"))
     decided += merged
@@ -251,21 +191,31 @@ def _fixation_rows(
     return rows
 
 
-def _told_coordinates(
-    table: Table, coordinates: Coordinates | None
-) -> tuple[Coordinates | None, list[Decision]]:
-    """Return what positions are if it is stated or the program always writes them so."""
+def _told_by_program(
+    table: Table, y: str, coordinates: Coordinates | None, origin: Origin | None
+) -> tuple[Coordinates | None, Origin | None, list[Decision]]:
+    """Return what positions are, and of which origin, if stated or always written so."""
     tracker = tracker_of(table.names)
+    if tracker and origin is None and key(y) in tracker.upward:
+        coordinates = coordinates or "normalized"
+        what = f"positions are {coordinates}, and {y!r} counts from the bottom"
+        why = f"{tracker.title} writes it so ({tracker.file})"
+        note = Decision("positions", what, why, "--origin top-left if it does not")
+        return coordinates, "bottom-left", [note]
     if coordinates is not None or tracker is None or tracker.coordinates is None:
-        return coordinates, []
-    return tracker.coordinates, [
-        Decision(
-            "positions",
-            f"positions are {tracker.coordinates} of the image",
-            f"{tracker.title} writes them so ({tracker.file})",
-            "--coordinates pixels if they are not",
-        )
-    ]
+        return coordinates, origin, []
+    return (
+        tracker.coordinates,
+        origin,
+        [
+            Decision(
+                "positions",
+                f"positions are {tracker.coordinates} of the image",
+                f"{tracker.title} writes them so ({tracker.file})",
+                "--coordinates pixels if they are not",
+            )
+        ],
+    )
 
 
 def _stimuli(

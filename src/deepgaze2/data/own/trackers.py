@@ -31,6 +31,12 @@ class Tracker:
         Keys of columns whose times are of a clock that runs through the recording.
     coordinates : "percent" or None
         What positions are of the image where their values do not tell.
+    upward : tuple of str
+        Keys of columns of y that count from the bottom.
+    valid_up_to : int or None
+        The worst grade of an eye that is valid, where the program grades it from 0 for the best.
+    lost : float or None
+        What both x and y are where no eye was found.
     refused : str or None
         Why its tables cannot be read, and what to do.
     """
@@ -42,6 +48,9 @@ class Tracker:
     units: Mapping[str, str]
     clocks: tuple[str, ...] = ()
     coordinates: Literal["percent"] | None = None
+    upward: tuple[str, ...] = ()
+    valid_up_to: int | None = None
+    lost: float | None = None
     refused: str | None = None
 
 
@@ -79,4 +88,7 @@ def _tracker(path: Path) -> Tracker:
     units = {key(name): unit for name, unit in written.pop("units").items()}
     told_by = tuple(frozenset(map(key, names)) for names in written.pop("told_by"))
     clocks = tuple(map(key, written.pop("clocks", ())))
-    return Tracker(told_by=told_by, columns=columns, units=units, clocks=clocks, **written)
+    upward = tuple(map(key, written.pop("upward", ())))
+    return Tracker(
+        told_by=told_by, columns=columns, units=units, clocks=clocks, upward=upward, **written
+    )

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scipy.io import loadmat
-
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
 
@@ -22,6 +20,8 @@ def load_matlab(path: Path) -> dict[str, Any]:
     DataError
         If the file is missing, damaged or of version 7.3, which is HDF5.
     """
+    from scipy.io import loadmat
+
     label = printable(path)
     if not path.is_file():
         raise DataError(f"{label}: missing; fetch the data set again or correct the folder")

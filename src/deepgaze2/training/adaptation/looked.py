@@ -10,12 +10,11 @@ from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from deepgaze2.branch import views_of
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.density.mixture import prior_on_grid
+from deepgaze2.density.mixture import mixed_on_grid, prior_on_grid
 from deepgaze2.evaluation.out_of_fold import folds_of
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
@@ -124,14 +123,12 @@ class Looked:
     def log_density(self, change: Change, prior: FloatArray) -> NDArray[np.float64]:
         """Return the mixture's log density at each fixation, nats per pixel of the input."""
         weight = (self.prior_weight + np.float32(change.weight))[:, None, None]
-        s = self.saliency(change) + weight * prior
-        peak = s.max(axis=(1, 2), keepdims=True)
-        z = np.exp(s - peak).sum(axis=(1, 2), dtype=np.float64)
-        pixels_per_cell = self.size[0] * self.size[1] / s[0].size
-        across = self.rows @ s  # (K, n, gw)
-        at_fixations = np.einsum("knw,nw->kn", across, self.columns) - peak[:, :, 0]
-        each = at_fixations - np.log(z * pixels_per_cell)[:, None]
-        return np.asarray(logsumexp(each, axis=0, b=self.shares[:, None]))
+        s = self.saliency(change) + (weight - 1) * prior
+        relative = prior - prior.max()
+        mixed = mixed_on_grid(s, np.exp(relative), self.shares) + relative  # sums to one
+        pixels_per_cell = self.size[0] * self.size[1] / mixed.size
+        at_fixations = np.einsum("nw,nw->n", self.rows @ mixed, self.columns, dtype=np.float64)
+        return np.asarray(at_fixations - np.log(pixels_per_cell))
 
 
 def _between(outputs: FloatArray, log_scale: Sequence[float]) -> FloatArray:
