@@ -88,11 +88,14 @@ def in_natural_order(
     return number[subject] if names else subject, [names[i] for i in by_name]
 
 
-def unnamed_note(subject: NDArray[np.int32], names: Sequence[str]) -> list[Decision]:
-    """Say what fixations without a subject count as."""
+def unnamed_note(
+    subject: NDArray[np.int32], names: Sequence[str], column: str | None = None
+) -> list[Decision]:
+    """Say whose fixations are, or what those without a subject count as."""
     option = "--column subject=NAME"
     if not names:
-        what, why = "all fixations count as one subject's", "no column tells subjects apart"
+        what = "all fixations count as one subject's"
+        why = f"{column!r} is empty" if column else "no column tells subjects apart"
         return [Decision("viewings", what, why, option)]
     n = np.count_nonzero(subject == names.index("")) if "" in names else 0
     if not n:

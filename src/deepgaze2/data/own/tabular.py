@@ -138,7 +138,7 @@ def read_tabular(
         rows, stimulus, chosen.get("trial"), guess=not is_own and "trial" not in (columns or {})
     )
     subject, names = in_natural_order(rows.subject, rows.subject_names)
-    decided += again + unnamed_note(subject, names)
+    decided += again + unnamed_note(subject, names, chosen.get("subject"))
     order, ordered = order_in_scanpaths(rows, stimulus, from_zero=is_own)
     decided += ordered
     start_s, duration_s, timed = in_seconds(rows, table, chosen, order, time, is_own)
@@ -199,7 +199,7 @@ def _told_by_program(
     if tracker and origin is None and key(y) in tracker.upward:
         coordinates = coordinates or "normalized"
         what = f"positions are {coordinates}, and {y!r} counts from the bottom"
-        why = f"{tracker.title} writes it so ({tracker.file})"
+        why = f"{tracker.title} writes it so"
         note = Decision("positions", what, why, "--origin top-left if it does not")
         return coordinates, "bottom-left", [note]
     if coordinates is not None or tracker is None or tracker.coordinates is None:
@@ -211,7 +211,7 @@ def _told_by_program(
             Decision(
                 "positions",
                 f"positions are {tracker.coordinates} of the image",
-                f"{tracker.title} writes them so ({tracker.file})",
+                f"{tracker.title} writes them so",
                 "--coordinates pixels if they are not",
             )
         ],
