@@ -73,7 +73,7 @@ def chosen_columns(
     chosen = settle_eyes(chosen, stated, empty, eye)
     needed = [role for role in _REQUIRED if role != "image" or image is None]
     if missing := [role for role in needed if role not in chosen]:
-        decided += notes
+        decided += [*notes, no_columns(roles, chosen)]
         if eye in EYES and any(f"{other}_x" in likely for other in EYES):
             raise DataError(
                 f"{place}: no columns of the {eye} eye; state them, --column {eye}_x=NAME and"

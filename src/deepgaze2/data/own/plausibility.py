@@ -86,8 +86,8 @@ class Likelier:
 def can_compare(x: Numbers, y: Numbers, stimulus: Sizes) -> bool:
     """Tell whether there are enough images and positions to compare readings."""
     known = np.isfinite(x) & np.isfinite(y)
-    n_images = min(len(np.unique(stimulus[known])), np.count_nonzero(known) / _ROWS_PER_IMAGE)
-    return bool(n_images >= _FEWEST_IMAGES)
+    seen = np.count_nonzero(np.bincount(stimulus[known]))
+    return bool(min(seen, np.count_nonzero(known) / _ROWS_PER_IMAGE) >= _FEWEST_IMAGES)
 
 
 def likelier(
