@@ -28,7 +28,7 @@ FloatArray = NDArray[np.float32]
 # Saliency further than this below a map's maximum is raised to it: exponentials in float32
 # end at -87, and a density of e^-80 times the peak's is met in no data set.
 _RANGE_NATS = 80.0
-_BLOCK_PIXELS = 1 << 16  # whose values stay in the cache
+_BLOCK_PIXELS = 1 << 18  # whose values stay near the cache
 
 
 def mixture_log_density(
@@ -113,7 +113,8 @@ def mixed_on_grid(
     np.exp(above, out=above)
     z = above @ weights
     counted = np.full(len(z), 1 / len(z)) if shares is None else shares
-    return np.log((counted / z).astype(np.float32) @ above).reshape(mass.shape)
+    mixed: FloatArray = np.log((counted / z).astype(np.float32) @ above)
+    return mixed.reshape(mass.shape)
 
 
 def weighted_prior(
@@ -207,7 +208,8 @@ def _mass_on_grid(
     def of(band: _Band) -> FloatArray:
         prior = log_center_bias[band.rows] - peak
         np.exp(prior, out=prior)
-        return (band.weights.T @ prior) @ where.columns
+        found: FloatArray = (band.weights.T @ prior) @ where.columns
+        return found
 
     mass = np.zeros(where.shape, np.float32)
     for band, own in zip(where.bands, pool.map(of, where.bands), strict=True):
