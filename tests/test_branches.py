@@ -4,7 +4,6 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +19,7 @@ from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks.alexnet import ALEXNET
+from deepgaze2.image import network_input
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.readout.architecture import Architecture, tap_groups
@@ -269,13 +269,13 @@ def test_a_viewing_is_that_of_the_readouts_on_each_network(
 
 
 def test_an_image_is_resized_once_for_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    resized, resize = [], Image.Image.resize
+    resized, original = [], network_input._resized
 
-    def counted(image: Image.Image, size: tuple[int, int], *args: Any, **kwargs: Any) -> Any:
+    def counted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
         resized.append(size)
-        return resize(image, size, *args, **kwargs)
+        return original(image, size)
 
-    monkeypatch.setattr(Image.Image, "resize", counted)
+    monkeypatch.setattr(network_input, "_resized", counted)
     model, pixels = two(), np.zeros((40, 60, 3), np.uint8)
     model.predict(pixels)
     sizes = [model.input_sizes(one, read_stimulus(pixels)) for one in model.branches]
