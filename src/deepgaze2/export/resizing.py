@@ -7,7 +7,9 @@ Resize does not round between its passes, and runtimes in browsers do not have i
 gray level more or less in some pixels would move log densities by thousandths of a nat.
 """
 
-from deepgaze2.export.graph import TensorProto, Value
+from onnx import TensorProto
+
+from deepgaze2.export.graph import Value
 from deepgaze2.image.network_input import REDUCING_GAP, least_side_px
 
 _BLOCK_STEPS = 1 << 24  # Pillow's factors that divide sums over blocks are multiples of 1 over it
@@ -38,8 +40,8 @@ def resized(pixels: Value, size: tuple[Value, Value]) -> Value:
     ]
     reduced = _block_means(pixels, whole, factors).transposed(2, 0, 1)
     down, across = (
-        _bicubic(*sizes, reduced.size(axis))
-        for *sizes, axis in zip(whole, factors, size, (1, 2), strict=True)
+        _bicubic(px, factor, seen, reduced.size(axis))
+        for px, factor, seen, axis in zip(whole, factors, size, (1, 2), strict=True)
     )
     rows = _gray_levels(*(reduced @ part.transposed() for part in across))
     return _gray_levels(*(part @ rows for part in down))
