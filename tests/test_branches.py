@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from PIL import Image
 
 import deepgaze2
-from deepgaze2 import branch
 from deepgaze2.branch import Branch
 from deepgaze2.card import BranchFacts
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks.alexnet import ALEXNET
-from deepgaze2.image.network_input import network_input
+from deepgaze2.image import network_input
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.readout.architecture import Architecture, tap_groups
@@ -269,13 +269,13 @@ def test_a_viewing_is_that_of_the_readouts_on_each_network(
 
 
 def test_an_image_is_resized_once_for_all_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    resized = []
+    resized, original = [], network_input._resized
 
-    def counted(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.float32]:
+    def counted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
         resized.append(size)
-        return network_input(pixels, size)
+        return original(image, size)
 
-    monkeypatch.setattr(branch, "network_input", counted)
+    monkeypatch.setattr(network_input, "_resized", counted)
     model, pixels = two(), np.zeros((40, 60, 3), np.uint8)
     model.predict(pixels)
     sizes = [model.input_sizes(one, read_stimulus(pixels)) for one in model.branches]

@@ -1,29 +1,19 @@
 """A branch of a model: one frozen network, and the readouts that see its features."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.features.backbone import Backbone, stored_taps
 from deepgaze2.features.engines import Engine
-from deepgaze2.image.network_input import network_input
-from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.image.network_input import Size
 from deepgaze2.readout.numpy_readout import Readout, saliency
 
-Size = tuple[int, int]
-"""Width and height in pixels."""
-
-Views = Callable[[Size], NDArray[np.float32]]
-"""An image as networks see it at a size."""
-
-
-def views_of(stimulus: Stimulus) -> Views:
-    """Return an image's network inputs, each computed once for all networks that see it."""
-    return cache(partial(network_input, stimulus.pixels))
+Views = Mapping[Size, NDArray[np.float32]]
+"""An image as networks see it, by the size of their input."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +47,13 @@ class Branch:
         Parameters
         ----------
         views
-            Of the image, see `views_of`.
+            Of the image, see `network_inputs`.
         sizes
             Of the network's input, for each group of taps.
         """
         found = {}
         for seen in dict.fromkeys(sizes):
-            stored = self.engine_thread.submit(self.engine.stored_features, views(seen)).result()
+            stored = self.engine_thread.submit(self.engine.stored_features, views[seen]).result()
             found[seen] = dict(zip(stored_taps(self.backbone), stored, strict=True))
         return [found[seen] for seen in sizes]
 

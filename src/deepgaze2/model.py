@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepgaze2.branch import Branch, Size, views_of
+from deepgaze2.branch import Branch
 from deepgaze2.card import BranchFacts, Card
 from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
@@ -22,7 +22,7 @@ from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks import NETWORKS
-from deepgaze2.image.network_input import network_size
+from deepgaze2.image.network_input import Size, network_inputs, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.store import ModelName, find_model, named_card, read_center_bias, read_readouts
@@ -94,7 +94,7 @@ class Model:
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source, to_srgb=True)
         sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
-        views = views_of(stimulus)
+        views = network_inputs(stimulus.pixels, chain.from_iterable(sizes))
         saliency = np.concatenate(
             [b.saliency(views, own) for b, own in zip(self.branches, sizes, strict=True)]
         )

@@ -89,6 +89,17 @@ def test_resize_matches_an_exact_cubic_in_float64(longer_side_px: int) -> None:
     assert difference.max() < 4
 
 
+@pytest.mark.parametrize(("width", "height"), [(90, 900), (193, 568), (568, 193), (700, 650)])
+def test_gray_levels_are_rounded_along_rows_then_along_columns(width: int, height: int) -> None:
+    """Whatever order Pillow would take for a shape: predictions must not depend on its version."""
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    size = network_size(width, height)
+    rows, columns = _cubic_weights(height, size[1]), _cubic_weights(width, size[0])
+    narrow = (np.floor(pixels[..., c] @ columns.T + 0.5).clip(0, 255) for c in range(3))
+    expected = [np.floor(rows @ one + 0.5).clip(0, 255) for one in narrow]
+    assert (network_input(pixels, size) != expected).mean() < 1e-3  # weights are rounded, too
+
+
 def test_input_is_contiguous_rgb_planes_and_unchanged_at_its_own_size() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     image = network_input(pixels, (53, 37))

@@ -47,6 +47,13 @@ def test_rgb_files_arrays_and_images_keep_their_pixels(tmp_path: Path) -> None:
     assert file.pixels.dtype == np.uint8
 
 
+def test_an_array_may_be_reused_for_the_next_image() -> None:
+    array = RGB.copy()
+    found = read_stimulus(array)
+    array[:] = 0
+    np.testing.assert_array_equal(found.pixels, RGB)
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP", "WEBP", "PPM", "JPEG2000"])
 def test_lossless_formats_agree(tmp_path: Path, kind: str) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}

@@ -28,7 +28,7 @@ _KEY = "log_density"
 _SUFFIXES = (".npy", ".npz", ".safetensors")
 _BLOCK_PIXELS = 1 << 16
 _MAX_LOG_MASS = 0.01
-_ZERO = np.float32(-1e30)
+ZERO = np.float32(-1e30)
 """Stands for log 0 while interpolating, since 0 times infinity is not a number."""
 
 
@@ -69,7 +69,7 @@ class CenterBias:
         CenterBiasError
             If every pixel falls on or next to a cell of zero density.
         """
-        cells = np.maximum(self.template, _ZERO)
+        cells = np.maximum(self.template, ZERO)
         columns = between(cells, *_positions(width, cells.shape[1]), axis=1)
         low, high, share = _positions(height, cells.shape[0])
         out = np.empty((height, width), dtype=np.float32)
@@ -78,7 +78,7 @@ class CenterBias:
         for block in blocks:
             out[block] = between(columns, low[block], high[block], share[block], axis=0)
         largest = out.max()
-        if largest < _ZERO / 1e10:
+        if largest < ZERO / 1e10:
             raise CenterBiasError(
                 f"center bias {self.name}: no mass at {width} by {height} pixels;"
                 " use one without so many cells of zero density"
@@ -86,7 +86,7 @@ class CenterBias:
         mass = sum(float(np.exp(out[block] - largest).sum(dtype=np.float64)) for block in blocks)
         out -= np.float32(largest + np.log(mass))
         if np.isneginf(self.template).any():
-            out[out < _ZERO / 1e10] = -np.inf
+            out[out < ZERO / 1e10] = -np.inf
         return out
 
 

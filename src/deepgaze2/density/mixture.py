@@ -25,10 +25,13 @@ from deepgaze2.support.cores import available_cores, single_threaded_blas
 
 FloatArray = NDArray[np.float32]
 
-# Saliency further than this below a map's maximum is raised to it: exponentials in float32
-# end at -87, and a density of e^-80 times the peak's is met in no data set.
-_RANGE_NATS = 80.0
-_BLOCK_PIXELS = 1 << 16  # whose values stay in the cache
+RANGE_NATS = 80.0
+"""Saliency further than this below a map's maximum is raised to it.
+
+Exponentials in float32 end at -87, and a density of e^-80 times the peak's is met in no data set.
+"""
+
+_BLOCK_PIXELS = 1 << 18  # whose values stay near the cache
 
 
 def mixture_log_density(
@@ -109,11 +112,12 @@ def mixed_on_grid(
     s, weights = saliency.reshape(len(saliency), -1), mass.ravel()
     # A cell without mass has no pixel where a density is possible: any value will do for it.
     peaks = s.max(axis=1, keepdims=True, where=weights > 0, initial=-np.inf)
-    above = np.clip(s - peaks, -_RANGE_NATS, 0)
+    above = np.clip(s - peaks, -RANGE_NATS, 0)
     np.exp(above, out=above)
     z = above @ weights
     counted = np.full(len(z), 1 / len(z)) if shares is None else shares
-    return np.log((counted / z).astype(np.float32) @ above).reshape(mass.shape)
+    mixed: FloatArray = np.log((counted / z).astype(np.float32) @ above)
+    return mixed.reshape(mass.shape)
 
 
 def weighted_prior(
@@ -141,7 +145,7 @@ def prior_on_grid(
     """Return a center bias's log density, finite, at the cells of the readout's grid: (gh, gw)."""
     width, height = input_size
     prior = center_bias.log_density(height, width)
-    finite = np.maximum(prior, prior.max() - np.float32(_RANGE_NATS / 2))
+    finite = np.maximum(prior, prior.max() - np.float32(RANGE_NATS / 2))
     rows, columns = (
         interpolation_matrix(cell_centers_px(px, grid_block), px).astype(np.float32)
         for px in (height, width)
@@ -207,7 +211,8 @@ def _mass_on_grid(
     def of(band: _Band) -> FloatArray:
         prior = log_center_bias[band.rows] - peak
         np.exp(prior, out=prior)
-        return (band.weights.T @ prior) @ where.columns
+        found: FloatArray = (band.weights.T @ prior) @ where.columns
+        return found
 
     mass = np.zeros(where.shape, np.float32)
     for band, own in zip(where.bands, pool.map(of, where.bands), strict=True):

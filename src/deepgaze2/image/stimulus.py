@@ -95,7 +95,10 @@ def read_stimulus(
         return _decode(BytesIO(source), "image", max_pixels, to_srgb, only_listed=True)
     if isinstance(source, np.ndarray):
         _check_shape(source)
-        _check_size((source.shape[1], source.shape[0]), "array", max_pixels)
+        height, width = source.shape[:2]
+        _check_size((width, height), "array", max_pixels)
+        if source.dtype == np.uint8 and source.shape[2:] == (3,) and _reduction(width, height) == 1:
+            return Stimulus(np.array(source, order="C"), width, height, "array")
         gray_or_color = source[:, :, 0] if source.shape[2:] == (1,) else source
         image = Image.fromarray(eight_bit_array(gray_or_color, "array"))
         return _stimulus(image, "array", to_srgb)

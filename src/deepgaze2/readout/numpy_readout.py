@@ -242,7 +242,7 @@ def _blur(cells: int, sigma_cells: float) -> FloatArray:
     return blur_matrix(cells, sigma_cells).astype(np.float32)
 
 
-_TILE = 1024  # positions whose activations stay in the cache
+_TILE = 512  # positions whose activations stay in the cache
 
 
 def _pointwise(readout: Readout, k: int, hidden: FloatArray) -> FloatArray:

@@ -1,17 +1,18 @@
 """A viewing that fixations were made with is found again; where there is none, nothing changes."""
 
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from deepgaze2.branch import views_of
 from deepgaze2.card import read_card
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.errors import DataError
+from deepgaze2.image.network_input import network_inputs
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.references.baseline import fit_center_bias
@@ -232,8 +233,9 @@ def test_on_two_networks_the_likelihood_is_the_changed_models(
         predicted = changed.predict(path).log_density[at]
         found = image.log_density(change, image.prior(model.center_bias))
         stimulus = read_stimulus(path)
-        views = views_of(stimulus)
-        each = [one.saliency(views, changed.input_sizes(one, stimulus)) for one in changed.branches]
+        sizes = [changed.input_sizes(one, stimulus) for one in changed.branches]
+        views = network_inputs(stimulus.pixels, chain.from_iterable(sizes))
+        each = [one.saliency(views, own) for one, own in zip(changed.branches, sizes, strict=True)]
         np.testing.assert_allclose(image.saliency(change), np.concatenate(each), atol=1e-3)
         assert image.size == (WIDTH, HEIGHT)
         np.testing.assert_allclose(found.mean(), predicted.mean(), atol=0.03)

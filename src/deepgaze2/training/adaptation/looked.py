@@ -11,11 +11,11 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.branch import views_of
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.mixture import mixed_on_grid, prior_on_grid
 from deepgaze2.evaluation.out_of_fold import folds_of
+from deepgaze2.image.network_input import network_inputs
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import Model
 from deepgaze2.readout.activations import FloatArray
@@ -160,10 +160,10 @@ def looked_at(model: Model, dataset: Dataset) -> list[Looked]:
 
 def _looked(model: Model, dataset: Dataset, i: int) -> Looked:
     stimulus = read_stimulus(dataset.stimuli.path(i))
-    views, outputs = views_of(stimulus), []
-    for branch in model.branches:
-        readout, sizes = branch.readout, model.input_sizes(branch, stimulus)
-        features = branch.features(views, sizes)
+    inputs = [model.input_sizes(branch, stimulus) for branch in model.branches]
+    views, outputs = network_inputs(stimulus.pixels, chain.from_iterable(inputs)), []
+    for branch, sizes in zip(model.branches, inputs, strict=True):
+        readout, features = branch.readout, branch.features(views, sizes)
         changes = [Change(log_scale=(one,)) for one in _steps(len(readout.architecture.scales))]
         changed = (readout.viewed(change.viewing(readout)) for change in changes)
         outputs.append(np.stack([unblurred(one, features, sizes) for one in changed]))
@@ -172,7 +172,7 @@ def _looked(model: Model, dataset: Dataset, i: int) -> Looked:
         [branch.readout for branch in model.branches],
         model.shares,
         outputs,
-        model.input_sizes(model.branches[0], stimulus)[0],
+        inputs[0][0],
         fixations.x / stimulus.width,
         fixations.y / stimulus.height,
     )
