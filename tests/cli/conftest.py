@@ -2,16 +2,39 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from deepgaze2.cli import main
+from deepgaze2.evaluation.placement import predicted_map
 from deepgaze2.features.backbone import cached_backbone_path, write_backbone
 from deepgaze2.features.networks import NETWORKS
+from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.model import Model
 from helpers.command_line import Outcome, Run
 from helpers.small_models import NARROW16, random_backbone
 from helpers.training_images import train_one_by_one
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _positions_are_compared_with_each_image_once() -> Iterator[None]:
+    """Predicting the same few images for dozens of commands would take minutes."""
+    known: dict[tuple[str, str], NDArray[np.float32]] = {}
+
+    def remembered(model: Model, stimulus: Stimulus) -> NDArray[np.float32]:
+        key = model.identity, sha256(stimulus.pixels.tobytes()).hexdigest()
+        if key not in known:
+            known[key] = predicted_map(model, stimulus)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("deepgaze2.evaluation.placement.predicted_map", remembered)
+        yield
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def test_check_of_a_sound_set(recordings: Path, tmp_path: Path) -> None:
 def test_check_says_what_was_left_out(tmp_path: Path) -> None:
     write_image(tmp_path / "images" / "a.png", 64, 48)
     rows = ["image,subject,TRIAL_INDEX,label,time_us,order,x,y"]
-    rows += [f"a,s1,{t},fixation,{250_000 * i},{i},{9 * i},{8 * i}" for t in (1, 2) for i in (1, 2)]
+    for t, i in ((1, 1), (1, 2), (2, 1), (2, 2)):
+        rows.append(f"a,s1,{t},fixation,{250_000 * i},{i},{9 * i + t},{8 * i}")
     rows += ["a,s1,2,saccade,900000,3,5,5", "Instructions,s1,3,fixation,0,1,5,5"]
     (tmp_path / "fixations.csv").write_text("\n".join(rows))
     lines = run("check", f"csv:{tmp_path}").stdout.splitlines()
@@ -81,7 +82,11 @@ def test_check_exits_with_1_if_training_would_be_wrong(recordings: Path) -> None
     result = run("check", f"csv:{recordings}", "--screen", "none")
     assert result.exit_code == 1
     assert "reading          Look again at what was stated: positions look as" in result.stdout
-    assert "WRONG 25 fixations fit the contrast of the images better with x and y" in result.stdout
+    assert result.stdout.startswith("WRONG: ")
+    assert (
+        "WRONG 25 images whose fixations fit where people look in them better with x"
+        in result.stdout
+    )
     assert "nothing is wrong" not in result.stdout
 
 

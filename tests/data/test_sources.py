@@ -12,7 +12,7 @@ from deepgaze2.data.published.declared import declared_dataset
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.errors import DataError
 from helpers.plain_rows import cell, rows, write_image
-from helpers.small_datasets import HEIGHT, moved, patches, write_recordings
+from helpers.small_datasets import moved, patches
 
 
 @pytest.fixture
@@ -165,35 +165,3 @@ def test_the_real_osie(shared_data: Path) -> None:
     assert (len(raw.stimuli), len(raw.fixations)) == (600, 84232)
     ready = open_dataset(f"osie:{shared_data / 'osie'}")
     assert len(ready.fixations) == np.count_nonzero(raw.fixations.order > 0)
-
-
-def mirrored(folder: Path) -> Path:
-    """Recordings whose y counts from the bottom, without a word of it."""
-    write_recordings(folder)
-    header, *lines = (folder / "fixations.csv").read_text("utf-8").splitlines()
-    cells = [line.split(",") for line in lines]
-    flipped = [",".join([*row[:4], str(HEIGHT - float(row[4])), *row[5:]]) for row in cells]
-    (folder / "fixations.csv").write_text("\n".join([header, *flipped]), "utf-8")
-    return folder
-
-
-def test_a_table_that_fits_its_images_better_mirrored_is_refused(tmp_path: Path) -> None:
-    folder = mirrored(tmp_path)
-    for source in (f"csv:{folder}", str(folder)):
-        with pytest.raises(DataError, match=r"better with y counted from below \(t = .*--origin"):
-            open_dataset(source)
-    right = open_dataset(f"csv:{folder}", table={"origin": "bottom-left"})
-    warned = open_dataset(f"csv:{folder}", table={"screen": "none"})
-    assert not any("Look again" in note for note in right.notes)
-    assert warned.notes[0].startswith("Look again at the positions: fixations fit the contrast")
-    assert len(open_dataset(f"csv:{folder}", raw=True).fixations) == 450
-
-
-def test_images_that_are_not_at_hand_are_not_looked_at(tmp_path: Path) -> None:
-    folder = mirrored(tmp_path)
-    names = [path.name for path in (folder / "images").iterdir()]
-    lines = ["image,width,height", *(f"{name},150,{HEIGHT}" for name in names)]
-    (folder / "stimuli.csv").write_text("\n".join(lines))
-    for name in names:
-        (folder / "images" / name).unlink()
-    assert len(open_dataset(f"csv:{folder}").stimuli) == 25

@@ -97,10 +97,12 @@ def idf_events(fixations: list[Fixation]) -> Iterator[str]:
         yield f"Blink R,{f.trial},{f.image},{f.subject},{f.number},{times},0,0"
 
 
-def gazepoint_samples(fixations: list[Fixation]) -> Iterator[str]:
+def gazepoint_samples(
+    fixations: list[Fixation], size: tuple[int, int] = (WIDTH, HEIGHT)
+) -> Iterator[str]:
     yield "MEDIA_ID,MEDIA_NAME,FPOGX,FPOGY,FPOGS,FPOGD,FPOGID,FPOGV,USER"
     for f in fixations:
-        position = f"{f.x / WIDTH!r},{f.y / HEIGHT!r},{f.start_ms / 1000}"
+        position = f"{f.x / size[0]!r},{f.y / size[1]!r},{f.start_ms / 1000}"
         for passed in range(STEP_MS, f.duration_ms + 1, STEP_MS):
             yield f"0,{f.image},{position},{passed / 1000},{f.number},1,{f.subject}"
         yield f"0,{f.image},0,0,{f.start_ms / 1000},0.016,{f.number},0,{f.subject}"
@@ -130,18 +132,20 @@ def neon_mapped(fixations: list[Fixation]) -> Iterator[str]:
     )
     for f in fixations:
         start = 1700000000_000000000 + 1_000_000 * (100_000 * f.trial + f.start_ms)
-        head = f"{f.subject},{f.image},r{f.trial},{f.number + 10 * f.trial},{start},{f.duration_ms}"
+        recording = f"{f.subject}-{f.trial}"
+        number = f.number + 10 * f.trial
+        head = f"{f.subject},{f.image},{recording},{number},{start},{f.duration_ms}"
         yield f"{head},true,{f.x},{f.y}"
     yield "P1,a.png,r2,77,1700000900000000000,200,false,,"
 
 
-def realeye(fixations: list[Fixation]) -> Iterator[str]:
+def realeye(fixations: list[Fixation], size: tuple[int, int] = (WIDTH, HEIGHT)) -> Iterator[str]:
     yield (
         "study_id,item_filename,participant_id,exposure_number,fixation_point_x,fixation_point_y,"
         "fixation_starts_at_ms,fixation_duration_ms"
     )
     for f in fixations:
-        position = f"{100 * f.x / WIDTH!r},{100 * f.y / HEIGHT!r}"
+        position = f"{100 * f.x / size[0]!r},{100 * f.y / size[1]!r}"
         yield f"s,{f.image},{f.subject},{f.trial},{position},{f.start_ms},{f.duration_ms}"
 
 

@@ -13,9 +13,11 @@ import numpy as np
 
 from deepgaze2.cli.dataset_source import open_raw, open_ready, table_options
 from deepgaze2.cli.decisions_table import decisions_table
-from deepgaze2.data.checks.table_problems import Problem, first_at_center
+from deepgaze2.data.checks.problem import Problem
+from deepgaze2.data.checks.table_problems import first_at_center
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.decisions import Decision
+from deepgaze2.data.decisions import DOUBTS, Decision
+from deepgaze2.data.own.rows import UNNAMED
 from deepgaze2.data.published.declared import Declaration
 from deepgaze2.data.sources import declared_source, is_source
 from deepgaze2.errors import DataError
@@ -118,15 +120,17 @@ def check_(
     the published set that it is called. What is guessed about a csv is reported, and can be
     stated instead.
     """
-    from deepgaze2.data.checks.check import check
+    from deepgaze2.data.checks.check import check, in_order
     from deepgaze2.data.published.expected import differences
+    from deepgaze2.evaluation.placement import placement_problems
 
     dataset = open_raw(source, table)
     problems = check(dataset, open_raw(against, {}) if against else None)
+    problems += placement_problems(dataset)
     declaration = declared_source(source)
     if declaration:
-        problems = [*differences(dataset, declaration), *problems]
-        problems.sort(key=lambda problem: not problem.fatal)
+        problems += differences(dataset, declaration)
+    problems = in_order(problems)
     click.echo(_json(dataset, problems, declaration) if as_json else _report(dataset, problems))
     if picture_path:
         from deepgaze2.reporting.data_picture import picture
@@ -230,9 +234,23 @@ def _json(dataset: Dataset, problems: list[Problem], declaration: Declaration | 
     return json.dumps(content, indent=1)
 
 
+def _verdict(dataset: Dataset, problems: list[Problem]) -> list[str]:
+    """Return one line that says what is wrong or doubtful, if anything is."""
+    said = [f"{p.count} {p.kind} ({p.examples[0]})" for p in problems if p.fatal or p.doubtful]
+    found = [
+        *said,
+        *(str(d) for d in dataset.decisions if d.step == DOUBTS or d.what == UNNAMED),
+    ]
+    if not found:
+        return []
+    more = f"; and {len(found) - 1} more" if found[1:] else ""
+    return [f"{'WRONG' if problems and problems[0].fatal else 'LOOK AGAIN'}: {found[0]}{more}"]
+
+
 def _report(dataset: Dataset, problems: list[Problem]) -> str:
     counts = _summary(dataset)
     lines = [
+        *_verdict(dataset, problems),
         "{data_set}: {images} images, {subjects} subjects, {fixations} fixations".format(**counts),
         "mean position    " + ", ".join(f"{value:.3f}" for value in counts["mean_position"]),
         f"first fixations  {_FIRST[first_at_center(dataset)]}",

@@ -166,11 +166,24 @@ def open_raw(source: str, table: dict[str, Any]) -> Dataset:
 
 
 def open_ready(source: str, table: dict[str, Any]) -> Dataset:
-    """Read SOURCE for training or scoring; what was guessed or left out goes to stderr."""
+    """Read SOURCE for training or scoring; what was guessed or left out goes to stderr.
+
+    A table of the user's own is refused if its positions surely lie elsewhere on their images.
+    """
     dataset = open_dataset(source, table=_stated(table))
+    if is_own_table(source):
+        from deepgaze2.evaluation.placement import placed  # needs SciPy, predicting not
+
+        stated = bool(table.get("screen") or table.get("shown"))
+        dataset = placed(dataset, source, stated=stated)
     for note in dataset.notes:
         click.echo(f"note: {note}", err=True)
     return dataset
+
+
+def is_own_table(source: str) -> bool:
+    """Tell whether SOURCE is a table of the user's own, named as one or only by its place."""
+    return source.startswith("csv:") or not is_source(source)
 
 
 def for_tables(source: str, sources: Sequence[str], table: dict[str, Any]) -> dict[str, Any]:
@@ -178,7 +191,7 @@ def for_tables(source: str, sources: Sequence[str], table: dict[str, Any]) -> di
 
     Without any table among them the options stay, so that reading refuses them.
     """
-    tables = [one for one in sources if one.startswith("csv:") or not is_source(one)]
+    tables = [one for one in sources if is_own_table(one)]
     return table if source in tables or not tables else {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from deepgaze2.data.checks.table_problems import first_at_center
 from deepgaze2.data.dataset import Dataset
-from deepgaze2.data.decisions import DOUBTS, Decision
+from deepgaze2.data.decisions import Decision
 from deepgaze2.data.mouse import pseudo_fixations
 from deepgaze2.data.published.declared import Declaration, declared_datasets, suggestion
 from deepgaze2.data.published.expected import edition_note
@@ -49,8 +49,7 @@ def open_dataset(
     ------
     DataError
         If the name is unknown, the folder does not hold such a data set, `table` is given for
-        one that is not your own table, or `raw` is not set and no fixation is left, or those of a
-        table of your own lie surely elsewhere on their images.
+        one that is not your own table, or `raw` is not set and no fixation is left.
     """
     table = table or {}
     name, _, place = source.partition(":")
@@ -82,26 +81,7 @@ def open_dataset(
         raise DataError(
             f"{source}: no fixations to train on or score with; {reasons or 'add some'}"
         )
-    return _looked_at(ready, source, table) if name == "csv" else ready
-
-
-def _looked_at(dataset: Dataset, source: str, table: Mapping[str, Any]) -> Dataset:
-    """Refuse a table whose positions do not lie where its images have contrast, or warn of it."""
-    from deepgaze2.data.checks.check import alignment_problems  # needs SciPy, predicting not
-
-    problems = alignment_problems(dataset)
-    if not problems:
-        return dataset
-    looks = " and ".join(f"{problem.kind} ({problem.examples[0]})" for problem in problems)
-    stated = table.get("screen") or table.get("shown")
-    if any(problem.fatal for problem in problems) and not stated:
-        raise DataError(
-            f"{source}: {looks}; state how they were recorded, --origin, --column, --screen and"
-            " --shown, or --screen none if they are surely the image's own"
-        )
-    doubt = Decision(DOUBTS, "look again at the positions", looks)
-    decisions = (*dataset.decisions, doubt)
-    return replace(dataset, notes=(str(doubt), *dataset.notes), decisions=decisions)
+    return ready
 
 
 def is_source(text: str) -> bool:

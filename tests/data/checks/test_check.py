@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from deepgaze2.data.checks.check import check
-from deepgaze2.data.checks.table_problems import Problem, first_at_center, table_problems
+from deepgaze2.data.checks.problem import Problem
+from deepgaze2.data.checks.table_problems import first_at_center, table_problems
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.published.nus_vip import read_osie
 from helpers.small_datasets import HEIGHT, WIDTH, fixations_at, moved, patches, stimuli_of
 
 EXCHANGED = "fixations that fit their image only with x and y exchanged"
-BY_CONTRAST = "fixations fit the contrast of the images better with x and y exchanged"
-BESIDE = "fixations lie beside what they fit in the contrast of the images"
 OUTSIDE = "fixations outside their image"
 NOWHERE = "fixations without a position"
 TWICE = "fixations that equal another of the same subject in everything"
@@ -101,7 +100,10 @@ def test_duplicates_are_those_of_a_count(rows: list[tuple[int, int, int, int, fl
     stimulus, subject, x, y, start, duration = np.array(rows, float).reshape(-1, 6).T
     table = fixations_at(stimulus, x, y, subject=subject, start_s=start, duration_s=duration)
     found = by_kind(table_problems(Dataset("toy", stimuli_of(2), table)))[TWICE]
-    counts = Counter(tuple(str(value) for value in row) for row in rows)
+    # Where a fixation begins tells more than how long it was: of samples, durations grow.
+    counts = Counter(
+        tuple(str(value) for value in (row[:5] if np.isfinite(row[4]) else row)) for row in rows
+    )
     assert found.count == sum(count - 1 for count in counts.values())
 
 
@@ -119,34 +121,10 @@ def test_who_did_not_look_and_what_was_not_looked_at(sound: Dataset) -> None:
 def test_exchanged_axes(sound: Dataset) -> None:
     exchanged = moved(sound, sound.fixations.y, sound.fixations.x)
     found = by_kind(check(exchanged))
-    assert {kind for kind in found if found[kind].fatal} == {EXCHANGED, BY_CONTRAST, OUTSIDE}
+    assert {kind for kind in found if found[kind].fatal} == {EXCHANGED, OUTSIDE}
     assert found[EXCHANGED].count == np.count_nonzero(sound.fixations.x >= HEIGHT)
     clipped = by_kind(check(exchanged.without_outside()))
-    assert set(clipped) == {EXCHANGED, BY_CONTRAST}
-
-
-def test_a_constant_offset(sound: Dataset) -> None:
-    found = check(moved(sound, sound.fixations.x + 12, sound.fixations.y - 8))
-    assert found[0].kind == BESIDE
-    assert found[0].fatal
-    assert found[0].examples[0].startswith("+7.8% of the width and -7.8% of the height")
-
-
-def test_mirrored_coordinates(sound: Dataset) -> None:
-    found = check(moved(sound, sound.fixations.x, HEIGHT - sound.fixations.y))
-    kind = "fixations fit the contrast of the images better with y counted from below"
-    assert [problem.kind for problem in found if problem.fatal] == [kind]
-
-
-def test_fixations_in_the_order_of_other_images(sound: Dataset) -> None:
-    order = np.argsort([str(i) for i in range(len(sound.stimuli))])  # 0, 1, 10, 11, ...
-    ids, paths = sound.stimuli.ids, sound.stimuli.paths
-    shuffled = replace(
-        sound.stimuli, ids=tuple(ids[i] for i in order), paths=tuple(paths[i] for i in order)
-    )
-    (found,) = check(replace(sound, stimuli=shuffled))
-    assert found.kind == "fixations have no relation to the contrast of the images"
-    assert not found.fatal
+    assert set(clipped) == {EXCHANGED}
 
 
 def test_normalized_coordinates(sound: Dataset) -> None:
@@ -173,7 +151,7 @@ def test_another_recording_tells_exchanged_axes_without_any_image(sound: Dataset
     assert set(by_kind(check(square, square))) == without_images
     found = by_kind(check(mouse, square.select(np.arange(24, -1, -1))))  # in another order
     assert set(found) - without_images == {
-        "fixations fit the fixations of eye better with x and y exchanged"
+        "images whose fixations fit the fixations of eye better with x and y exchanged"
     }
 
 
@@ -197,5 +175,5 @@ def test_osie_is_sound_and_its_mistakes_are_found(shared_data: Path) -> None:
     assert first_at_center(osie) is True
     exchanged = moved(osie, osie.fixations.y, osie.fixations.x)
     found = by_kind(check(exchanged))
-    assert {kind for kind in found if found[kind].fatal} == {EXCHANGED, BY_CONTRAST, OUTSIDE}
-    assert {EXCHANGED, BY_CONTRAST} <= set(by_kind(check(exchanged.without_outside())))
+    assert {kind for kind in found if found[kind].fatal} == {EXCHANGED, OUTSIDE}
+    assert {EXCHANGED} <= set(by_kind(check(exchanged.without_outside())))

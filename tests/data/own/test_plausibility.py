@@ -34,7 +34,7 @@ def recorded(
         w, h = np.full(len(x), float(width)), np.full(len(x), float(height))
         lines += [f"{i}.jpg,{a:.6f},{b:.6f}" for a, b in zip(*change(x, y, w, h), strict=True)]
     (folder / "stimuli.csv").write_text("\n".join(sizes))
-    (folder / "fixations.csv").write_text("\n".join(lines))
+    (folder / "fixations.csv").write_text("\n".join(lines) + "\n")
     return folder
 
 

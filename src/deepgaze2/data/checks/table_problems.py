@@ -1,42 +1,17 @@
 """What can be told to be wrong with a data set from its table alone."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deepgaze2.data.checks.problem import Problem, listed, rows_problem, subject_name
+from deepgaze2.data.checks.times import times_problems
 from deepgaze2.data.dataset import Dataset
 
-_EXAMPLES = 3
 _OUTSIDE_SHARE = 0.05
 _FEW_FIXATIONS = 200
 _NOT_SQUARE = 1.1
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One kind of problem.
-
-    Attributes
-    ----------
-    kind : str
-        What is wrong, in a few words.
-    count : int
-        How many images, subjects or fixations have it.
-    examples : tuple of str
-        The first few of them.
-    fatal : bool
-        Whether training on the data as they are would fail or learn something false.
-    advice : str
-        What to do, one sentence.
-    """
-
-    kind: str
-    count: int
-    examples: tuple[str, ...]
-    fatal: bool
-    advice: str
 
 
 def table_problems(dataset: Dataset) -> list[Problem]:
@@ -46,15 +21,11 @@ def table_problems(dataset: Dataset) -> list[Problem]:
         _exchanged_by_range(dataset),
         _off_center(dataset),
         _durations(dataset),
+        *times_problems(dataset),
         _duplicates(dataset),
         _idle_subjects(dataset),
         _bare_images(dataset),
     ]
-
-
-def listed(kind: str, found: Sequence[str], fatal: bool, advice: str) -> Problem:
-    """Return a problem with the first few of what was found as its examples."""
-    return Problem(kind, len(found), tuple(found[:_EXAMPLES]), fatal, advice)
 
 
 def _relative(dataset: Dataset) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -91,15 +62,15 @@ def _positions(dataset: Dataset) -> list[Problem]:
     n_known = int(known.sum())
     normalized = known & (x <= 1) & (y <= 1)
     return [
-        _rows("fixations without a position", dataset, ~known, False, "training drops them"),
-        _rows(
+        rows_problem("fixations without a position", dataset, ~known, False, "training drops them"),
+        rows_problem(
             "fixations outside their image",
             dataset,
             outside,
             bool(outside.sum() > _OUTSIDE_SHARE * n_known),
             "training drops them; if they are more than 5%, their coordinates are not the image's",
         ),
-        _rows(
+        rows_problem(
             "all positions between 0 and 1",
             dataset,
             normalized & bool(normalized.sum() == n_known),
@@ -130,7 +101,7 @@ def _exchanged_by_range(dataset: Dataset) -> Problem:
         suspect = outside & ~outside_exchanged
     elif len(beyond) >= _FEW_FIXATIONS and at_the_end.any() and not beyond.any():
         suspect = long_ones
-    return _rows(
+    return rows_problem(
         "fixations that fit their image only with x and y exchanged",
         dataset,
         suspect,
@@ -148,11 +119,12 @@ def _off_center(dataset: Dataset) -> Problem:
         (f"median at {x:.0%} of the width and {y:.0%} of the height",),
         False,
         "unless the images explain it, look for a constant offset between data and screen",
+        doubtful=True,
     )
 
 
 def _durations(dataset: Dataset) -> Problem:
-    return _rows(
+    return rows_problem(
         "durations of zero or less",
         dataset,
         dataset.fixations.duration_s <= 0,
@@ -163,7 +135,8 @@ def _durations(dataset: Dataset) -> Problem:
 
 def _duplicates(dataset: Dataset) -> Problem:
     f = dataset.fixations
-    columns = (f.duration_s, f.start_s, f.y, f.x, f.subject, f.stimulus)
+    lasts = np.where(np.isfinite(f.start_s), 0, f.duration_s)  # of samples, durations grow
+    columns = (lasts, f.start_s, f.y, f.x, dataset.person, f.stimulus)
     rows = np.lexsort(columns)
     same = np.ones(max(len(rows) - 1, 0), dtype=bool)
     for column in columns:
@@ -171,40 +144,22 @@ def _duplicates(dataset: Dataset) -> Problem:
         same &= (a == b) | (np.isnan(a) & np.isnan(b))
     repeated = np.zeros(len(f), dtype=bool)
     repeated[rows[1:][same]] = True
-    return _rows(
+    found = rows_problem(
         "fixations that equal another of the same subject in everything",
         dataset,
         repeated,
         False,
         "look whether a file was read twice",
     )
+    return replace(found, doubtful=True)
 
 
 def _idle_subjects(dataset: Dataset) -> Problem:
     seen = np.bincount(dataset.fixations.subject, minlength=len(dataset.subject_names))
-    idle = [_subject(dataset, int(i)) for i in np.flatnonzero(seen == 0)]
+    idle = [subject_name(dataset, int(i)) for i in np.flatnonzero(seen == 0)]
     return listed("subjects with no fixation", idle, False, "look whether their files are there")
 
 
 def _bare_images(dataset: Dataset) -> Problem:
     bare = [dataset.stimuli.ids[i] for i in np.flatnonzero(np.diff(dataset.offsets) == 0)]
     return listed("images with no fixation", bare, False, "look whether their names match")
-
-
-def _rows(
-    kind: str, dataset: Dataset, found: NDArray[np.bool_], fatal: bool, advice: str
-) -> Problem:
-    """Return a problem of single fixations."""
-    fixations = dataset.fixations
-    examples = tuple(
-        f"{dataset.stimuli.ids[fixations.stimulus[row]]},"
-        f" subject {_subject(dataset, int(fixations.subject[row]))},"
-        f" fixation {fixations.order[row]} at ({fixations.x[row]:g}, {fixations.y[row]:g})"
-        for row in np.flatnonzero(found)[:_EXAMPLES]
-    )
-    return Problem(kind, int(np.count_nonzero(found)), examples, fatal, advice)
-
-
-def _subject(dataset: Dataset, number: int) -> str:
-    names = dataset.subject_names
-    return (names[number] or "without a name") if number < len(names) else str(number)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.decisions import Decision
+from deepgaze2.data.decisions import DOUBTS, Decision
 from deepgaze2.data.own.columns import UNITS_S
 from deepgaze2.data.own.rows import Rows
 from deepgaze2.errors import DataError
@@ -18,6 +18,7 @@ _FIXATION_STEPS_S = (0.1, 1.5)
 _MOST = 0.8
 _NEAR = 0.15
 _FEW = 10
+_FAR, _FAR_SHARE = 0.2, 0.02  # of the extent of all positions; of the fixations
 
 
 def merge_fixations(
@@ -53,12 +54,17 @@ def merge_fixations(
     one = alike & _continues(numbered, rank, alike, start_unit_s)
     if not one.any():
         return rows, []
-    merged = _merged(numbered.take(rank), np.flatnonzero(np.append(True, ~one)))
+    begins = np.flatnonzero(np.append(True, ~one))
+    merged = _merged(numbered.take(rank), begins)
     what = f"{len(numbered)} rows are of {len(merged)} fixations, each at the mean of its rows"
     n_between = len(rows) - len(numbered)
     between = f"; {n_between} rows without a number are between fixations" if n_between else ""
     why = f"they are numbered by {column!r}{between}"
-    return merged, [Decision("rows", what, why, "--column order=none keeps all rows")]
+    decided = [Decision("rows", what, why, "--column order=none keeps all rows")]
+    if (far := _share_far_apart(numbered.take(rank), begins)) > _FAR_SHARE:
+        looks = f"those of {far:.0%} of fixations lie far apart"
+        decided.append(Decision(DOUBTS, "look again at the rows of one fixation", looks))
+    return merged, decided
 
 
 def _successive(rows: Rows, *roles: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
@@ -109,6 +115,18 @@ def _merged(rows: Rows, begins: NDArray[np.intp]) -> Rows:
     if "duration" in numbers:
         numbers["duration"] = np.fmax.reduceat(rows.numbers["duration"], begins)
     return replace(merged, numbers=numbers)
+
+
+def _share_far_apart(rows: Rows, begins: NDArray[np.intp]) -> float:
+    """Return the share of runs whose rows lie farther apart than those of a fixation do."""
+    far = np.zeros(len(begins), bool)
+    for role in ("x", "y"):
+        values = rows.numbers[role]
+        if np.isfinite(values).any():
+            low, high = np.nanquantile(values, [0.01, 0.99])
+            extent = np.fmax.reduceat(values, begins) - np.fmin.reduceat(values, begins)
+            far |= extent > _FAR * (high - low)
+    return float(far.mean())
 
 
 def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:

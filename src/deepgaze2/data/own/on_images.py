@@ -39,7 +39,7 @@ def only_on_images(rows: Rows, stimuli: Stimuli) -> tuple[Rows, list[Decision]]:
     found = np.array([match is not None for match in matches])
     kept = found[rows.image]
     if kept.all():
-        return rows, []
+        return _without_names(rows), []
     names = rows.image_names
     maybe = np.array([_NO_IMAGE.fullmatch(key(name)) is None for name in names])
     doubtful = ~kept & maybe[rows.image]

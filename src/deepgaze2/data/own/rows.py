@@ -13,6 +13,9 @@ from deepgaze2.data.own.stimulus_list import match_images
 from deepgaze2.errors import DataError
 from deepgaze2.image.image_files import natural_key
 
+UNNAMED = "all fixations count as one subject's"
+"""What is decided where nothing tells subjects apart."""
+
 
 @dataclass
 class Rows:
@@ -94,7 +97,7 @@ def unnamed_note(
     """Say whose fixations are, or what those without a subject count as."""
     option = "--column subject=NAME"
     if not names:
-        what = "all fixations count as one subject's"
+        what = UNNAMED
         why = f"{column!r} is empty" if column else "no column tells subjects apart"
         return [Decision("viewings", what, why, option)]
     n = np.count_nonzero(subject == names.index("")) if "" in names else 0

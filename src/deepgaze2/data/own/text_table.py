@@ -1,6 +1,7 @@
 """Tables in text files (CSV), whatever program wrote them: read in batches, numbers checked."""
 
 import csv
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.decisions import Decision
+from deepgaze2.data.decisions import DOUBTS, Decision
 from deepgaze2.data.own.text_file import Header, encoding_of, find_header, opened
 from deepgaze2.errors import DataError
 from deepgaze2.image.stimulus import printable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 ROWS = 500
 """How many are read at a time: few enough for their cells to stay in the processor's cache."""
+_BY_HAND_BYTES = 10_000
 _ROW_NAMES = "<row>"
 _SEPARATORS = {"\t": "tabs", ";": "semicolons", ",": "commas", " ": "blanks"}
 _ENCODINGS = {
@@ -161,9 +163,21 @@ def open_text_table(path: Path) -> TextTable:
         names = (_ROW_NAMES, *names)
         why = "they have a cell more than there are columns, and it counts from 1"
         notes.append(Decision("file", "rows begin with a name, as R writes them", why))
+    if _may_be_cut_off(path):
+        looks = "it does not end, as if the file were cut off"
+        notes.append(Decision(DOUBTS, f"look again at the last line of {path.name}", looks))
     return TextTable(
         path, encoding, header.delimiter, header.lines_before, names, notes, header.before
     )
+
+
+def _may_be_cut_off(path: Path) -> bool:
+    """Tell whether a file does not end in a line end; small ones may be written by hand."""
+    if path.suffix.lower() == ".gz" or path.stat().st_size < _BY_HAND_BYTES:
+        return False
+    with path.open("rb") as stream:
+        stream.seek(-4, os.SEEK_END)
+        return not set(stream.read()) & set(b"\r\n")
 
 
 class _NumberError(ValueError):

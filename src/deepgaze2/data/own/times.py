@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.decisions import STATED, Decision
+from deepgaze2.data.decisions import DOUBTS, STATED, Decision
 from deepgaze2.data.own.columns import UNITS_S, is_clock, time_unit_s, written_unit_s
 from deepgaze2.data.own.conventions import TimeUnit, duration_unit_s, start_unit_s
 from deepgaze2.data.own.rows import Rows
@@ -76,6 +76,7 @@ def in_seconds(
         late = len(first) and np.median(first) > _LATEST_START_S
         if not is_own and (late or is_clock(column, table.names)):
             notes.append(_of_clock(column, float(np.median(first)) if late else None))
+            notes += _contradicted(rows, order)
         else:
             start_s = starts.astype(np.float32)
     return start_s, duration_s, notes
@@ -105,3 +106,12 @@ def _of_clock(column: str, median_s: float | None) -> Decision:
     if median_s is not None:
         why = f"the median first fixation starts at {median_s:.0f} s"
     return Decision("time", what, why)
+
+
+def _contradicted(rows: Rows, order: NDArray[np.int32]) -> list[Decision]:
+    """Say so if fixations begin before those that come before them in order."""
+    rank = np.lexsort((order, rows.subject, rows.image))
+    same = (np.diff(rows.subject[rank]) == 0) & (np.diff(rows.image[rank]) == 0)
+    n = int(np.count_nonzero(same & (np.diff(rows.numbers["start"][rank]) < 0)))
+    looks = f"{n} begin before those that come before them"
+    return [Decision(DOUBTS, "look again at the order of fixations", looks)] if n else []

@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.decisions import Decision
+from deepgaze2.data.decisions import DOUBTS, Decision
 from deepgaze2.data.own.rows import Rows
 
 Codes = NDArray[np.int32]
+
+_SHORT = 0.5  # of the fixations of a first viewing
+_RARE = 0.1  # of all viewings
 
 
 def by_viewing(
@@ -65,7 +68,21 @@ def by_viewing(
         how,
         "--column trial=none joins them, trial=NAME tells them",
     )
-    return replace(rows, subject=subject.ravel().astype(np.int32), subject_names=called), [note]
+    decided = [note]
+    if odd := _odd(rows.subject, stimulus, viewing):
+        decided.append(Decision(DOUBTS, "look again at who saw an image again", odd))
+    return replace(rows, subject=subject.ravel().astype(np.int32), subject_names=called), decided
+
+
+def _odd(subject: Codes, stimulus: Codes, viewing: Codes) -> str:
+    """Say if later viewings are too rare or too short to be meant."""
+    keys, counts = np.unique(np.stack([subject, stimulus, viewing]), axis=1, return_counts=True)
+    again = keys[2] > 0
+    if np.median(counts[again]) < _SHORT * np.median(counts[~again]):
+        return f"later viewings have {np.median(counts[again]):g} fixations in the median"
+    if np.mean(again) < _RARE:
+        return f"{np.count_nonzero(again)} of {len(again)} viewings are later ones"
+    return ""
 
 
 def _viewings(subject: Codes, stimulus: Codes, trial: Codes) -> Codes | None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from deepgaze2.data.checks.table_problems import Problem
+from deepgaze2.data.checks.problem import Problem
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.published.declared import Declaration, declared_datasets
 
