@@ -37,7 +37,7 @@ def test_options_are_those_of_reading_a_table() -> None:
         "'csv:my lab' --column 'x=Pos X [px]' --column image=Reiz --images 'my lab/B'"
         " --coordinates pixels --base 0 --time ms"
         " --origin center-up --screen 1920x1080 --shown 112,84.5,800,600 --pixels-per-degree 35"
-        " --image 'a b.png' --eye left"
+        " --image 'a b.png' --eye left --detect ivt,velocity=40"
     )
     source, table = parsed(line)
     assert source == "csv:my lab"
@@ -53,6 +53,7 @@ def test_options_are_those_of_reading_a_table() -> None:
         "pixels_per_degree": 35,
         "image": "a b.png",
         "eye": "left",
+        "detect": "ivt,velocity=40",
     }
     assert parsed(as_typed(source, table)) == (source, table)
 
@@ -90,3 +91,16 @@ def test_images_that_are_not_at_hand_are_not_looked_at(tmp_path: Path) -> None:
     for name in names:
         (folder / "images" / name).unlink()
     assert len(open_ready(f"csv:{folder}", {}).stimuli) == 25
+
+
+def test_a_detection_that_is_mistyped_is_refused_at_once() -> None:
+    @click.command()
+    @table_options
+    def command(**table: Any) -> None:
+        raise AssertionError(table)
+
+    result = CliRunner().invoke(command, ["--detect", "ivt,dispersion=2"])
+    assert result.exit_code == 2
+    assert (
+        "'dispersion=2' in 'ivt,dispersion=2': ivt takes velocity, min_ms, gap_ms" in result.output
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.own.detection import Detection
 from deepgaze2.data.sources import is_source, open_dataset
 from deepgaze2.errors import DataError
 
@@ -73,7 +74,7 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--pixels-per-degree",
             type=click.FloatRange(min=0, min_open=True),
-            help="For a csv: source in degrees, how large one is.",
+            help="For a csv: source in degrees or with --detect, how large one is.",
         ),
         click.option(
             "--time",
@@ -89,6 +90,14 @@ def table_options(command: Callable[..., None]) -> Callable[..., None]:
             "--eye",
             type=click.Choice(["left", "right", "mean"]),
             help="For a csv: source with both eyes, which to take; the mean is of their columns.",
+        ),
+        click.option(
+            "--detect",
+            metavar="HOW",
+            callback=_detection,
+            help="For a csv: source of samples of the gaze, how to detect fixations: ivt (by"
+            " velocity), idt (by dispersion), or with what is not as usual, such as"
+            " ivt,velocity=40,min_ms=80 (degrees per second; needs to know how large one is).",
         ),
     ]
     for option in reversed(options):
@@ -133,6 +142,20 @@ def _shown(
             f"{value!r} is none of centered, fit, stretched and X,Y,WIDTH,HEIGHT"
         )
     return rectangle
+
+
+def _detection(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    value: str | None,
+) -> str | None:
+    """Check `ivt` and the like."""
+    if value is not None:
+        try:
+            Detection.parse(value)
+        except DataError as error:
+            raise click.BadParameter(str(error)) from error
+    return value
 
 
 image_size_option = click.option(

@@ -17,6 +17,19 @@ Mask = NDArray[np.bool_]
 _FIXATIONS = {"fixation", "fixations", "fix", "fixa", "efix", "f", "visualintake"}
 _FIXATIONS |= {"fixationl", "fixationr", "fixationb"}  # SMI's, of an eye or both
 _KINDS_FOR_CERTAIN = {"eyemovementtype", "gazeeventtype", "eyemovement", "movementtype"}
+_LOST = {
+    "blink",
+    "blinks",
+    "blinkl",
+    "blinkr",
+    "blinkb",
+    "eyesnotfound",
+    "lost",
+    "missing",
+    "invalid",
+    "noise",
+}
+_LOST |= {"userevent", "separator", "msg", "message"}  # rows that are no samples
 VALID_CELLS = {"1", "10", "true", "yes", "valid", "y", "t", "ok"}  # 10: 1.0
 INVALID_CELLS = {"0", "00", "false", "no", "invalid", "n", "f", "", "1000"}
 _EYES = {"l": "left", "r": "right", "lefteye": "left", "righteye": "right"}
@@ -25,7 +38,12 @@ _LEAST_CONFIDENCE = 0.6  # above it "useful data", as Pupil Labs says
 
 
 def only_fixations(
-    rows: Rows, columns: Mapping[str, str], stated: Mapping[str, str], eye: Eye | None
+    rows: Rows,
+    columns: Mapping[str, str],
+    stated: Mapping[str, str],
+    eye: Eye | None,
+    *,
+    samples: bool = False,
 ) -> tuple[Rows, list[Decision]]:
     """Keep the rows that tell of fixations: by kind, validity, eye and what is empty.
 
@@ -38,6 +56,8 @@ def only_fixations(
     eye : {"left", "right", "mean"}, optional
         The eye to take where rows are of both; if not stated, of each subject the one with more
         rows, the right one if they are equal. There is no mean of rows.
+    samples : bool
+        Whether fixations are to be detected, so that samples of all kinds are kept but blinks.
 
     Returns
     -------
@@ -52,7 +72,7 @@ def only_fixations(
         If no row is left, the column does not say what is a fixation, or the mean is asked for.
     """
     notes = list[Decision]()
-    for select in (_of_kind, _valid, _confident, _told):
+    for select in (_not_lost if samples else _of_kind, _valid, _confident, _told):
         kept, note = select(rows, columns, stated)
         if note:
             rows = _kept(rows, kept, note)
@@ -110,6 +130,23 @@ def _of_kind(
         f"they are no fixations by their {column!r}: {others}",
         "--column kind=none keeps them",
     )
+
+
+def _not_lost(
+    rows: Rows, columns: Mapping[str, str], _: Mapping[str, str]
+) -> tuple[Mask, Decision | None]:
+    if "kind" not in rows.texts:
+        return np.ones(len(rows), bool), None
+    codes, names = rows.texts["kind"]
+    kept = ~np.array([key(name) in _LOST for name in names])[codes]
+    note = Decision(
+        "rows",
+        f"{np.count_nonzero(~kept)} of {len(rows)} rows are left out",
+        f"they are no samples of the gaze by their {columns['kind']!r}:"
+        f" {counted([names[code] for code in codes[~kept]])}",
+        "--column kind=none keeps them",
+    )
+    return kept, None if kept.all() else note
 
 
 def _valid(

@@ -50,7 +50,7 @@ def merge_fixations(
     if order is None or np.count_nonzero(~np.isnan(order)) < 2:
         return rows, []
     numbered = rows.take(np.flatnonzero(~np.isnan(order)))
-    rank, alike = _successive(numbered, "order")
+    rank, alike = successive(numbered, "order")
     one = alike & _continues(numbered, rank, alike, start_unit_s)
     if not one.any():
         return rows, []
@@ -67,7 +67,7 @@ def merge_fixations(
     return merged, decided
 
 
-def _successive(rows: Rows, *roles: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+def successive(rows: Rows, *roles: str) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
     """Return rows by subject, and which of them go on in the viewing of the one before.
 
     Numbers of some `roles` must also be equal.
@@ -139,7 +139,7 @@ def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
     """
     if len(rows) <= _FEW:
         return
-    rank, together = _successive(rows)
+    rank, together = successive(rows)
     if np.count_nonzero(together) < _FEW:
         return
     order = rows.numbers.get("order")
@@ -149,7 +149,7 @@ def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
         advice = "the column that numbers fixations, --column order=NAME"
     else:
         reason, advice = "", "the unit of times, --time ms, or --column trial=NAME"
-        if np.mean(_successive(rows, "order")[1]) >= _SAMPLED_SHARE:
+        if np.mean(successive(rows, "order")[1]) >= _SAMPLED_SHARE:
             reason = "those that follow each other have one number, but not one place"
         elif start_unit_s is not None:
             reason = _small_steps(rows, rank, together, start_unit_s)
@@ -157,7 +157,7 @@ def refuse_samples(rows: Rows, start_unit_s: float | None) -> None:
     if reason:
         raise DataError(
             f"{rows.place(0)}: rows look like samples of the gaze, not fixations: {reason}. State"
-            f" {advice}, or export fixations: they are not detected here"
+            f" {advice}, export fixations, or let them be detected, --detect ivt"
         )
 
 

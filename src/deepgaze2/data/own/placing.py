@@ -72,7 +72,7 @@ def place_in_images(
     if rectangles is None:
         _refuse_unplaced(geometry, columns, place)
     per_degree = _pixels_per_degree(geometry, stimuli, place)
-    geometry, assumed = _with_unit(rows, stimuli, stimulus, geometry, rectangles is not None)
+    geometry, assumed = with_unit(rows, stimuli, stimulus, geometry, rectangles is not None)
     decided += assumed
     width, height = stimuli.width, stimuli.height
     if rectangles is not None:  # each row may have its own
@@ -143,7 +143,7 @@ def _pixels_per_degree(geometry: Geometry, stimuli: Stimuli, place: str) -> Numb
     return known
 
 
-def _with_unit(
+def with_unit(
     rows: Rows, stimuli: Stimuli, stimulus: Sizes, geometry: Geometry, recorded: bool
 ) -> tuple[Geometry, list[Decision]]:
     """Return the geometry with its unit and base, and what was assumed."""

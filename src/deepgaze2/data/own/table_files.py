@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.data.decisions import STATED, Decision, of_files
+from deepgaze2.data.own.asc_table import ASC_SUFFIXES, AscTable
 from deepgaze2.data.own.parquet_table import ParquetTable, open_parquet_table
 from deepgaze2.data.own.preamble import told_before
 from deepgaze2.data.own.stimulus_list import STIMULI_FILE
@@ -79,7 +80,7 @@ class JoinedTables:
         return printable(self.path)
 
 
-Table = TextTable | ParquetTable | JoinedTables
+Table = TextTable | ParquetTable | JoinedTables | AscTable
 
 
 def open_tables(source: Path) -> tuple[Table, Path, Decision]:
@@ -88,11 +89,12 @@ def open_tables(source: Path) -> tuple[Table, Path, Decision]:
     Parameters
     ----------
     source : Path
-        A file, or a folder with `fixations.csv`, one other table, or tables with the same columns.
+        A file, or a folder with `fixations.csv`, one other table, or tables with the same columns,
+        or without any, with EyeLink recordings.
 
     Returns
     -------
-    table : TextTable, ParquetTable or JoinedTables
+    table : TextTable, ParquetTable, JoinedTables or AscTable
         The table, or all of them as one.
     folder : Path
         Where it lies.
@@ -106,12 +108,18 @@ def open_tables(source: Path) -> tuple[Table, Path, Decision]:
     """
     if not source.is_dir():
         what = f"fixations are read from {printable(source.name)}"
+        is_asc = source.name.lower().endswith(ASC_SUFFIXES)
         return (
-            _with_lines(_opened(source)),
+            AscTable(source, [source]) if is_asc else _with_lines(_opened(source)),
             source.parent,
             Decision("file", what, STATED, guessed=False),
         )
-    files = _with_suffix(source, _SUFFIXES) or _with_suffix(source, _OTHER_SUFFIXES)
+    files = _with_suffix(source, _SUFFIXES)
+    if not files and (recordings := _with_suffix(source, ASC_SUFFIXES)):
+        what = f"{len(recordings)} .asc files are read, each as one subject's"
+        found = Decision("file", what, "there is no table of fixations", "give the path of one")
+        return AscTable(source, recordings), source, found
+    files = files or _with_suffix(source, _OTHER_SUFFIXES)
     named = [path for path in files if path.name.split(".")[0] == "fixations"]
     chosen = named or files
     if len(chosen) == 1:

@@ -15,43 +15,33 @@ from numpy.typing import NDArray
 
 from deepgaze2.data.dataset import Dataset, Fixations, Stimuli
 from deepgaze2.data.decisions import Decision, notes_of
+from deepgaze2.data.own.asc_table import AscTable
 from deepgaze2.data.own.choosing import chosen_columns
-from deepgaze2.data.own.columns import (
-    UNITS_S,
-    time_unit_s,
-)
 from deepgaze2.data.own.conventions import Coordinates, TimeUnit
-from deepgaze2.data.own.events import only_fixations
+from deepgaze2.data.own.detection import Detection
 from deepgaze2.data.own.eyes import (
     Eye,
-    has_eyes,
-    without_names,
 )
 from deepgaze2.data.own.findings import (
     left_aside,
     names_found,
     said_of_units,
-    single_rows,
 )
-from deepgaze2.data.own.gaze import one_gaze
 from deepgaze2.data.own.geometry import Geometry, Origin, Screen, Shown
-from deepgaze2.data.own.merging import merge_fixations, refuse_samples
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.on_images import only_on_images
 from deepgaze2.data.own.placing import place_in_images
 from deepgaze2.data.own.psychopy_units import told_by_units
-from deepgaze2.data.own.reading import (
-    read_rows,
-)
 from deepgaze2.data.own.rows import (
-    Rows,
     in_natural_order,
     order_in_scanpaths,
     stimulus_numbers,
     unnamed_note,
 )
+from deepgaze2.data.own.samples import fixations_of_samples
 from deepgaze2.data.own.stimulus_list import list_stimuli
 from deepgaze2.data.own.table_files import Table, open_tables
+from deepgaze2.data.own.table_rows import table_rows
 from deepgaze2.data.own.times import in_seconds
 from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.data.own.viewings import by_viewing
@@ -76,6 +66,7 @@ def read_tabular(
     pixels_per_degree: float | None = None,
     image: str | None = None,
     eye: Eye | None = None,
+    detect: str | None = None,
     decided: list[Decision] | None = None,
 ) -> Dataset:
     """Read images and a table of fixations.
@@ -90,7 +81,8 @@ def read_tabular(
     source : str or Path
         A folder with images and `fixations.csv`, one other table, or tables with the same
         columns, such as one for each participant; or a table beside its images. Text tables may
-        have commas, semicolons or tabs and be compressed by gzip, Parquet needs PyArrow.
+        have commas, semicolons or tabs and be compressed by gzip, Parquet needs PyArrow. Or a
+        recording of EyeLink's (.asc), or a folder of these.
     images : Path, optional
         The folder of the images if it is elsewhere.
     columns : mapping of str to str, optional
@@ -103,6 +95,8 @@ def read_tabular(
         The one image that was shown, if no column tells.
     eye : {"left", "right", "mean"}, optional
         Which eye's columns or rows to take if there are both eyes', or the mean of columns.
+    detect : str, optional
+        Rows are samples: how to detect the fixations, "ivt", "idt" or as `Detection.parse` says.
     decided : list of Decision, optional
         Filled with decisions while they are made, so that they are known where one ends in an
         error, too. Lacking images are then an error only when all that needs none is decided.
@@ -113,7 +107,14 @@ def read_tabular(
         If something is missing, damaged or has two meanings; it names the line where it can.
     """
     decided, follows = ([], False) if decided is None else (decided, True)
+    detection = Detection.parse(detect) if detect else None
     table, folder, found = open_tables(Path(source))
+    stimuli, listed = _stimuli(folder, images or images_folder(folder), follows)
+    if isinstance(table, AscTable):
+        if shown is None and screen is None:
+            table.place_images(stimuli)
+        screen = screen or table.screen_around(stimuli)
+        coordinates, base = coordinates or "pixels", base or 0
     is_own = set(OWN_COLUMNS) <= set(table.names)
     decided += [replace(found, guessed=found.guessed and not is_own), *table.notes]
     chosen = chosen_columns(table, columns or {}, is_own, image, eye, decided)
@@ -123,8 +124,9 @@ def read_tabular(
     coordinates, origin, told = _told_by_program(table, chosen["y"], coordinates, origin)
     decided += told
     geometry = Geometry(coordinates, base, origin, screen, shown, pixels_per_degree)
-    stimuli, listed = _stimuli(folder, images or images_folder(folder), follows)
-    rows = _fixation_rows(table, chosen, columns or {}, time, image, eye, is_own, decided)
+    rows, unit_s = table_rows(
+        table, chosen, columns or {}, time, image, eye, detection, is_own, decided
+    )
     geometry, units = told_by_units(rows, geometry, chosen)
     decided += units
     if isinstance(listed, DataError):
@@ -134,6 +136,14 @@ def read_tabular(
     rows, strange = only_on_images(rows, stimuli)
     stimulus, matched = stimulus_numbers(rows, stimuli)
     decided += [*strange, *matched, names_found(rows, image)]
+    if detection:
+        if isinstance(listed, DataError):
+            raise listed
+        rows, stimulus, geometry, detected = fixations_of_samples(
+            rows, stimuli, stimulus, chosen, geometry, detection, unit_s
+        )
+        decided += detected
+        time, chosen = "s", {**chosen, "duration": chosen["start"]}
     rows, again = by_viewing(
         rows, stimulus, chosen.get("trial"), guess=not is_own and "trial" not in (columns or {})
     )
@@ -153,42 +163,6 @@ def read_tabular(
     dataset = Dataset(folder.resolve().name, stimuli, _sorted(fixations), tuple(names))
     decided += left_aside(dataset)
     return replace(dataset, notes=notes_of(decided), decisions=tuple(decided))
-
-
-def _fixation_rows(
-    table: Table,
-    chosen: Mapping[str, str],
-    stated: Mapping[str, str],
-    time: TimeUnit | None,
-    image: str | None,
-    eye: Eye | None,
-    is_own: bool,
-    decided: list[Decision],
-) -> Rows:
-    """Read the rows and make them one for each fixation; of the own format they are."""
-    opened = table.notes.copy()
-    rows = read_rows(table, without_names(chosen), image)
-    decided += [note for note in table.notes if note not in opened]
-    n = len(rows)
-    if is_own:
-        if eye:
-            raise DataError(f"{printable(table.path)}: tells of no eyes; leave out --eye")
-        why = "the columns are those of deepgaze2's own format"
-        decided.append(Decision("rows", f"each of {n} rows is a fixation", why, guessed=False))
-        return rows
-    rows, seen = one_gaze(rows, chosen, eye, tracker_of(table.names))
-    decided += seen
-    start = chosen.get("start")
-    unit_s = UNITS_S[time] if time else start and time_unit_s(start, table.names)
-    of_rows = None if has_eyes(chosen) else eye
-    rows, left = only_fixations(rows, chosen, stated, of_rows)
-    decided += left
-    rows, merged = merge_fixations(rows, unit_s or None, chosen.get("order"))
-    decided += merged
-    refuse_samples(rows, unit_s or None)
-    if not merged:
-        decided.append(single_rows(len(rows), n, chosen))
-    return rows
 
 
 def _told_by_program(

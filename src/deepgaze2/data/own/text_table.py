@@ -4,7 +4,7 @@ import csv
 import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -34,6 +34,7 @@ _ENCODINGS = {
     "cp1252": ("Windows-1252", "they are not valid UTF-8"),
 }
 _MISSING = {"", ".", "-", "na", "n/a", "nan", "null", "none"}
+_PLAINLY_MISSING = _MISSING | {"NA", "N/A", "NULL", "None"}
 _GROUPED = re.compile(r"\s*[-+]?[1-9]\d{0,2}(,\d{3})+\s*")
 
 
@@ -89,7 +90,7 @@ class TextTable:
                 parsed = [column.parse(cells[column.index], n_before) for column in columns]
             except _NumberError as error:
                 raise self._error(error.row, error.reason) from error
-            yield [[cell.strip() for cell in cells[index]] for index in text_at], parsed
+            yield [list(map(str.strip, cells[index])) for index in text_at], parsed
             n_before += len(rows)
         for column in columns:
             if column.all_grouped and column.any_plain and column.comma_row is not None:
@@ -210,10 +211,8 @@ class _Numbers:
             if "." in text and not self.any_point:
                 self.any_point = any("." in cell.strip(" .") for cell in cells)
         if "_" not in text:  # which float() would skip
-            try:
-                return np.fromiter(map(float, pointed), np.float64, len(cells))
-            except ValueError:
-                pass
+            with suppress(ValueError):
+                return _floats(pointed)
         return np.array([self._number(cell, n_before + row) for row, cell in enumerate(cells)])
 
     def _with_points(self, cells: Sequence[str], n_before: int) -> list[str]:
@@ -237,6 +236,15 @@ class _Numbers:
         if "_" in pointed or not _is_float(pointed):
             raise _NumberError(row, f"{cell!r} in column {self.name!r} is not a number; correct it")
         return float(pointed)
+
+
+def _floats(cells: Sequence[str]) -> NDArray[np.float64]:
+    """Parse cells that are numbers or plainly missing; a ValueError if one is not."""
+    try:
+        return np.fromiter(map(float, cells), np.float64, len(cells))
+    except ValueError:  # telling them apart first would take longer where all are numbers
+        known = ["nan" if cell in _PLAINLY_MISSING else cell for cell in cells]
+        return np.fromiter(map(float, known), np.float64, len(cells))
 
 
 def _is_float(cell: str) -> bool:
