@@ -81,7 +81,7 @@ def test_what_people_do_in_sheets(folder: Path) -> None:
     said = " ".join(dataset.notes)
     assert "The sheet 'Blatt 2' is read: it alone has columns of x and y." in said
     assert "Commas in x, y are decimal commas" in said
-    assert "The subject is 'P7': lines before the columns' names say so" in said
+    assert "The subject is named: lines before the columns' names say so" in said
 
 
 def test_a_wrong_cell_is_named_as_excel_does(folder: Path) -> None:

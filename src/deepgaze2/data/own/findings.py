@@ -76,9 +76,11 @@ def said_of_files(of_files: Mapping[str, str], table: Table) -> list[Decision]:
         if name == EXPORT:
             what, why = "each file is one subject's", "no column tells subjects apart"
         else:
-            example = repr(table.of_file[0][name])
-            several = f"each file has its {role}, such as {example}"
-            what = several if len(table.of_file) > 1 else f"the {role} is {example}"
+            several = len(table.of_file) > 1
+            what = f"each file has its {role}" if several else f"the {role} is named"
+            if role == "image":  # models keep this and are passed on: no subject's name
+                example = repr(table.of_file[0][name])
+                what = f"{what}, such as {example}" if several else f"the image is {example}"
             why = "lines before the columns' names say so, and no column does"
         decided.append(Decision(step, what, why, option))
     return decided

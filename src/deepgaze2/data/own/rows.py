@@ -103,7 +103,7 @@ def unnamed_note(
     n = np.count_nonzero(subject == names.index("")) if "" in names else 0
     if not n:
         people = len({name.partition(" / ")[0] for name in names})
-        what = f"{people} subject{'s' * (people != 1)}, such as {names[0]!r}"
+        what = f"{people} subject{'s' * (people != 1)}"  # no names: models keep this
         return [Decision("viewings", what, "as they are named", option, guessed=False)]
     what = f"{n} fixations count as one subject's, without a name"
     return [Decision("viewings", what, "they have no subject", option)]
