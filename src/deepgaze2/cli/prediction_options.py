@@ -1,4 +1,4 @@
-"""Options of the commands that predict images: which model, how images are viewed, which regions."""
+"""Options of the commands that predict images: the model, how images are viewed, regions."""
 
 from collections.abc import Callable
 from pathlib import Path

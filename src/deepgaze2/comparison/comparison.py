@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.comparison.agreement import Agreed
-from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.members import member_shares
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.density.region_files import RegionSource

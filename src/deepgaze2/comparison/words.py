@@ -4,8 +4,6 @@ import math
 
 from deepgaze2.comparison.agreement import Agreed
 
-_NUMERALS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-_MANY = (15, 20, 25, 30, 40, 50, 75, 100)
 _FRACTIONS = {
     1 / 4: "a quarter",
     1 / 3: "a third",
@@ -16,6 +14,11 @@ _FRACTIONS = {
     3 / 4: "three quarters",
     4 / 5: "four in five",
     9 / 10: "nine in ten",
+    **{
+        1 / n: f"one in {word}"
+        for n, word in enumerate(("five", "six", "seven", "eight", "nine", "ten"), 5)
+    },
+    **{1 / n: f"one in {n}" for n in (11, 12, 15, 20, 25, 30, 40, 50, 75, 100)},
 }
 MINUS = "\N{MINUS SIGN}"
 
@@ -26,11 +29,8 @@ def in_words(share: float) -> str:
         return "fewer than one in a hundred"
     if share > 0.95:
         return "nearly all"
-    words = dict(_FRACTIONS)
-    words |= {1 / n: f"one in {_NUMERALS[n]}" for n in range(5, len(_NUMERALS))}
-    words |= {1 / n: f"one in {n}" for n in _MANY}
-    nearest = min(words, key=lambda fraction: abs(math.log(fraction / share)))
-    return f"about {words[nearest]}"
+    nearest = min(_FRACTIONS, key=lambda fraction: abs(math.log(fraction / share)))
+    return f"about {_FRACTIONS[nearest]}"
 
 
 def percent(value: float, digits: int = 1) -> str:
