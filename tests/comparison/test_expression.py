@@ -7,7 +7,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from deepgaze2.comparison.expression import COMPARISONS, evaluate, parse_requirement, shares_in
+from deepgaze2.comparison.expression import (
+    COMPARISONS,
+    Requirement,
+    evaluate,
+    parse_requirement,
+    shares_in,
+)
 from deepgaze2.errors import RequirementError
 
 SHARES = {("cta", ""): 0.098, ("cta", "before"): 0.05, ("head line", ""): 0.3, ("é", "v 2"): 0.125}
@@ -33,11 +39,10 @@ def pairs(draw: st.DrawFn, power: int, depth: int = 0) -> Pair:
     kinds = ["leaf", "leaf"] if depth > 3 else ["leaf", "sum", "product", "quotient", "minus", "in"]
     kind = draw(st.sampled_from(kinds)) if power in (0, 1) or depth > 3 else "product"
     if kind == "leaf":
-        if power == 0:
-            number = draw(numbers())
+        number = draw(numbers())
+        if power == 0 and draw(st.booleans()):
             return number, number
-        if draw(st.booleans()):
-            number = draw(numbers())
+        if power == 0 or draw(st.booleans()):
             space = draw(st.sampled_from(["", " "]))
             return f"{number}{space}%", f"({number} / 100)"
         share = draw(st.sampled_from(sorted(SHARES)))
@@ -85,29 +90,36 @@ def test_expressions_have_the_values_that_python_gives_them(sides: tuple[Pair, P
         assert (requirement.left_text, requirement.right_text) == (left.strip(), right.strip())
 
 
+def read(text: str) -> tuple[Requirement | None, str]:
+    """A requirement, or why there is none."""
+    try:
+        return parse_requirement(text), ""
+    except RequirementError as error:
+        return None, str(error)
+
+
 TOKENS = [*"+-*/().<>=!'\"% ", ">=", "<=", "cta", "before", "12", "1e999", "0", "3.5%", "and", "é"]
 
 
 @given(st.one_of(st.text(), st.lists(st.sampled_from(TOKENS)).map("".join)))
 def test_whatever_is_typed_is_read_or_refused_in_one_line(text: str) -> None:
-    try:
-        requirement = parse_requirement(text)
-    except RequirementError as error:
-        assert len(str(error).splitlines()) == 1
-        assert ", position " in str(error)
+    requirement, refused = read(text)
+    if requirement is None:
+        assert len(refused.splitlines()) == 1
+        assert ", position " in refused
     else:
         names = {*shares_in(requirement.left), *shares_in(requirement.right)}
         assert names
-        values = [evaluate(s, dict.fromkeys(names, 0.5)) for s in (requirement.left, requirement.right)]
+        values = [
+            evaluate(s, dict.fromkeys(names, 0.5)) for s in (requirement.left, requirement.right)
+        ]
         assert all(np.ndim(value) == 0 for value in values)
 
 
 @pytest.mark.parametrize("text", ["(" * 400 + "cta", "-" * 400 + "cta > 0", "cta" + "+cta" * 120])
 def test_deep_expressions_end_no_stack(text: str) -> None:
-    try:
-        parse_requirement(text)
-    except RequirementError as error:
-        assert "position" in str(error)
+    requirement, refused = read(text)
+    assert requirement or "position" in refused
 
 
 @pytest.mark.parametrize(
@@ -117,7 +129,7 @@ def test_deep_expressions_end_no_stack(text: str) -> None:
         ("cta", 4, "expected one of >=, <=, > and <, not the end"),
         ("cta == 12%", 5, "hardly ever equal"),
         ("cta >= 12", 5, "a share and a plain number"),
-        ("cta * logo > 1%", 12, "neither share nor number and a share"),
+        ("cta * logo > 1%", 12, "neither share nor number and a percentage"),
         ("cta + 1 > 12%", 5, "a share and a plain number"),
         ("2 > 1", 1, "names no region"),
         ("cta > 1% > 0", 10, "repeat --require"),
@@ -141,8 +153,13 @@ def test_what_is_malformed_is_told_with_its_position(
     assert problem in message
 
 
-def test_zero_is_a_share_and_a_number() -> None:
+def test_zero_is_a_share_or_a_number() -> None:
     for text in ("cta - cta.before >= 0", "cta / cta.before > 0", "0 <= cta", "cta > 0%"):
+        parse_requirement(text)
+
+
+def test_a_percentage_is_a_share_or_a_factor() -> None:
+    for text in ("cta > 12%", "cta > 110% * cta.before", "cta / logo > 50%", "cta + 1% > 110%*cta"):
         parse_requirement(text)
 
 

@@ -17,9 +17,7 @@ def image(width: int, height: int) -> Image.Image:
 def test_the_members_mean_by_their_shares_is_the_mixture() -> None:
     model = tiny_model_of_two()
     prediction, members = model.predict_with_members(image(90, 60))
-    np.testing.assert_array_equal(
-        prediction.log_density, model.predict(image(90, 60)).log_density
-    )
+    np.testing.assert_array_equal(prediction.log_density, model.predict(image(90, 60)).log_density)
     assert members.shape == (6, 60, 90)
     mean = np.tensordot(model.shares, np.exp(members, dtype=np.float64), 1)
     np.testing.assert_allclose(mean, prediction.density, rtol=1e-4)

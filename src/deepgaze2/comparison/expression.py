@@ -44,16 +44,17 @@ _TOKEN = re.compile(
     |(?P<sign>>=|<=|==|!=|[-+*/()<>.])""",
     re.VERBOSE,
 )
+_PLAIN, _SHARE, _EITHER = frozenset((0,)), frozenset((1,)), frozenset((0, 1))
 _LONGEST = 500
 _DEEPEST = 20
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number; `power` is 1 if it is a percentage, 0 if not, None for zero, which is either."""
+    """A number, and of which powers of a share it may be; see `powers_of`."""
 
     value: float
-    power: int | None
+    powers: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ class _Token:
 def parse_requirement(text: str) -> Requirement:
     """Read a requirement.
 
-    Shares and percentages are one kind of quantity, plain numbers another: `cta >= 12` is refused,
-    since a share of 12 is 1200%.
+    Shares are one kind of quantity, plain numbers another: `cta >= 12` is refused, since a share of
+    12 is 1200%.
 
     Raises
     ------
@@ -161,9 +162,7 @@ class _Parser:
         if end.kind != "end":
             hint = "; repeat --require for another" if end.text in COMPARISONS else ""
             raise self._expected("the end", end, hint)
-        powers = power_of(left), power_of(right)
-        if None not in powers and powers[0] != powers[1]:
-            raise self._error(_unlike(*powers), sign.start)
+        self._refuse_unlike(left, right, sign)
         if not any(True for side in (left, right) for _ in shares_in(side)):
             raise self._error("names no region", 0)
         sides = self.text[: sign.start].strip(), self.text[sign.start + len(sign.text) :].strip()
@@ -180,9 +179,8 @@ class _Parser:
         while self.tokens[0].kind == "sign" and self.tokens[0].text in signs:
             sign = self._next()
             right = part()
-            powers = power_of(left), power_of(right)
-            if sign.text in "+-" and None not in powers and powers[0] != powers[1]:
-                raise self._error(_unlike(*powers), sign.start)
+            if sign.text in "+-":
+                self._refuse_unlike(left, right, sign)
             left = Operation(sign.text, left, right)
         return left
 
@@ -194,15 +192,15 @@ class _Parser:
             token = self._next()
         found: Expression
         if token.kind in ("number", "percent"):
-            power = None if token.value == 0 else int(token.kind == "percent")
-            found = Number(token.value, power)
+            is_either = token.kind == "percent" or token.value == 0
+            found = Number(token.value, _EITHER if is_either else _PLAIN)
         elif token.kind == "name":
             found = (token.text, self._variant())
         elif token.text == "(" and token.kind == "sign":
             found = self._inside(token)
         else:
             raise self._expected("a region, a number or a parenthesis", token)
-        return Operation("*", Number(-1.0, 0), found) if negative else found
+        return Operation("*", Number(-1.0, _PLAIN), found) if negative else found
 
     def _inside(self, opened: _Token) -> Expression:
         self.depth += 1
@@ -254,6 +252,11 @@ class _Parser:
     def _next(self) -> _Token:
         return self.tokens.pop(0) if len(self.tokens) > 1 else self.tokens[0]
 
+    def _refuse_unlike(self, left: Expression, right: Expression, sign: _Token) -> None:
+        powers = powers_of(left), powers_of(right)
+        if not powers[0] & powers[1]:
+            raise self._error(_unlike(*powers), sign.start)
+
     def _expected(self, what: str, found: _Token, hint: str = "") -> RequirementError:
         instead = "the end" if found.kind == "end" else repr(found.text)
         return self._error(f"expected {what}, not {instead}{hint}", found.start)
@@ -263,26 +266,25 @@ class _Parser:
         return RequirementError(f"--require {shown!r}, position {position + 1}: {problem}")
 
 
-def power_of(expression: Expression) -> int | None:
-    """Return of which power of a share an expression is: 1 for shares, 0 for plain numbers.
+def powers_of(expression: Expression) -> frozenset[int]:
+    """Return of which powers of a share an expression may be: 1 for shares, 0 for plain numbers.
 
-    None is zero's, which can be either.
+    Percentages may be either, as in `cta >= 12%` and `cta >= 110% * cta.before`, and so may zero.
     """
     match expression:
-        case Number(_, power):
-            return power
+        case Number(_, powers):
+            return powers
         case Operation(sign, left, right):
-            first, second = power_of(left), power_of(right)
+            first, second = powers_of(left), powers_of(right)
             if sign in "+-":
-                return second if first is None else first
-            if first is None or second is None:
-                return None
-            return first + second if sign == "*" else first - second
+                return first & second
+            direction = 1 if sign == "*" else -1
+            return frozenset(a + direction * b for a in first for b in second)
         case _:
-            return 1
+            return _SHARE
 
 
-def _unlike(left: int | None, right: int | None) -> str:
-    kinds: dict[int | None, str] = {0: "a plain number", 1: "a share"}
-    named = [kinds.get(power, "neither share nor number") for power in (left, right)]
+def _unlike(left: frozenset[int], right: frozenset[int]) -> str:
+    kinds = {_SHARE: "a share", _PLAIN: "a plain number", _EITHER: "a percentage"}
+    named = [kinds.get(powers, "neither share nor number") for powers in (left, right)]
     return f"{named[0]} and {named[1]} cannot be compared or added; write shares as in 12%"

@@ -13,7 +13,7 @@ from deepgaze2.comparison.expression import (
     Share,
     Value,
     evaluate,
-    power_of,
+    powers_of,
     shares_in,
 )
 from deepgaze2.comparison.words import MINUS, interval
@@ -113,7 +113,7 @@ def check(comparison: Comparison, requirement: Requirement) -> Outcome:
         Side(
             text,
             Agreed.of(value, np.asarray(evaluate(side, members)), comparison.readout_shares),
-            power_of(side) in (1, None),
+            1 in powers_of(side),
         )
         for (side, text), value in zip(pairs, values, strict=True)
         if any(True for _ in shares_in(side))

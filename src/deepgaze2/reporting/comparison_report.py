@@ -108,8 +108,8 @@ def sentences(comparison: Comparison, number: int) -> list[str]:
 def _share_sentence(variant: Variant, one: RegionNumbers, *, several: bool) -> str:
     words = in_words(one.share.value)
     where = f"In {variant.name}, {words}" if several else words[0].upper() + words[1:]
-    verb = "land" if words.split()[-1] in ("quarters", "thirds", "all") else "lands"
-    of = " of all" if verb == "land" or words.endswith(("quarter", "third", "half")) else ""
+    verb = "lands" if words.startswith("about one in") else "land"
+    of = "" if " in " in words or words.endswith("all") else " of all"
     share = f"{where}{of} fixations {verb} here ({percent(one.share.value)})"
     factor = one.numbers.ratio
     if factor >= _CLEARLY:
