@@ -121,7 +121,7 @@ def test_regions_outside_name_the_image() -> None:
 
 def random_density(seed: int) -> NDArray[np.float32]:
     density = np.random.default_rng(seed).random((600, 30)) ** 4
-    return np.log(density / density.sum(), dtype=np.float32)
+    return np.log(density / density.sum()).astype(np.float32)
 
 
 def test_divergence_is_scipys() -> None:
