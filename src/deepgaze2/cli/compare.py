@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,9 +109,11 @@ def compare(
         pixels_per_degree=pixels_per_degree,
     )
     outcomes = [check(comparison, requirement) for requirement in requirements]
-    written = _write(comparison, outcomes, rank, out, json_file, junit, markdown_file)
+    files = {"report": out and out / "report.html", "json": json_file, "junit": junit}
+    wanted = {kind: path for kind, path in (files | {"markdown": markdown_file}).items() if path}
+    _write(comparison, outcomes, rank, wanted)
     _show(comparison, rank)
-    for path in written:
+    for path in wanted.values():
         click.echo(f"written: {printable(path)}")
     for outcome in outcomes:
         word = "met" if outcome.met else "not met"
@@ -155,30 +157,23 @@ def _write(
     comparison: "Comparison",
     outcomes: "Sequence[Outcome]",
     rank: str | None,
-    out: Path | None,
-    json_file: Path | None,
-    junit: Path | None,
-    markdown_file: Path | None,
-) -> list[Path]:
-    """Write what was asked for; return the files."""
+    wanted: "Mapping[str, Path]",
+) -> None:
+    """Write what was asked for."""
     from deepgaze2.comparison.files import write_comparison_json, write_junit, write_markdown
 
-    written = []
-    if out:
-        from deepgaze2.reporting.comparison_report import write_comparison_report
+    for kind, path in wanted.items():
+        match kind:
+            case "report":
+                from deepgaze2.reporting.comparison_report import write_comparison_report
 
-        written.append(out / "report.html")
-        write_comparison_report(comparison, outcomes, written[-1], rank)
-    if json_file:
-        written.append(json_file)
-        write_comparison_json(comparison, outcomes, json_file)
-    if junit:
-        written.append(junit)
-        write_junit(outcomes, junit)
-    if markdown_file:
-        written.append(markdown_file)
-        write_markdown(comparison, outcomes, markdown_file)
-    return written
+                write_comparison_report(comparison, outcomes, path, rank)
+            case "json":
+                write_comparison_json(comparison, outcomes, path)
+            case "junit":
+                write_junit(outcomes, path)
+            case "markdown":
+                write_markdown(comparison, outcomes, path)
 
 
 def _show(comparison: "Comparison", rank: str | None) -> None:

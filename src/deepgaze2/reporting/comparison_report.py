@@ -13,7 +13,7 @@ from deepgaze2.comparison.comparison import Comparison, RegionNumbers, Variant
 from deepgaze2.comparison.requirement import Outcome
 from deepgaze2.comparison.words import in_words, interval, percent, points, ratio
 from deepgaze2.reporting.comparison_pictures import FEWER, MORE, colors_of_ranks, pictures
-from deepgaze2.reporting.html_report import page_environment
+from deepgaze2.reporting.html_filters import page_environment
 from deepgaze2.support.files import written_atomically
 
 _CLEARLY = 1.15
