@@ -141,7 +141,7 @@ def _read(arguments: Sequence[str]) -> "list[NamedImage]":
 
 def _name_and_file(argument: str) -> tuple[str, str]:
     name, equals, file = argument.partition("=")
-    if not equals or not name or os.sep in name or (os.altsep and os.altsep in name):
+    if not equals or not name.strip() or os.sep in name or (os.altsep and os.altsep in name):
         return printable(Path(argument).stem), argument
     if Path(argument).exists():
         if Path(file).exists():
