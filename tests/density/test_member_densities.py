@@ -14,13 +14,15 @@ def image(width: int, height: int) -> Image.Image:
     return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def test_the_members_mean_by_their_shares_is_the_mixture() -> None:
+def test_the_members_mean_by_their_shares_is_nearly_the_mixture() -> None:
     model = tiny_model_of_two()
     prediction, members = model.predict_with_members(image(90, 60))
     np.testing.assert_array_equal(prediction.log_density, model.predict(image(90, 60)).log_density)
     assert members.shape == (6, 60, 90)
     mean = np.tensordot(model.shares, np.exp(members, dtype=np.float64), 1)
-    np.testing.assert_allclose(mean, prediction.density, rtol=1e-4)
+    np.testing.assert_allclose(mean, prediction.density, rtol=0.01)  # mixed on a coarser grid
+    alike = np.exp(members, dtype=np.float64).mean(axis=0)
+    assert np.abs(alike / prediction.density - 1).max() > 0.05
     assert np.abs(members - members.mean(axis=0)).max() > 0.1
 
 
