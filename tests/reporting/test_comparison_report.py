@@ -127,7 +127,7 @@ def test_sentences_tell_numbers_in_words() -> None:
     assert before.startswith("In a it was about ")
     assert "readouts" in agree
     assert sentences(comparison(0), 0)[0].startswith("About ")
-    (half,) = sentences(comparison(0, region="left:0,0,52,60"), 0)
+    (half,) = sentences(comparison(0, region="left:0,0,48,60"), 0)
     assert half.startswith("About half of all fixations land here ")
     (whole,) = sentences(comparison(0, region="all:0,0,90,60"), 0)
     assert whole.startswith("Nearly all fixations land here (100.0%): about what its size")
