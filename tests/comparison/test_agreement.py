@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepgaze2.comparison.agreement import Agreed
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.lists(st.tuples(st.floats(-1, 1), st.integers(1, 5)), min_size=2, max_size=60))
 def test_at_most_a_twentieth_lies_beyond_each_end_and_no_narrower_interval_has_that(
     drawn: list[tuple[float, int]],

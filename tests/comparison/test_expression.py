@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from deepgaze2.comparison.expression import (
@@ -72,6 +72,7 @@ def pairs(draw: st.DrawFn, power: int, depth: int = 0) -> Pair:
     return typed, python
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.integers(0, 1).flatmap(lambda power: st.tuples(pairs(power), pairs(power))))
 def test_expressions_have_the_values_that_python_gives_them(sides: tuple[Pair, Pair]) -> None:
     (left, python_left), (right, python_right) = sides
@@ -101,6 +102,7 @@ def read(text: str) -> tuple[Requirement | None, str]:
 TOKENS = [*"+-*/().<>=!'\"% ", ">=", "<=", "cta", "before", "12", "1e999", "0", "3.5%", "and", "é"]
 
 
+@settings(deadline=None)  # a busy machine is no error
 @given(st.one_of(st.text(), st.lists(st.sampled_from(TOKENS)).map("".join)))
 def test_whatever_is_typed_is_read_or_refused_in_one_line(text: str) -> None:
     requirement, refused = read(text)
