@@ -37,6 +37,10 @@ class RegionError(DeepGazeError):
     """A region is malformed or not inside the image."""
 
 
+class RequirementError(DeepGazeError):
+    """A requirement is malformed, or names a region or variant that is not there."""
+
+
 class DataError(DeepGazeError):
     """A data set is missing, damaged or inconsistent."""
 

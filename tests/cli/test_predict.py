@@ -135,6 +135,18 @@ def test_regions_are_shown_and_written(tmp_path: Path, model: FakeModel) -> None
     assert "50.0%" in result.stdout
 
 
+def test_regions_come_from_files_too(tmp_path: Path, model: FakeModel) -> None:
+    table = tmp_path / "regions.csv"
+    table.write_text("name,x,y,width,height\nright,50%,0%,50%,100%\nwide,0,0,41,5\n")
+    result = run(photo(tmp_path / "cat.png"), "-o", tmp_path / "out", "--regions", table)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"error: {table}: {tmp_path / 'cat.png'}: region wide:")
+    table.write_text("name,x,y,width,height\nright,50%,0%,50%,100%\n")
+    result = run(tmp_path / "cat.png", "-o", tmp_path / "out", "--regions", table)
+    assert result.exit_code == 0, result.output
+    assert "\nright,0.49999" in (tmp_path / "out" / "cat_regions.csv").read_text("utf-8")
+
+
 def test_what_a_folder_has_beside_images_is_told(tmp_path: Path, model: FakeModel) -> None:
     folder = photo(tmp_path / "photos" / "a.png").parent
     assert "left out" not in run(folder, "-o", tmp_path / "out").stdout

@@ -11,6 +11,7 @@ from deepgaze2.image.stimulus import printable
 
 _COMMANDS = (
     "predict",
+    "compare",
     "serve",
     "info",
     "train",
@@ -56,6 +57,7 @@ def cli() -> None:
     \b
     deepgaze2 predict photo.jpg -o out/         pictures and log density of one photo
     deepgaze2 predict photos/ --region logo:40,20,200,80   share of fixations in a region
+    deepgaze2 compare before.png after.png --require 'cta >= 12%' --region cta:40,20,200,80
     deepgaze2 serve                             a page in the browser, and an API beside it
     deepgaze2 info                              the packaged model and this machine
     """  # noqa: D301 (click reads the backspace as "keep these lines")

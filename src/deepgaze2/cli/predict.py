@@ -13,7 +13,9 @@ import click
 
 from deepgaze2.cli.batch import Job, find_images, plan
 from deepgaze2.cli.batch_summary import show_summary, summary_json
-from deepgaze2.density.regions import Region, RegionShare, parse_region, region_shares
+from deepgaze2.cli.prediction_options import model_options, region_options
+from deepgaze2.density.region_files import RegionSource, all_regions
+from deepgaze2.density.regions import RegionShare, region_shares
 from deepgaze2.errors import DeepGazeError, RegionError
 from deepgaze2.image.stimulus import printable
 from deepgaze2.support.files import written_atomically
@@ -31,7 +33,7 @@ class _Options:
     center_bias: str | None
     pixels_per_degree: float | None
     formats: tuple[str, ...]
-    regions: list[Region]
+    regions: list[RegionSource]
     samples: int
     seed: int
     members: bool
@@ -48,44 +50,8 @@ class _Options:
     show_default=True,
     help="Folder for the results; created if missing.",
 )
-@click.option(
-    "--model",
-    default="default",
-    show_default=True,
-    help="A packaged model's name, or a model's folder.",
-)
-@click.option(
-    "--viewing",
-    metavar="NAME",
-    help="Predict as for this one of the data sets that the model was trained on, short for --model"
-    " MODEL@NAME; `deepgaze2 info` lists them.  [default: the average over them]",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "ncnn", "torch"]),
-    default="auto",
-    show_default=True,
-    help="What runs the model's networks; auto is ncnn.",
-)
-@click.option(
-    "--center-bias",
-    metavar="NAME|FILE",
-    help="Where people look whatever a photo shows: mit1003, osie, uniform, gaussian, or a file."
-    "  [default: the model's]",
-)
-@click.option(
-    "--pixels-per-degree",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Pixels of the photos per degree of visual angle, if known; decides how large the network"
-    " sees them.",
-)
-@click.option(
-    "--region",
-    "regions",
-    multiple=True,
-    metavar="NAME:X,Y,W,H",
-    help="A rectangle, in pixels or all in %, whose share of fixations is shown; repeatable.",
-)
+@model_options
+@region_options
 @click.option(
     "--format",
     "formats",
@@ -125,6 +91,7 @@ def predict(
     center_bias: str | None,
     pixels_per_degree: float | None,
     regions: tuple[str, ...],
+    region_files: tuple[Path, ...],
     formats: tuple[str, ...],
     samples: int,
     seed: int,
@@ -140,7 +107,7 @@ def predict(
     NAME_overlay.png   the density in color over the photo
     NAME_panel.png     photo, density with equal-mass contours, sampled fixations
     NAME.npy           the log density in nats
-    NAME_regions.csv   with --region: shares of fixations, also under the center bias alone
+    NAME_regions.csv   with regions: shares of fixations, also under the center bias alone
     NAME_members.png   with --members: the density of each of the model's networks beside it
 
     Photos of several folders go to sub-folders like theirs; of a.jpg and a.png in one folder
@@ -148,7 +115,7 @@ def predict(
     skipped, even if they were made with other options: then use --force.
     """  # noqa: D301 (click looks for the character itself)
     unique_formats = tuple(dict.fromkeys(formats))
-    parsed = [parse_region(text) for text in regions]
+    parsed = all_regions(regions, region_files)
     options = _Options(
         center_bias, pixels_per_degree, unique_formats, parsed, samples, seed, members
     )
@@ -208,7 +175,7 @@ def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> float:
             try:
                 _write(prediction, job, options, model)
             except RegionError as error:
-                job.error = f"{printable(job.file)}: {error}"
+                job.error = str(error)
             now = time.perf_counter()
             job.seconds, last = now - last, now
             drawing += now - predicted
@@ -222,7 +189,9 @@ def _write(prediction: "Prediction", job: Job, options: _Options, model: "Model"
     job.width, job.height = prediction.width, prediction.height
     job.notes = list(prediction.stimulus.notes)
     if options.regions:
-        job.regions = region_shares(prediction, options.regions)
+        size = prediction.width, prediction.height
+        placed = [source.on(printable(job.file), *size) for source in options.regions]
+        job.regions = region_shares(prediction, [region for one in placed for region in one])
     overlay, panel, *others = map(Path, job.outputs)
     prediction.save(overlay)
     save_panel(prediction, panel, options.samples, options.seed)

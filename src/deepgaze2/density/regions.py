@@ -147,8 +147,8 @@ def rectangle_mass(log_density: NDArray[np.float32], region: Region) -> float:
     region : Region
         In pixels, inside the image.
     """
-    across = _covered(region.x, region.width, log_density.shape[1])
-    down = _covered(region.y, region.height, log_density.shape[0])
+    across = covered_shares(region.x, region.width, log_density.shape[1])
+    down = covered_shares(region.y, region.height, log_density.shape[0])
     columns = slice(int(np.argmax(across > 0)), len(across) - int(np.argmax(across[::-1] > 0)))
     return float(
         sum(
@@ -158,8 +158,8 @@ def rectangle_mass(log_density: NDArray[np.float32], region: Region) -> float:
     )
 
 
-def _covered(start: float, length: float, n_pixels: int) -> NDArray[np.float64]:
-    """Return the covered share of each pixel of a line."""
+def covered_shares(start: float, length: float, n_pixels: int) -> NDArray[np.float64]:
+    """Return which share of each pixel of a line is covered, (n_pixels,), 0..1."""
     pixel = np.arange(n_pixels)
     covered = np.minimum(pixel + 1, start + length) - np.maximum(pixel, start)
     return covered.clip(0, 1)

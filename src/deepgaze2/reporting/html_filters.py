@@ -1,9 +1,29 @@
-"""How the HTML report writes values."""
+"""How pages are filled, and how they write values."""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.metrics.table import Metric
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from deepgaze2.metrics.table import Metric
+
+
+def page_environment() -> "Environment":
+    """Return what fills the templates of pages."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("deepgaze2.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "span": span, "heading": heading}
+    return environment
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -28,6 +48,6 @@ def span(values: NDArray[np.generic], digits: int = 0) -> str:
     return low if low == high else f"{low} to {high} (median {middle})"
 
 
-def heading(metric: Metric) -> str:
+def heading(metric: "Metric") -> str:
     """Return a metric's title with the direction in which values get better."""
     return f"{metric.title} {'↓' if metric.lower_is_better else '↑'}"

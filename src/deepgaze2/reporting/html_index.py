@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from deepgaze2.evaluation.across_sets import QUANTITIES, Across, Quantity, Row, value_of
-from deepgaze2.reporting.html_report import page_environment
+from deepgaze2.reporting.html_filters import page_environment
 from deepgaze2.support.files import written_atomically
 
 REPORT_FILE = "report.html"

@@ -22,11 +22,10 @@ from deepgaze2.metrics.intervals import bootstrap_interval
 from deepgaze2.metrics.table import METRICS
 from deepgaze2.references.gold_curve import GoldCurve
 from deepgaze2.references.references import References
-from deepgaze2.reporting.html_filters import heading, number, span
+from deepgaze2.reporting.html_filters import page_environment
 from deepgaze2.support.files import written_atomically
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
     from matplotlib.figure import Figure
 
 _PLACED = ("figure3_explained", "figure4_images", "by_order", "by_subject", "gold_curve")
@@ -81,21 +80,6 @@ def write_html_report(
     )
     with written_atomically(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
-
-
-def page_environment() -> "Environment":
-    """Return what fills the templates of pages."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("deepgaze2.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": number, "span": span, "heading": heading}
-    return environment
 
 
 @dataclass(frozen=True)
