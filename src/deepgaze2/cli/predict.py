@@ -13,6 +13,7 @@ import click
 
 from deepgaze2.cli.batch import Job, find_images, plan
 from deepgaze2.cli.batch_summary import show_summary, summary_json
+from deepgaze2.cli.models import engine_option
 from deepgaze2.density.regions import Region, RegionShare, parse_region, region_shares
 from deepgaze2.errors import DeepGazeError, RegionError
 from deepgaze2.image.stimulus import printable
@@ -60,13 +61,7 @@ class _Options:
     help="Predict as for this one of the data sets that the model was trained on, short for --model"
     " MODEL@NAME; `deepgaze2 info` lists them.  [default: the average over them]",
 )
-@click.option(
-    "--engine",
-    type=click.Choice(["auto", "ncnn", "torch"]),
-    default="auto",
-    show_default=True,
-    help="What runs the model's networks; auto is ncnn.",
-)
+@engine_option
 @click.option(
     "--center-bias",
     metavar="NAME|FILE",
