@@ -25,7 +25,7 @@ from deepgaze2.support.cores import available_cores
 from deepgaze2.support.cpu import this_cpu
 
 _CHOOSERS = ("auto", "fast")
-_NAMES = tuple(name for name in ENGINES if name not in _CHOOSERS)
+_NAMES: tuple[str, ...] = tuple(name for name in ENGINES if name not in _CHOOSERS)
 
 
 def show_engines(model: str, *, as_json: bool) -> None:
