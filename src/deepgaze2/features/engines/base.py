@@ -71,8 +71,11 @@ def create_engine(
 
         return ModuleEngine.of(backbone, engine, device or "cpu")
     if engine in ("auto", "fast"):
-        choice = chosen_engine(backbone.network, only_exact=engine == "auto")
-        engine = choice.engine if device in (None, "cpu") else "torch"
+        engine = (
+            chosen_engine(backbone.network, only_exact=engine == "auto").engine
+            if device in (None, "cpu")
+            else "torch"
+        )
     if engine == "torch":
         from deepgaze2.features.engines.torch_engine import TorchEngine
 
