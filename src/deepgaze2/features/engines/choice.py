@@ -18,7 +18,10 @@ from deepgaze2.support.identity import checksum
 from deepgaze2.support.typed_json import typed
 
 BITS_LOST = {"openvino-bf16": 0.0005}
-"""What engines that are not exact lose at most, bits per fixation on OSIE (docs/performance.md)."""
+"""What engines that are not exact lose at most, bits per fixation on OSIE (docs/performance.md).
+
+The upper end of the 95% interval, rounded up.
+"""
 
 NATIVE_BF16 = frozenset({"amx_bf16", "avx512_bf16"})
 """Features of processors that compute in bfloat16; others emulate it, several times slower."""
