@@ -22,6 +22,7 @@ from deepgaze2.density.prediction import Prediction
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
 from deepgaze2.features.engines import create_engine
+from deepgaze2.features.engines.choice import BITS_LOST
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.image.network_input import Size, network_inputs, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
@@ -59,10 +60,10 @@ class Model:
         """Pickle what the model is; whoever loads it makes engines of its own."""
         networks = [branch.backbone for branch in self.branches]
         readouts = [branch.readout for branch in self.branches]
-        engine = self.branches[0].engine
+        engines = [branch.engine.name for branch in self.branches]
         return _assembled, (
             *(self.card, networks, readouts, self.center_bias),
-            *(engine.name, engine.device),
+            *(engines, self.branches[0].engine.device),
         )
 
     def predict(
@@ -241,7 +242,7 @@ class Model:
         """What decides the model's predictions, as 64 hexadecimal digits.
 
         Readouts, architectures, networks, size of the network's input, prior and code count; the
-        model's name and folder do not, nor do the engines: all compute the same, but for
+        model's name and folder do not, nor do exact engines: all compute the same, but for
         rounding.
         """
         return checksum(
@@ -249,6 +250,7 @@ class Model:
             [(b.architecture, b.backbone_checksum, b.share) for b in self.card.branches],
             self.card.longer_side_px,
             self.center_bias.template,
+            [b.engine.name if b.engine.name in BITS_LOST else "" for b in self.branches],
             code_version(__name__),
         )
 
@@ -265,8 +267,10 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
         predicts as for images of their average kind; `NAME@mit1003` takes the viewing and the
         center bias of one of them, which the card names.
     engine
-        `"ncnn"` (the CPU's default), `"torch"`, or `"auto"`, which takes PyTorch only for a
-        `device` other than the CPU.
+        `"auto"` takes PyTorch for a `device` other than the CPU, else for each network the
+        fastest exact engine that is installed; `"fast"` also takes bfloat16, where the CPU
+        computes in it; or `"ncnn"` (what auto is without OpenVINO), `"openvino"`,
+        `"openvino-bf16"`, `"torch"`.
     device
         PyTorch's device: `"cpu"`, `"cuda"`, `"mps"`.
 
@@ -282,7 +286,8 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
     readouts = read_readouts(folder, card)
     if viewing:
         readouts = tuple(readout.viewed(readout.viewings[viewing]) for readout in readouts)
-    return _assembled(card, networks, readouts, center_bias, engine, device)
+    engines = [engine] * len(networks)
+    return _assembled(card, networks, readouts, center_bias, engines, device)
 
 
 def _assembled(
@@ -290,13 +295,15 @@ def _assembled(
     networks: Sequence[Backbone],
     readouts: Sequence[Readout],
     center_bias: CenterBias,
-    engine: str,
+    engines: Sequence[str],
     device: str | None,
 ) -> Model:
     thread = ThreadPoolExecutor(1, "deepgaze2-engine")
     branches = [
         Branch(network, readout, create_engine(network, engine, device=device), facts.share, thread)
-        for facts, network, readout in zip(card.branches, networks, readouts, strict=True)
+        for facts, network, readout, engine in zip(
+            card.branches, networks, readouts, engines, strict=True
+        )
     ]
     return Model(card, tuple(branches), center_bias)
 

@@ -67,7 +67,8 @@ def test_the_mixture_and_each_network_are_shown_side_by_side(
         share * np.exp(one.astype(np.float64))
         for share, (_, one) in zip((1.0, 2.5), others, strict=True)
     ]
-    np.testing.assert_allclose(np.exp(whole), sum(weighted) / 3.5, rtol=1e-4)
+    # Averaged on the readouts' grid and interpolated, so nearly.
+    np.testing.assert_allclose(np.exp(whole), sum(weighted) / 3.5, rtol=2e-3)
     model = deepgaze2.load(tmp_path / "two")
     for number, (_, member) in enumerate(others):
         alone = model.alone(number).predict(tmp_path / PHOTO, **options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Networks as graphs: a residual one, by both engines, against the obvious computation."""
+"""Networks as graphs: a residual one, by all engines, against the obvious computation."""
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from deepgaze2.features.network import (
     Relu,
 )
 from helpers import float64_model
+from helpers.engines import EXACT_ENGINES
 from helpers.small_models import NARROW16, random_backbone, random_image
 
 RESIDUAL = Network(
@@ -39,7 +40,7 @@ RESIDUAL = Network(
 """A stem and two blocks as ResNet-50 has them, the stride being in the first convolution."""
 
 
-@pytest.mark.parametrize("engine", ["ncnn", "torch"])
+@pytest.mark.parametrize("engine", EXACT_ENGINES)
 @pytest.mark.parametrize("half", [False, True])
 @pytest.mark.parametrize("size", [(64, 48), (75, 33), (130, 101)])
 def test_a_residual_network_is_computed_as_it_is_described(

@@ -18,6 +18,7 @@ from deepgaze2.image.network_input import network_input
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.readout.architecture import tap_groups
 from deepgaze2.readout.grid import cell_centers_px, interpolation_matrix
+from helpers.engines import EXACT_ENGINES
 from helpers.resnet_files import (
     CHANNELS,
     SIDE_1X1,
@@ -56,17 +57,19 @@ def file(state: Tensors, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_safetensors(tmp_path_factory.mktemp("resnet") / "r50.safetensors", state)
 
 
+@pytest.mark.parametrize("engine", EXACT_ENGINES)
 @pytest.mark.parametrize("name", FORMS)
-def test_features_are_those_of_plain_pytorch(name: str, file: Path, state: Tensors) -> None:
+def test_features_are_those_of_plain_pytorch(
+    name: str, engine: str, file: Path, state: Tensors
+) -> None:
     image = random_image(131, 97)
     module = load(resnet_module(FORMS[name], CHANNELS), state)
     expected = outputs(module, as_input(image, name), LAYERS)
     backbone = import_weights(file, [NETWORKS[name]]).with_taps(LAYERS)
-    for engine in ("ncnn", "torch"):
-        found = create_engine(backbone, engine).stored_features(image)
-        for layer, ours, theirs in zip(LAYERS, found, expected, strict=True):
-            assert ours.shape == theirs.shape, layer
-            assert np.abs(ours - theirs).max() < 1e-4 * theirs.std(), (engine, layer)
+    found = create_engine(backbone, engine).stored_features(image)
+    for layer, ours, theirs in zip(LAYERS, found, expected, strict=True):
+        assert ours.shape == theirs.shape, layer
+        assert np.abs(ours - theirs).max() < 1e-4 * theirs.std(), layer
 
 
 @pytest.mark.parametrize("size", [(64, 45), (33, 70)])

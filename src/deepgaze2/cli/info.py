@@ -5,7 +5,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from deepgaze2.card import CARD_FILE, Card, ViewingFacts, read_card
 from deepgaze2.cli.decisions_table import decisions_table
 from deepgaze2.data.decisions import recorded
 from deepgaze2.errors import ModelError
+from deepgaze2.features.engines.choice import unusable
 from deepgaze2.store import ModelName, find_model, packaged_models, viewing_facts
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import cache_directory
@@ -28,9 +28,20 @@ from deepgaze2.support.files import cache_directory
     help="A packaged model's name, or a model's folder; MODEL@NAME shows one of the data sets alone"
     " that it was trained on.",
 )
+@click.option(
+    "--engines",
+    is_flag=True,
+    help="Instead, time the engines that are installed on the model's networks and keep it, so that"
+    " `--engine auto` and `fast` take the fastest.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON document.")
-def info(model: str, as_json: bool) -> None:
+def info(model: str, engines: bool, as_json: bool) -> None:
     """Show what a model is, how good it is, and what it would run on here."""
+    if engines:
+        from deepgaze2.cli.engine_table import show_engines
+
+        show_engines(model, as_json=as_json)
+        return
     folder, viewing = find_model(model), ModelName.of(model).viewing
     card = read_card(folder)
     shown = (viewing_facts(folder, card, viewing),) if viewing else card.viewings
@@ -166,15 +177,13 @@ def _echo_readings(folder: Path, card: Card) -> None:
 
 
 def _machine() -> dict[str, str]:
-    torch = (
-        version("torch") if find_spec("torch") else "not installed (pip install 'deepgaze2[train]')"
-    )
     return {
         "deepgaze2": version("deepgaze2"),
         "packaged models": ", ".join(packaged_models()),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {available_cores()} cores",
         "ncnn": version("ncnn"),
-        "torch": torch,
+        "openvino": unusable("openvino") or version("openvino"),
+        "torch": unusable("torch") or version("torch"),
         "cache": str(cache_directory()),
     }

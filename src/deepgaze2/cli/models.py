@@ -53,21 +53,23 @@ def _is_data_set(name: str) -> bool:
     return is_source(name) or (Path(name).exists() and not is_known(name))
 
 
-_ENGINE = click.option(
+engine_option = click.option(
     "--engine",
     default="auto",
     show_default=True,
-    help="What computes the networks of packaged and trained models: auto, ncnn or torch.",
+    help="What computes our models' networks: auto, the fastest exact engine that is installed;"
+    " fast, also bfloat16 where the CPU has that; ncnn, openvino, openvino-bf16 or torch."
+    " `deepgaze2 info --engines` times them.",
 )
 
 
 def models_and_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Add the argument that names models, and the option of what computes ours."""
     models = click.argument("models", metavar="MODEL...", nargs=-1, required=True, callback=_known)
-    return models(_ENGINE(command))
+    return models(engine_option(command))
 
 
 def models_sources_and_engine(command: Callable[..., None]) -> Callable[..., None]:
     """Add the argument that names models and, after them, data sets: `Named`; and `--engine`."""
     names = click.argument("named", metavar="MODEL... SOURCE...", nargs=-1, callback=_split)
-    return names(_ENGINE(command))
+    return names(engine_option(command))

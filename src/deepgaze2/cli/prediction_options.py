@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 import click
 
+from deepgaze2.cli.models import engine_option
+
 _Command: TypeAlias = Callable[..., None]
 
 _MODEL = (
@@ -21,13 +23,7 @@ _MODEL = (
         help="Predict as for this one of the data sets that the model was trained on, short for"
         " --model MODEL@NAME; `deepgaze2 info` lists them.  [default: the average over them]",
     ),
-    click.option(
-        "--engine",
-        type=click.Choice(["auto", "ncnn", "torch"]),
-        default="auto",
-        show_default=True,
-        help="What runs the model's networks; auto is ncnn.",
-    ),
+    engine_option,
     click.option(
         "--center-bias",
         metavar="NAME|FILE",

@@ -165,13 +165,14 @@ def _rival(
 
 def _our_model(name: str, references: References, engine: str) -> Candidate:
     model = load(name, engine=engine)
+    engines = [branch.engine.name for branch in model.branches]  # what auto and fast are here
     predict = out_of_fold(model, references.dataset)
     n_seen = int(folds_of(model, references.dataset)[1].sum())
     card = model.card
     return Candidate(
         card.name,
         lambda i: [View(predict(i))],
-        checksum(model.identity, code_version(out_of_fold.__module__), card.folds, n_seen, engine),
+        checksum(model.identity, code_version(out_of_fold.__module__), card.folds, n_seen, engines),
         "; ".join(_seen_notes(card, n_seen, references.dataset)),
     )
 

@@ -217,7 +217,7 @@ class ModuleEngine:
         """Return the engine; a ModelError refuses any but PyTorch."""
         if not isinstance(backbone, PythonBackbone):
             raise TypeError(f"{backbone.name}: no backbone of this module")
-        if engine not in ("auto", "torch"):
+        if engine not in ("auto", "fast", "torch"):
             raise ModelError(f"engine {engine!r} does not run {backbone.name}; use engine='torch'")
         with refused_if_unusable(device):
             backbone.module.to(device)

@@ -1,4 +1,4 @@
-"""Both engines against direct convolution in float64, alone and up to the log density."""
+"""All engines against direct convolution in float64, alone and up to the log density."""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +17,7 @@ from deepgaze2.features.network import Network
 from deepgaze2.features.networks.vgg import vgg as vgg_network
 from deepgaze2.readout.numpy_readout import saliency
 from helpers import float64_model
+from helpers.engines import EXACT_ENGINES
 from helpers.small_models import (
     ARCHITECTURES,
     NARROW16,
@@ -27,7 +28,7 @@ from helpers.small_models import (
     random_readout,
 )
 
-BOTH = pytest.mark.parametrize("engine", ["ncnn", "torch"])
+ALL = pytest.mark.parametrize("engine", EXACT_ENGINES)
 SIZES = [(50, 75), (33, 17), (16, 16), (17, 49), (95, 16)]  # width, height
 ONE_AND_FIVE = vgg_network(  # other depths of the first block, which ncnn computes in strips
     "odd", ((4,), (4, 4, 4, 4, 4)), ("conv2_1", "relu2_1", "relu2_5")
@@ -52,7 +53,7 @@ def assert_same_features(
         np.testing.assert_allclose(one, other, atol=2e-5 * np.abs(other).max())
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("vgg", [NARROW16, NARROW19], ids=lambda vgg: vgg.name)
 @pytest.mark.parametrize("size", SIZES)
 def test_features_are_direct_convolutions(engine: str, vgg: Network, size: tuple[int, int]) -> None:
@@ -62,7 +63,7 @@ def test_features_are_direct_convolutions(engine: str, vgg: Network, size: tuple
     assert_same_features(found, expected_features(backbone, image))
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("layer_norm", [False, True])
 @pytest.mark.parametrize("kind", ["paper", "final relu", "blocks 4 and 5"])
 @pytest.mark.parametrize(
@@ -106,7 +107,7 @@ def test_log_density_is_the_references(
     )
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_layers_of_any_block_are_direct_convolutions(engine: str, kind: str) -> None:
     backbone = random_backbone(half=True).with_taps(ARCHITECTURES[kind].taps)
@@ -125,7 +126,7 @@ def test_strips_leave_no_seams(vgg: Network, size: tuple[int, int]) -> None:
     assert_same_features(found, [one.astype(np.float64) for one in whole])
 
 
-@BOTH
+@ALL
 def test_zero_padding_stands_for_the_mean_color(engine: str) -> None:
     """So a mean-colored image gives what the biases alone give: the same as no image."""
     backbone = random_backbone()
@@ -141,14 +142,14 @@ def test_zero_padding_stands_for_the_mean_color(engine: str) -> None:
         np.testing.assert_allclose(features, 0, atol=1e-4)
 
 
-@BOTH
+@ALL
 def test_half_precision_kernels_are_used_as_they_are(engine: str) -> None:
     half, image = random_backbone(half=True), random_image(50, 75)
     found = create_engine(half, engine).stored_features(image)
     assert_same_features(found, expected_features(half, image))
 
 
-@BOTH
+@ALL
 def test_one_engine_serves_several_threads(engine: str) -> None:
     served = create_engine(random_backbone(), engine)
     images = [random_image(64, 40 + 8 * i) for i in range(6)]
@@ -200,7 +201,9 @@ def test_auto_is_ncnn_on_the_cpu_and_torch_elsewhere() -> None:
         ("onnx", None, "onnx.*" + ".*".join(ENGINES)),
         ("ncnn", "cuda", "ncnn.*cuda.*torch"),
         ("torch", "abacus", "abacus"),
+        ("openvino", "cuda", "openvino.*cuda.*torch"),
         ("auto", "cuda:99", "cuda:99"),
+        ("fast", "cuda:99", "cuda:99"),
     ],
 )
 def test_what_cannot_run_is_said_in_one_line(engine: str, device: str | None, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Two ways to run the frozen backbone behind one small interface: image in, feature maps out."""
+"""What runs the frozen backbone, behind one small interface: image in, feature maps out."""
 
 from deepgaze2.features.engines.base import ENGINES, Engine, create_engine
 

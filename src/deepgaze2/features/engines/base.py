@@ -1,15 +1,16 @@
 """What an engine is, and how one is chosen."""
 
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import Backbone, StoredBackbone
+from deepgaze2.features.engines.choice import chosen_engine, unusable
 
-EngineName = Literal["auto", "ncnn", "torch"]
-ENGINES: tuple[EngineName, ...] = ("auto", "ncnn", "torch")
+EngineName = Literal["auto", "fast", "ncnn", "openvino", "openvino-bf16", "torch"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 
 
 class Engine(Protocol):
@@ -49,17 +50,19 @@ def create_engine(
     Parameters
     ----------
     engine
-        `"ncnn"` (CPU), `"torch"` (CPU, CUDA or MPS; needs PyTorch) or `"auto"`: PyTorch if a
-        `device` other than the CPU is asked for, else ncnn.
+        `"ncnn"` (CPU), `"openvino"` or `"openvino-bf16"` (CPU; need OpenVINO), `"torch"` (CPU,
+        CUDA or MPS; needs PyTorch); or `"auto"`: PyTorch if a `device` other than the CPU is
+        asked for, else the fastest exact engine for this network, which without OpenVINO is
+        ncnn; or `"fast"`: the same, but bfloat16 may be taken where the CPU computes in it.
     device
-        PyTorch's device name (`"cpu"`, `"cuda"`, `"mps"`); ncnn here is for the CPU only.
+        PyTorch's device name (`"cpu"`, `"cuda"`, `"mps"`); all others are for the CPU only.
     threads
         Threads of one computation on the CPU; 0 takes all cores the process may use.
 
     Raises
     ------
     ModelError
-        If the engine is unknown, cannot run on the device, or PyTorch is not installed.
+        If the engine is unknown, not installed, or cannot run on the device.
     """
     if engine not in ENGINES:
         raise ModelError(f"engine {engine!r} is unknown; choose one of {', '.join(ENGINES)}")
@@ -67,14 +70,28 @@ def create_engine(
         from deepgaze2.features.python_backbone import ModuleEngine
 
         return ModuleEngine.of(backbone, engine, device or "cpu")
-    if engine == "auto":
-        engine = "ncnn" if device in (None, "cpu") else "torch"
+    if engine in ("auto", "fast"):
+        engine = (
+            chosen_engine(backbone.network, only_exact=engine == "auto").engine
+            if device in (None, "cpu")
+            else "torch"
+        )
     if engine == "torch":
         from deepgaze2.features.engines.torch_engine import TorchEngine
 
         return TorchEngine(backbone, device=device or "cpu", threads=threads)
     if device not in (None, "cpu"):
-        raise ModelError(f"engine 'ncnn' runs on the CPU, not on {device!r}; use engine='torch'")
-    from deepgaze2.features.engines.ncnn_engine import NcnnEngine
+        raise ModelError(
+            f"engine {engine!r} runs on the CPU, not on {device!r}; use engine='torch'"
+        )
+    if engine == "ncnn":
+        from deepgaze2.features.engines.ncnn_engine import NcnnEngine
 
-    return NcnnEngine(backbone, threads=threads)
+        return NcnnEngine(backbone, threads=threads)
+    from deepgaze2.features.engines.openvino_engine import OpenVinoEngine
+
+    if engine == "openvino":
+        return OpenVinoEngine(backbone, threads=threads)
+    if reason := unusable(engine):
+        raise ModelError(f"engine {engine!r}: {reason}; use engine='auto'")
+    return OpenVinoEngine(backbone, precision="bf16", threads=threads)

@@ -14,6 +14,7 @@ from deepgaze2.features.cache import View
 from deepgaze2.features.cache_filling import cache_features, fastest_engine
 from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import create_engine
+from deepgaze2.features.engines.choice import exact
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.features.weights.importers import import_weights
 from deepgaze2.references.baseline import fold_center_biases
@@ -40,11 +41,12 @@ class FittedDeepGaze1:
     weights : Path, optional
         Of AlexNet, whose conv5 the published model takes; by default VGG-16's conv5_3.
     engine : str
-        What computes VGG-16.
+        What computes VGG-16; of bfloat16 its exact counterpart.
     """
 
     def __init__(self, dataset: Dataset, weights: Path | None, engine: str) -> None:
-        self._dataset, self._alexnet, self._engine = dataset, weights, engine
+        self._dataset, self._alexnet = dataset, weights
+        self._engine = exact(engine)  # other features would stay in the cache for all
         n_images = len(dataset.stimuli)
         self._folds = image_folds(n_images, min(_FOLDS, n_images), seed=0)
         self._priors = fold_center_biases(dataset, self._folds)
