@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
@@ -19,12 +19,14 @@ from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.members import member_log_densities
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
 from deepgaze2.density.prediction import Prediction
+from deepgaze2.density.seen import as_seen
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.image.network_input import Size, network_inputs, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
+from deepgaze2.image.viewport import Viewport
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.store import ModelName, find_model, named_card, read_center_bias, read_readouts
 from deepgaze2.support.identity import checksum, code_version
@@ -71,8 +73,11 @@ class Model:
         *,
         center_bias: CenterBiasSource | None = None,
         pixels_per_degree: float | None = None,
+        viewport: Viewport | None = None,
+        scroll: Sequence[float] | None = None,
+        on_screen: Callable[[int, int], None] | None = None,
     ) -> Prediction:
-        """Predict where people look in one image.
+        """Predict where people look in one image, or in a page that they scroll.
 
         Parameters
         ----------
@@ -86,11 +91,21 @@ class Model:
             Image pixels per degree of visual angle, if known. The network then sees the
             image at the 17.5 pixels per degree of the paper; else its longer side becomes
             512 pixels.
+        viewport
+            Width and height of what viewers' screens show of a page, in pixels of the image: the
+            page is predicted by screens, see `density.page`. `"auto"` guesses them for what looks
+            like a page; `"none"` and None predict the image as seen at once, None with a warning
+            if one side is more than three times the other.
+        scroll
+            Share of viewers who see each screenful of a page, 0..1, from the first on; None: half
+            as many as see the one above.
+        on_screen
+            Called after each screen of a page with how many are done and how many there are.
 
         Raises
         ------
-        StimulusError, CenterBiasError
-            If the image or the center bias cannot be used.
+        StimulusError, CenterBiasError, ViewportError
+            If the image, the center bias or the viewport cannot be used.
         """
         return self._predict(source, center_bias, pixels_per_degree)[0]
 
@@ -130,15 +145,27 @@ class Model:
         """Return a prediction, and the saliency of each readout that it was mixed from."""
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source, to_srgb=True)
+        return as_seen(
+            stimulus,
+            partial(self._predict_at_once, prior=prior, pixels_per_degree=pixels_per_degree),
+            viewport=viewport,
+            scroll=scroll,
+            center_bias=prior,
+            prior_weight=float(self.shares @ self._prior_weight),
+            on_screen=on_screen,
+        )
+
+    def _predict_at_once(
+        self, stimulus: Stimulus, prior: CenterBias, pixels_per_degree: float | None
+    ) -> Prediction:
         sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
         views = network_inputs(stimulus.pixels, chain.from_iterable(sizes))
         saliency = np.concatenate(
             [b.saliency(views, own) for b, own in zip(self.branches, sizes, strict=True)]
         )
-        prior_weight = np.concatenate([branch.readout.prior_weight for branch in self.branches])
         input_size = sizes[0][0]
         grid_block = self.card.branches[0].architecture.grid_block
-        weighted = weighted_prior(saliency, prior_weight, prior, input_size, grid_block)
+        weighted = weighted_prior(saliency, self._prior_weight, prior, input_size, grid_block)
         log_prior = prior.log_density(stimulus.height, stimulus.width)
         prediction = Prediction(
             log_density=mixture_log_density(
@@ -160,6 +187,11 @@ class Model:
         ]
         shares = np.concatenate(each)
         return np.asarray(shares / shares.sum())
+
+    @property
+    def _prior_weight(self) -> NDArray[np.float32]:
+        """What the center bias's log counts in each readout, (n_readouts,)."""
+        return np.concatenate([branch.readout.prior_weight for branch in self.branches])
 
     def input_sizes(
         self, branch: Branch, stimulus: Stimulus, pixels_per_degree: float | None = None
@@ -183,6 +215,9 @@ class Model:
         *,
         center_bias: CenterBiasSource | None = None,
         pixels_per_degree: float | None = None,
+        viewport: Viewport | None = None,
+        scroll: Sequence[float] | None = None,
+        on_screen: Callable[[int, int], None] | None = None,
         on_error: Callable[[ImageSource, DeepGazeError], None] | None = None,
     ) -> Generator[Prediction]:
         """Predict a stream of images, in order, with bounded memory.
@@ -199,7 +234,14 @@ class Model:
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
 
         def predict(source: ImageSource) -> Prediction:
-            return self.predict(source, center_bias=prior, pixels_per_degree=pixels_per_degree)
+            return self.predict(
+                source,
+                center_bias=prior,
+                pixels_per_degree=pixels_per_degree,
+                viewport=viewport,
+                scroll=scroll,
+                on_screen=on_screen,
+            )
 
         pending: deque[tuple[ImageSource, Future[Prediction]]] = deque()
         remaining = iter(sources)

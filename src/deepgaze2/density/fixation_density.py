@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.contours import equal_mass_levels
 from deepgaze2.density.sampling import sample_fixations
+from deepgaze2.density.scrolling import Scrolling
 from deepgaze2.image.stimulus import Stimulus
 
 
@@ -23,6 +24,8 @@ class FixationDensity:
     center_bias: CenterBias
     model: str
     network_input_size: tuple[int, int]
+    scrolling: Scrolling | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def density(self) -> NDArray[np.float32]:

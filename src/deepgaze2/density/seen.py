@@ -1,0 +1,50 @@
+"""A prediction of an image as it is seen: at once, or a screen at a time."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from deepgaze2.density.center_bias import CenterBias
+from deepgaze2.density.page import page_prediction
+from deepgaze2.density.prediction import Prediction
+from deepgaze2.density.scrolling import ASSUMPTION, scrolling
+from deepgaze2.errors import ViewportError
+from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.image.viewport import Viewport, doubt_about, what_is_seen
+
+
+def as_seen(
+    stimulus: Stimulus,
+    predict: Callable[[Stimulus], Prediction],
+    *,
+    viewport: Viewport | None,
+    scroll: Sequence[float] | None,
+    center_bias: CenterBias,
+    prior_weight: float,
+    on_screen: Callable[[int, int], None] | None,
+) -> Prediction:
+    """Predict an image, and note what was guessed or is doubtful.
+
+    Parameters are those of `Model.predict` and of `page_prediction`.
+
+    Raises
+    ------
+    ViewportError
+        If the viewport or the shares of viewers do not fit the image.
+    """
+    width, height, name = stimulus.width, stimulus.height, stimulus.name
+    seen = what_is_seen(width, height, viewport, name)
+    if seen.screen:
+        looked_at = scrolling(seen.screen, height, scroll)
+        found = page_prediction(stimulus, looked_at, center_bias, prior_weight, predict, on_screen)
+        assumed = (ASSUMPTION,) if scroll is None else ()
+        return replace(found, notes=(*seen.notes, *assumed))
+    if scroll is not None and (viewport is None or isinstance(viewport, str)):
+        raise ViewportError(f"{name}: scroll goes with a viewport; name what a screen shows of it")
+    found = predict(stimulus)
+    doubt = doubt_about(width, height, found.network_input_size)
+    if doubt is None or viewport == "none":
+        return replace(found, notes=seen.notes)
+    if viewport is None:
+        warnings.warn(f"{name}: {doubt}", stacklevel=3)  # where Model.predict was called
+    return replace(found, notes=(*seen.notes, doubt))
