@@ -81,9 +81,12 @@ def _save_figure(figure: "Figure", path: Path) -> None:
 
 
 def metadata(prediction: FixationDensity) -> dict[str, str | int]:
-    """Return what a file says of its log density: the image, model, center bias and unit."""
+    """Return what a file says of its log density: the image, model, center bias and unit.
+
+    Of a page also the viewport, and `scroll`: the percentages of viewers who see each screenful.
+    """
     network_width, network_height = prediction.network_input_size
-    return {
+    found: dict[str, str | int] = {
         "image": prediction.stimulus.name,
         "width": prediction.width,
         "height": prediction.height,
@@ -93,6 +96,10 @@ def metadata(prediction: FixationDensity) -> dict[str, str | int]:
         "network_input_height": network_height,
         "unit": _UNIT,
     }
+    if page := prediction.scrolling:
+        found["viewport_width"], found["viewport_height"] = page.viewport
+        found["scroll"] = ",".join(f"{100 * share:.3g}" for share in page.shares)
+    return found
 
 
 def summary(prediction: FixationDensity) -> dict[str, object]:

@@ -28,6 +28,7 @@ def as_html(prediction: FixationDensity) -> str:
         f"model {printable(prediction.model)}",
         f"center bias {printable(prediction.center_bias.name)}",
         *prediction.stimulus.notes,
+        *prediction.notes,
     ]
     width, height = picture.size
     return (

@@ -59,7 +59,10 @@ class Scrolling:
 
 
 def scrolling(
-    viewport: tuple[int, int], height: int, scroll: Sequence[float] | None = None
+    viewport: tuple[int, int],
+    height: int,
+    scroll: Sequence[float] | None = None,
+    name: str = "page",
 ) -> Scrolling:
     """Return how a page of this height is looked at.
 
@@ -83,9 +86,9 @@ def scrolling(
     refuse_odd(scroll)
     if len(scroll) < screenfuls and scroll[-1] > 0:
         raise ViewportError(
-            f"scroll has {len(scroll)} shares, and the page of {height} pixels {screenfuls}"
-            f" screenfuls of {viewport[1]}; give one for each, or 0 at the end if nobody scrolls"
-            " further"
+            f"{name}: scroll has {len(scroll)} shares, and the page of {height} pixels"
+            f" {screenfuls} screenfuls of {viewport[1]}; give one for each, or 0 at the end if"
+            " nobody scrolls further"
         )
     padded = [*scroll, *(screenfuls * [0.0])]
     return Scrolling(viewport, tuple(float(share) for share in padded[:screenfuls]))

@@ -35,7 +35,7 @@ def as_seen(
     width, height, name = stimulus.width, stimulus.height, stimulus.name
     seen = what_is_seen(width, height, viewport, name)
     if seen.screen:
-        looked_at = scrolling(seen.screen, height, scroll)
+        looked_at = scrolling(seen.screen, height, scroll, name)
         found = page_prediction(stimulus, looked_at, center_bias, prior_weight, predict, on_screen)
         assumed = (ASSUMPTION,) if scroll is None else ()
         return replace(found, notes=(*seen.notes, *assumed))
