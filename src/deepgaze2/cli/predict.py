@@ -218,7 +218,7 @@ def _write(prediction: "Prediction", job: Job, options: _Options, model: "Model"
     from deepgaze2.density.files import save_members, save_panel
 
     job.width, job.height = prediction.width, prediction.height
-    job.notes = [*prediction.stimulus.notes, *prediction.notes]
+    job.notes = prediction.all_notes
     if options.regions:
         size = prediction.width, prediction.height
         placed = [source.on(printable(job.file), *size) for source in options.regions]

@@ -8,7 +8,7 @@ from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.page import page_prediction
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.density.scrolling import ASSUMPTION, scrolling
-from deepgaze2.errors import ViewportError
+from deepgaze2.errors import ShapeWarning, ViewportError
 from deepgaze2.image.stimulus import Stimulus
 from deepgaze2.image.viewport import Viewport, doubt_about, what_is_seen
 
@@ -46,5 +46,6 @@ def as_seen(
     if doubt is None or viewport == "none":
         return replace(found, notes=seen.notes)
     if viewport is None:
-        warnings.warn(f"{name}: {doubt}", stacklevel=3)  # where Model.predict was called
+        message = f"{name}: {doubt}"
+        warnings.warn(message, ShapeWarning, stacklevel=3)  # where Model.predict was called
     return replace(found, notes=(*seen.notes, doubt))

@@ -104,7 +104,7 @@ def doubt_about(width: int, height: int, network_size: Size) -> str | None:
     shape = "wide as high" if width > height else "high as wide"
     guess = guessed_viewport(width, height)
     advice = (
-        f"if it is a page that is scrolled, name a viewport, such as {_in_words(guess)}"
+        f"if it is a page that is scrolled, name a viewport, such as {in_words(guess)}"
         if guess
         else "if it is larger than a screen, cut it"
     )
@@ -117,12 +117,13 @@ def doubt_about(width: int, height: int, network_size: Size) -> str | None:
 def _about_guess(guess: Size) -> tuple[str, ...]:
     return (
         "taken for a page that is scrolled, as it is over 3 times as high as wide; predicted by"
-        f" screens of {_in_words(guess)}, a guess: name the viewport, or none if it is seen at"
+        f" screens of {in_words(guess)}, a guess: name the viewport, or none if it is seen at"
         " once",
     )
 
 
-def _in_words(size: Size) -> str:
+def in_words(size: Size) -> str:
+    """Return a size as `parse_viewport` reads it."""
     return f"{size[0]}x{size[1]}"
 
 
@@ -130,6 +131,6 @@ def _refuse_odd(size: Size) -> None:
     longer, shorter = max(size), min(size)
     if shorter < 1 or longer > _LARGEST_RATIO * shorter:
         raise ViewportError(
-            f"viewport {_in_words(size)} has no screen's shape; give the width and height that a"
+            f"viewport {in_words(size)} has no screen's shape; give the width and height that a"
             f" screen shows, neither over {_LARGEST_RATIO} times the other"
         )
