@@ -108,7 +108,7 @@ def test_an_extreme_image_is_predicted_as_a_whole_with_a_warning(
 def test_how_far_viewers_scroll_is_nothing_without_a_viewport(model: Model) -> None:
     for viewport in (None, "none", "auto"):
         with pytest.raises(ViewportError, match="array: scroll goes with a viewport"):
-            model.predict(pixels(SCREEN), viewport=viewport, scroll=[1, 0.5])  # type: ignore[arg-type]
+            model.predict(pixels(SCREEN), viewport=viewport, scroll=[1, 0.5])
 
 
 def test_a_stream_takes_pages_and_photos(model: Model, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def red(center_bias: CenterBias) -> Predict:
 
     def predict(screen: Stimulus) -> Prediction:
         log_density = center_bias.log_density(screen.height, screen.width)
-        log_density = log_density + screen.pixels[:, :, 0] / np.float32(100)
+        log_density += screen.pixels[:, :, 0] / np.float32(100)
         log_density -= np.log(np.exp(log_density).sum())
         return Prediction(log_density, screen, center_bias, "red", (8, 5))
 
@@ -58,7 +58,8 @@ def predicted(
 
 def mass(found: Prediction) -> NDArray[np.float64]:
     """The mass of each row."""
-    return np.exp(found.log_density.astype(np.float64)).sum(axis=1)
+    masses: NDArray[np.float64] = np.exp(found.log_density.astype(np.float64)).sum(axis=1)
+    return masses
 
 
 HEIGHTS = [SCREEN + 1, 50, 2 * SCREEN, 97, 500]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from deepgaze2.density.scrolling import Scrolling, parse_scroll, scrolling
 from deepgaze2.errors import ViewportError
@@ -11,8 +12,8 @@ from deepgaze2.errors import ViewportError
 SCREEN = (1280, 800)
 
 
-def rows(height: int) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.arange(height) + 0.5
+def rows(height: int) -> NDArray[np.float64]:
+    return np.arange(height, dtype=np.float64) + 0.5
 
 
 def test_percentages_are_read() -> None:

@@ -78,7 +78,7 @@ def what_is_seen(width: int, height: int, viewport: Viewport | None, name: str =
             f" downward only, and a viewport counts in pixels of the image: give {larger} if that"
             " is what a screen shows"
         )
-    notes = ()
+    notes: tuple[str, ...] = ()
     if width < across:
         notes = (f"narrower than the viewport: screens are {width} x {down} pixels",)
     if height < down:

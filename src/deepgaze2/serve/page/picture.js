@@ -38,9 +38,9 @@ const PAINTERS = {
   fixations: (context, prediction) => paintFixations(context, prediction.fixations(state.seed)),
 };
 
-/** Return how thick a line of one unit is: a thousandth of the longer side, of pages of less. */
+/** Return how thick a line of one unit is: a thousandth of the longer side, of pages' screens. */
 function lineUnit({ width, height }) {
-  return Math.min(Math.max(width, height), 3 * Math.min(width, height)) / 1000;
+  return (height > 3 * width ? width : Math.max(width, height)) / 1000;
 }
 
 /** Set red, green, blue and opacity of a mass rank; the likelier half is opaque. */

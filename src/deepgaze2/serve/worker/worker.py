@@ -112,8 +112,8 @@ class _Worker:
                     stimulus,
                     center_bias=options.center_bias,
                     pixels_per_degree=options.pixels_per_degree,
-                    viewport=options.viewport and parse_viewport(options.viewport),
-                    scroll=options.scroll and parse_scroll(options.scroll),
+                    viewport=None if options.viewport is None else parse_viewport(options.viewport),
+                    scroll=None if options.scroll is None else parse_scroll(options.scroll),
                 )
         except DeepGazeError as error:
             raise ProblemError("cannot-predict", str(error)) from error
