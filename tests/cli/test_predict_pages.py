@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deepgaze2.features.backbone import find_stored_backbone
 from deepgaze2.store import write_model
 from helpers.command_line import Run
-from helpers.small_models import card_of, random_backbone, random_readout
+from helpers.small_models import card_of, random_readout
 
 PAGE = "pages/home.png"
 
@@ -19,7 +20,8 @@ PAGE = "pages/home.png"
 def _here(narrow_network: str, tmp_path: Path) -> None:
     """A small model and screenshots, in the folder where commands run."""
     readout = random_readout(2)
-    write_model(tmp_path / "small", card_of(readout, random_backbone()), [readout])
+    card = card_of(readout, find_stored_backbone(narrow_network))
+    write_model(tmp_path / "small", card, [readout])
     (tmp_path / "pages").mkdir()
     for name, size in (("home", (330, 1100)), ("photo", (90, 60)), ("banner", (160, 600))):
         pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), np.uint8)
