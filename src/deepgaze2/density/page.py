@@ -95,11 +95,11 @@ def _starts(height: int, screen_px: int) -> list[int]:
 
 
 def _weights(starts: list[int], screen_px: int) -> list[NDArray[np.float32]]:
-    """Return what each screen counts in its rows, (screen_px,); in each row of the page they add
-    up to one.
+    """Return what each screen counts in its rows, (screen_px,).
 
-    A screen counts the less the nearer its border is, unless that is the page's.
-    """  # noqa: D205
+    In each row of the page they add up to one. A screen counts the less the nearer its border is,
+    unless that is the page's.
+    """
     below = np.arange(screen_px, dtype=np.float64) + 0.5  # the upper border, in pixels
     distances = [np.minimum(below, below[::-1]) for _ in starts]
     distances[0][: screen_px // 2] = screen_px / 2
