@@ -26,27 +26,27 @@ PAGE = content(330, 1000)
 
 
 def test_a_page_is_the_librarys(server: LiveServer, model: deepgaze2.Model) -> None:
-    query = "viewport=330x400&scroll=100,50,20"
-    expected = model.predict(PAGE, viewport=(330, 400), scroll=[1, 0.5, 0.2])
+    query = "viewport=330x660&scroll=100,50"
+    expected = model.predict(PAGE, viewport=(330, 660), scroll=[1, 0.5])
     found = server.predict(PAGE, f"{query}&format=npy")
     np.testing.assert_array_equal(np.load(io.BytesIO(found.content)), expected.log_density)
     answer = server.predict(PAGE, f"{query}&regions=top:0,0,330,400").json()
-    assert (answer["viewport"], answer["scroll"], answer["notes"]) == ("330x400", "100,50,20", [])
+    assert (answer["viewport"], answer["scroll"], answer["notes"]) == ("330x660", "100,50", [])
     assert answer["regions"][0]["share"] == pytest.approx(expected.mass(0, 0, 330, 400))
 
 
 def test_layers_of_a_page_blend_to_it(server: LiveServer, model: deepgaze2.Model) -> None:
     """On a grid that has room for both sides."""
     long = content(330, 3500)
-    layers = server.client.post("/v1/layers?viewport=330x700", content=long, headers=RAW).json()
-    expected = model.predict(long, viewport=(330, 700))
+    layers = server.client.post("/v1/layers?viewport=330x1320", content=long, headers=RAW).json()
+    expected = model.predict(long, viewport=(330, 1320))
     rows, columns = layers["grid_height"], layers["grid_width"]
     assert 0.98 < rows * columns / 512**2 <= 1.01
     assert rows / columns == pytest.approx(3500 / 330, rel=0.01)
     saliency, center_bias = (read(layers[name]) for name in ("log_saliency", "log_center_bias"))
     mass = np.exp(saliency + center_bias).reshape(rows, columns)
     np.testing.assert_allclose(mass, cell_masses(expected.log_density, rows, columns), rtol=1e-4)
-    assert layers["viewport"] == "330x700"
+    assert layers["viewport"] == "330x1320"
     assert "half as many" in layers["notes"][0]
 
 
