@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeAlias
@@ -19,7 +19,7 @@ from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.members import member_log_densities
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
 from deepgaze2.density.prediction import Prediction
-from deepgaze2.density.seen import as_seen
+from deepgaze2.density.seen import as_seen, doubted
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
 from deepgaze2.features.engines import create_engine
@@ -107,7 +107,16 @@ class Model:
         StimulusError, CenterBiasError, ViewportError
             If the image, the center bias or the viewport cannot be used.
         """
-        return self._predict(source, center_bias, pixels_per_degree)[0]
+        prior, stimulus = self._read(source, center_bias)
+        return as_seen(
+            stimulus,
+            lambda seen: self._predict_at_once(seen, prior, pixels_per_degree)[0],
+            viewport=viewport,
+            scroll=scroll,
+            center_bias=prior,
+            prior_weight=float(self.shares @ self._prior_weight),
+            on_screen=on_screen,
+        )
 
     def predict_with_members(
         self,
@@ -126,7 +135,9 @@ class Model:
             (n_readouts, h, w) log densities in nats, on a raster that spans the image and has 512
             pixels at most on its longer side; in the order of `shares`, which they count by.
         """
-        prediction, saliency = self._predict(source, center_bias, pixels_per_degree)
+        prior, stimulus = self._read(source, center_bias)
+        found, saliency = self._predict_at_once(stimulus, prior, pixels_per_degree)
+        prediction = doubted(found, warned_above=1)
         members = member_log_densities(
             saliency,
             prediction.center_bias,
@@ -136,28 +147,17 @@ class Model:
         )
         return prediction, members
 
-    def _predict(
-        self,
-        source: ImageSource,
-        center_bias: CenterBiasSource | None,
-        pixels_per_degree: float | None,
-    ) -> tuple[Prediction, NDArray[np.float32]]:
-        """Return a prediction, and the saliency of each readout that it was mixed from."""
+    def _read(
+        self, source: ImageSource, center_bias: CenterBiasSource | None
+    ) -> tuple[CenterBias, Stimulus]:
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source, to_srgb=True)
-        return as_seen(
-            stimulus,
-            partial(self._predict_at_once, prior=prior, pixels_per_degree=pixels_per_degree),
-            viewport=viewport,
-            scroll=scroll,
-            center_bias=prior,
-            prior_weight=float(self.shares @ self._prior_weight),
-            on_screen=on_screen,
-        )
+        return prior, stimulus
 
     def _predict_at_once(
         self, stimulus: Stimulus, prior: CenterBias, pixels_per_degree: float | None
-    ) -> Prediction:
+    ) -> tuple[Prediction, NDArray[np.float32]]:
+        """Return a prediction, and the saliency of each readout that it was mixed from."""
         sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
         views = network_inputs(stimulus.pixels, chain.from_iterable(sizes))
         saliency = np.concatenate(

@@ -41,11 +41,25 @@ def as_seen(
         return replace(found, notes=(*seen.notes, *assumed))
     if scroll is not None and (viewport is None or isinstance(viewport, str)):
         raise ViewportError(f"{name}: scroll goes with a viewport; name what a screen shows of it")
-    found = predict(stimulus)
-    doubt = doubt_about(width, height, found.network_input_size)
-    if doubt is None or viewport == "none":
-        return replace(found, notes=seen.notes)
-    if viewport is None:
-        message = f"{name}: {doubt}"
-        warnings.warn(message, ShapeWarning, stacklevel=3)  # where Model.predict was called
-    return replace(found, notes=(*seen.notes, doubt))
+    found = replace(predict(stimulus), notes=seen.notes)
+    if viewport == "none":
+        return found
+    return doubted(found, warned_above=None if viewport else 2)
+
+
+def doubted(found: Prediction, *, warned_above: int | None) -> Prediction:
+    """Note what is doubtful in a prediction of an image as a whole.
+
+    Parameters
+    ----------
+    warned_above
+        A `ShapeWarning` says it, too, for the line so many calls above the caller; None: it does
+        not.
+    """
+    doubt = doubt_about(found.width, found.height, found.network_input_size)
+    if doubt is None:
+        return found
+    if warned_above is not None:
+        message = f"{found.stimulus.name}: {doubt}"
+        warnings.warn(message, ShapeWarning, stacklevel=2 + warned_above)
+    return replace(found, notes=(*found.notes, doubt))
