@@ -93,7 +93,10 @@ def test_a_prediction_is_the_mean_of_each_networks(
 ) -> None:
     whole, *alone = (
         one.predict(
-            picture(*size), center_bias=center_bias, pixels_per_degree=pixels_per_degree
+            picture(*size),
+            center_bias=center_bias,
+            pixels_per_degree=pixels_per_degree,
+            viewport="none",
         ).log_density
         for one in (model, model.alone(0), model.alone(1))
     )
@@ -205,7 +208,7 @@ def test_if_one_network_needs_larger_images_both_see_them_so(
         card=replace(model.card, branches=(model.card.branches[0], facts)),
         branches=(model.branches[0], branch),
     )
-    found = model.predict(picture(*size))
+    found = model.predict(picture(*size), viewport="none")
     assert min(found.network_input_size) == 31
     assert np.exp(found.log_density.astype(np.float64)).sum() == pytest.approx(1, abs=1e-5)
 
@@ -277,7 +280,7 @@ def test_an_image_is_resized_once_for_all_networks(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(network_input, "_resized", counted)
     model, pixels = two(), np.zeros((40, 60, 3), np.uint8)
-    model.predict(pixels)
+    model.predict(pixels, viewport="none")
     sizes = [model.input_sizes(one, read_stimulus(pixels)) for one in model.branches]
     assert set(sizes[0]) & set(sizes[1]), "they see it at no size in common"
     assert sorted(resized) == sorted({size for own in sizes for size in own})

@@ -41,6 +41,14 @@ class RequirementError(DeepGazeError):
     """A requirement is malformed, or names a region or variant that is not there."""
 
 
+class ViewportError(DeepGazeError):
+    """A viewport, or how far viewers scroll, is malformed or does not fit the image."""
+
+
+class ShapeWarning(UserWarning):
+    """An image is so long that little can be told of it as a whole."""
+
+
 class DataError(DeepGazeError):
     """A data set is missing, damaged or inconsistent."""
 

@@ -19,6 +19,7 @@ from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.members import member_log_densities
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
 from deepgaze2.density.prediction import Prediction
+from deepgaze2.density.seen import as_seen, doubted
 from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
 from deepgaze2.features.engines import create_engine
@@ -26,6 +27,7 @@ from deepgaze2.features.engines.choice import BITS_LOST
 from deepgaze2.features.networks import NETWORKS
 from deepgaze2.image.network_input import Size, network_inputs, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
+from deepgaze2.image.viewport import Viewport
 from deepgaze2.readout.numpy_readout import Readout
 from deepgaze2.store import ModelName, find_model, named_card, read_center_bias, read_readouts
 from deepgaze2.support.identity import checksum, code_version
@@ -72,8 +74,11 @@ class Model:
         *,
         center_bias: CenterBiasSource | None = None,
         pixels_per_degree: float | None = None,
+        viewport: Viewport | None = None,
+        scroll: Sequence[float] | None = None,
+        on_screen: Callable[[int, int], None] | None = None,
     ) -> Prediction:
-        """Predict where people look in one image.
+        """Predict where people look in one image, or in a page that they scroll.
 
         Parameters
         ----------
@@ -87,13 +92,32 @@ class Model:
             Image pixels per degree of visual angle, if known. The network then sees the
             image at the 17.5 pixels per degree of the paper; else its longer side becomes
             512 pixels.
+        viewport
+            Width and height of what viewers' screens show of a page, in pixels of the image: the
+            page is predicted by screens, see `density.page`. `"auto"` guesses them for what looks
+            like a page; `"none"` and None predict the image as seen at once, None with a warning
+            if one side is more than three times the other.
+        scroll
+            Share of viewers who see each screenful of a page, 0..1, from the first on; None: half
+            as many as see the one above.
+        on_screen
+            Called after each screen of a page with how many are done and how many there are.
 
         Raises
         ------
-        StimulusError, CenterBiasError
-            If the image or the center bias cannot be used.
+        StimulusError, CenterBiasError, ViewportError
+            If the image, the center bias or the viewport cannot be used.
         """
-        return self._predict(source, center_bias, pixels_per_degree)[0]
+        prior, stimulus = self._read(source, center_bias)
+        return as_seen(
+            stimulus,
+            lambda seen: self._predict_at_once(seen, prior, pixels_per_degree)[0],
+            viewport=viewport,
+            scroll=scroll,
+            center_bias=prior,
+            prior_weight=float(self.shares @ self._prior_weight),
+            on_screen=on_screen,
+        )
 
     def predict_with_members(
         self,
@@ -112,7 +136,9 @@ class Model:
             (n_readouts, h, w) log densities in nats, on a raster that spans the image and has 512
             pixels at most on its longer side; in the order of `shares`, which they count by.
         """
-        prediction, saliency = self._predict(source, center_bias, pixels_per_degree)
+        prior, stimulus = self._read(source, center_bias)
+        found, saliency = self._predict_at_once(stimulus, prior, pixels_per_degree)
+        prediction = doubted(found, warned_above=1)
         members = member_log_densities(
             saliency,
             prediction.center_bias,
@@ -122,24 +148,25 @@ class Model:
         )
         return prediction, members
 
-    def _predict(
-        self,
-        source: ImageSource,
-        center_bias: CenterBiasSource | None,
-        pixels_per_degree: float | None,
-    ) -> tuple[Prediction, NDArray[np.float32]]:
-        """Return a prediction, and the saliency of each readout that it was mixed from."""
+    def _read(
+        self, source: ImageSource, center_bias: CenterBiasSource | None
+    ) -> tuple[CenterBias, Stimulus]:
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
         stimulus = source if isinstance(source, Stimulus) else read_stimulus(source, to_srgb=True)
+        return prior, stimulus
+
+    def _predict_at_once(
+        self, stimulus: Stimulus, prior: CenterBias, pixels_per_degree: float | None
+    ) -> tuple[Prediction, NDArray[np.float32]]:
+        """Return a prediction, and the saliency of each readout that it was mixed from."""
         sizes = [self.input_sizes(b, stimulus, pixels_per_degree) for b in self.branches]
         views = network_inputs(stimulus.pixels, chain.from_iterable(sizes))
         saliency = np.concatenate(
             [b.saliency(views, own) for b, own in zip(self.branches, sizes, strict=True)]
         )
-        prior_weight = np.concatenate([branch.readout.prior_weight for branch in self.branches])
         input_size = sizes[0][0]
         grid_block = self.card.branches[0].architecture.grid_block
-        weighted = weighted_prior(saliency, prior_weight, prior, input_size, grid_block)
+        weighted = weighted_prior(saliency, self._prior_weight, prior, input_size, grid_block)
         log_prior = prior.log_density(stimulus.height, stimulus.width)
         prediction = Prediction(
             log_density=mixture_log_density(
@@ -161,6 +188,11 @@ class Model:
         ]
         shares = np.concatenate(each)
         return np.asarray(shares / shares.sum())
+
+    @property
+    def _prior_weight(self) -> NDArray[np.float32]:
+        """What the center bias's log counts in each readout, (n_readouts,)."""
+        return np.concatenate([branch.readout.prior_weight for branch in self.branches])
 
     def input_sizes(
         self, branch: Branch, stimulus: Stimulus, pixels_per_degree: float | None = None
@@ -184,6 +216,9 @@ class Model:
         *,
         center_bias: CenterBiasSource | None = None,
         pixels_per_degree: float | None = None,
+        viewport: Viewport | None = None,
+        scroll: Sequence[float] | None = None,
+        on_screen: Callable[[int, int], None] | None = None,
         on_error: Callable[[ImageSource, DeepGazeError], None] | None = None,
     ) -> Generator[Prediction]:
         """Predict a stream of images, in order, with bounded memory.
@@ -200,7 +235,14 @@ class Model:
         prior = self.center_bias if center_bias is None else load_center_bias(center_bias)
 
         def predict(source: ImageSource) -> Prediction:
-            return self.predict(source, center_bias=prior, pixels_per_degree=pixels_per_degree)
+            return self.predict(
+                source,
+                center_bias=prior,
+                pixels_per_degree=pixels_per_degree,
+                viewport=viewport,
+                scroll=scroll,
+                on_screen=on_screen,
+            )
 
         pending: deque[tuple[ImageSource, Future[Prediction]]] = deque()
         remaining = iter(sources)

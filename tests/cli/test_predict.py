@@ -81,7 +81,13 @@ def test_one_photo_gives_overlay_panel_and_log_density(tmp_path: Path, model: Fa
     assert "1 image predicted" in result.stdout
     assert f"{out}{os.sep}" in result.stdout
     assert "s per prediction" in result.stdout
-    assert model.options == {"center_bias": "osie", "pixels_per_degree": None}
+    assert model.options.pop("on_screen")
+    assert model.options == {
+        "center_bias": "osie",
+        "pixels_per_degree": None,
+        "viewport": "auto",
+        "scroll": None,
+    }
 
 
 def test_formats_and_options(tmp_path: Path, model: FakeModel) -> None:

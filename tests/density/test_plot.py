@@ -8,9 +8,10 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from deepgaze2.density.center_bias import CenterBias
-from deepgaze2.density.plot import _palette, draw, members, overlay, panel
+from deepgaze2.density.center_bias import CenterBias, load_center_bias
+from deepgaze2.density.plot import _fitted, _palette, draw, members, overlay, panel
 from deepgaze2.density.prediction import Prediction
+from deepgaze2.density.scrolling import scrolling
 from deepgaze2.image.stimulus import Stimulus
 
 
@@ -165,3 +166,19 @@ def test_plot_uses_the_given_axes() -> None:
     assert prediction.plot(ax) is ax
     assert ax.get_xlim() == (0, 120)
     assert ax.get_ylim() == (90, 0)
+
+
+def test_pictures_of_pages_are_as_large_as_one_can_read() -> None:
+    """What bounds them is a screen, and in all what programs can show."""
+
+    def page(height: int) -> Prediction:
+        stimulus = Stimulus(np.zeros((1, 1, 3), np.uint8), 1280, height, "page.png")
+        log_density = np.broadcast_to(np.float32(0), (height, 1280))
+        uniform = load_center_bias("uniform")
+        plain = Prediction(log_density, stimulus, uniform, "test", (512, 320))
+        return replace(plain, scrolling=scrolling((1280, 800), height))
+
+    assert _fitted(page(12000), 2048) == (1280, 12000)
+    assert _fitted(page(12000), 640) == (640, 6000)
+    assert _fitted(page(50000), 2048) == (419, 16384)
+    assert _fitted(replace(page(12000), scrolling=None), 2048) == (218, 2048)

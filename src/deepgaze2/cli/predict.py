@@ -16,8 +16,10 @@ from deepgaze2.cli.batch_summary import show_summary, summary_json
 from deepgaze2.cli.prediction_options import model_options, region_options
 from deepgaze2.density.region_files import RegionSource, all_regions
 from deepgaze2.density.regions import RegionShare, region_shares
+from deepgaze2.density.scrolling import parse_scroll
 from deepgaze2.errors import DeepGazeError, RegionError
 from deepgaze2.image.stimulus import printable
+from deepgaze2.image.viewport import Viewport, parse_viewport
 from deepgaze2.support.files import written_atomically
 from deepgaze2.support.progress import Progress
 
@@ -32,6 +34,8 @@ _FORMATS = ("npy", "npz", "h5", "tiff", "json")
 class _Options:
     center_bias: str | None
     pixels_per_degree: float | None
+    viewport: Viewport
+    scroll: tuple[float, ...] | None
     formats: tuple[str, ...]
     regions: list[RegionSource]
     samples: int
@@ -51,6 +55,20 @@ class _Options:
     help="Folder for the results; created if missing.",
 )
 @model_options
+@click.option(
+    "--viewport",
+    default="auto",
+    show_default=True,
+    metavar="WxH|auto|none",
+    help="What viewers' screens show of a page, in pixels of its screenshot, such as 1280x800; auto"
+    " guesses it for pages over 3 times as high as wide, none is for what is seen at once.",
+)
+@click.option(
+    "--scroll",
+    metavar="%,%,...",
+    help="Viewers who see each screenful of a page, in percent, such as 100,80,60."
+    "  [default: half as many as the one above]",
+)
 @region_options
 @click.option(
     "--format",
@@ -90,6 +108,8 @@ def predict(
     engine: str,
     center_bias: str | None,
     pixels_per_degree: float | None,
+    viewport: str,
+    scroll: str | None,
     regions: tuple[str, ...],
     region_files: tuple[Path, ...],
     formats: tuple[str, ...],
@@ -117,7 +137,15 @@ def predict(
     unique_formats = tuple(dict.fromkeys(formats))
     parsed = all_regions(regions, region_files)
     options = _Options(
-        center_bias, pixels_per_degree, unique_formats, parsed, samples, seed, members
+        center_bias=center_bias,
+        pixels_per_degree=pixels_per_degree,
+        viewport=parse_viewport(viewport),
+        scroll=None if scroll is None else parse_scroll(scroll),
+        formats=unique_formats,
+        regions=parsed,
+        samples=samples,
+        seed=seed,
+        members=members,
     )
     endings = ["_overlay.png", "_panel.png", *(f".{name}" for name in options.formats)]
     if parsed:
@@ -164,6 +192,9 @@ def _run(model: "Model", jobs: Mapping[str, Job], options: _Options) -> float:
             list(jobs),
             center_bias=options.center_bias,
             pixels_per_degree=options.pixels_per_degree,
+            viewport=options.viewport,
+            scroll=options.scroll,
+            on_screen=lambda done, of: progress.update(0, f"screen {done} of {of}"),
             on_error=fail,
         )
         in_order = iter(jobs.values())
@@ -187,7 +218,7 @@ def _write(prediction: "Prediction", job: Job, options: _Options, model: "Model"
     from deepgaze2.density.files import save_members, save_panel
 
     job.width, job.height = prediction.width, prediction.height
-    job.notes = list(prediction.stimulus.notes)
+    job.notes = prediction.all_notes
     if options.regions:
         size = prediction.width, prediction.height
         placed = [source.on(printable(job.file), *size) for source in options.regions]
@@ -211,8 +242,10 @@ def _alone(model: "Model", prediction: "Prediction", options: _Options) -> "list
     return [
         model.alone(number).predict(
             prediction.stimulus,
-            center_bias=prediction.center_bias,
+            center_bias=options.center_bias,
             pixels_per_degree=options.pixels_per_degree,
+            viewport=options.viewport,
+            scroll=options.scroll,
         )
         for number in range(len(model.branches))
     ]

@@ -5,6 +5,7 @@ weighted by `a` is softmax(log_saliency + a · log_center_bias) over the cells.
 """
 
 import base64
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from scipy.sparse import csr_array
 
 from deepgaze2.density.fixation_density import FixationDensity
 
-_MAX_CELLS = 512  # on the longer side
+_MAX_CELLS = 512  # on the longer side; of a page as many in all as a square has
 _BLOCK_PIXELS = 1 << 20
 
 
@@ -28,7 +29,7 @@ def layers(prediction: FixationDensity) -> dict[str, object]:
         second is 0.
     """
     width, height = prediction.width, prediction.height
-    longer = max(width, height)
+    longer = math.sqrt(width * height) if prediction.scrolling else max(width, height)
     cells = min(longer, _MAX_CELLS)
     columns, rows = (max(1, round(side * cells / longer)) for side in (width, height))
     center_bias = prediction.center_bias.log_density(height, width)
@@ -48,6 +49,8 @@ def layers(prediction: FixationDensity) -> dict[str, object]:
         "log_center_bias": _base64(np.maximum(log_center_bias, lowest)),
         "center_bias": prediction.center_bias.name,
         "network_input_size": [network_width, network_height],
+        "viewport": prediction.viewport,
+        "notes": prediction.all_notes,
     }
 
 

@@ -81,8 +81,13 @@ def _save_figure(figure: "Figure", path: Path) -> None:
 
 
 def metadata(prediction: FixationDensity) -> dict[str, str | int]:
-    """Return what a file says of its log density: the image, model, center bias and unit."""
+    """Return what a file says of its log density: the image, model, center bias and unit.
+
+    The viewport is `none` for an image that was seen at once; `scroll` are the percentages of
+    viewers who see each screenful.
+    """
     network_width, network_height = prediction.network_input_size
+    page = prediction.scrolling
     return {
         "image": prediction.stimulus.name,
         "width": prediction.width,
@@ -91,6 +96,8 @@ def metadata(prediction: FixationDensity) -> dict[str, str | int]:
         "center_bias": printable(prediction.center_bias.name),
         "network_input_width": network_width,
         "network_input_height": network_height,
+        "viewport": prediction.viewport,
+        "scroll": ",".join(f"{100 * share:.3g}" for share in page.shares) if page else "100",
         "unit": _UNIT,
     }
 
@@ -108,7 +115,8 @@ def summary(prediction: FixationDensity) -> dict[str, object]:
         - `bits_above_center_bias`: information gain per fixation over the center bias if
           people looked exactly as predicted (Kullback-Leibler divergence);
         - `contours`: for each of the three contours that cut the mass in four, the share of
-          fixations and of the image's area that it encloses, and its log density in nats.
+          fixations and of the image's area that it encloses, and its log density in nats;
+        - `notes`: what was assumed, guessed or is doubtful, in words.
     """
     log_density = prediction.log_density
     center_bias = prediction.center_bias.log_density(*log_density.shape)
@@ -135,6 +143,7 @@ def summary(prediction: FixationDensity) -> dict[str, object]:
         "entropy_bits": entropy / np.log(2),
         "bits_above_center_bias": gain / np.log(2),
         "contours": contours,
+        "notes": prediction.all_notes,
     }
 
 

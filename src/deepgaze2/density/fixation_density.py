@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from deepgaze2.density.center_bias import CenterBias
 from deepgaze2.density.contours import equal_mass_levels
 from deepgaze2.density.sampling import sample_fixations
+from deepgaze2.density.scrolling import Scrolling
 from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.image.viewport import in_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +25,18 @@ class FixationDensity:
     center_bias: CenterBias
     model: str
     network_input_size: tuple[int, int]
+    scrolling: Scrolling | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def viewport(self) -> str:
+        """What a screen shows of a page, such as `1280x800`; `none` of what is seen at once."""
+        return in_words(self.scrolling.viewport) if self.scrolling else "none"
+
+    @property
+    def all_notes(self) -> list[str]:
+        """What reading the image assumed, and what is to be said of how it was seen."""
+        return [*self.stimulus.notes, *self.notes]
 
     @property
     def density(self) -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ def as_html(prediction: FixationDensity) -> str:
         f"{prediction.stimulus.name}, {prediction.width} x {prediction.height} px",
         f"model {printable(prediction.model)}",
         f"center bias {printable(prediction.center_bias.name)}",
-        *prediction.stimulus.notes,
+        *prediction.all_notes,
     ]
     width, height = picture.size
     return (

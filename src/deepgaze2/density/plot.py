@@ -29,6 +29,8 @@ _OVERLAY_MAX_PX = 2048
 _DRAWN_MAX_PX = 720
 _PANEL_INCHES = 4.0
 _MARGIN_INCHES = 0.15
+_LONGEST_PX = 16384  # of a page's pictures: browsers and Matplotlib take no much longer ones
+_LONGEST_INCHES = 90.0
 
 
 def overlay(prediction: FixationDensity) -> NDArray[np.uint8]:
@@ -37,7 +39,8 @@ def overlay(prediction: FixationDensity) -> NDArray[np.uint8]:
     Parameters
     ----------
     prediction : FixationDensity
-        Of an image of any size; the picture's longer side has 2048 pixels at most.
+        Of an image of any size; the picture's longer side has 2048 pixels at most, of a page that
+        of a screen, and the picture 16384.
 
     Returns
     -------
@@ -188,14 +191,20 @@ def _draw_contours(ax: "Axes", prediction: FixationDensity) -> None:
 
 def _axes_inches(prediction: FixationDensity) -> tuple[float, float]:
     """Return width and height of one picture of the panel, for images of any shape."""
-    height = min(_PANEL_INCHES * prediction.height / prediction.width, 1.5 * _PANEL_INCHES)
+    highest = _LONGEST_INCHES if prediction.scrolling else 1.5 * _PANEL_INCHES
+    height = min(_PANEL_INCHES * prediction.height / prediction.width, highest)
     width = height * prediction.width / prediction.height
     return max(width, 0.9 * _PANEL_INCHES), max(height, 0.3 * _PANEL_INCHES)
 
 
 def _fitted(prediction: FixationDensity, max_px: int) -> tuple[int, int]:
-    """Return the image's width and height, shrunk until neither exceeds `max_px`."""
-    scale = min(1.0, max_px / max(prediction.width, prediction.height))
+    """Return the image's width and height, shrunk until neither exceeds `max_px`.
+
+    Of a page it is a screen that is shrunk to that, so that one can read what the page says.
+    """
+    longer = max(prediction.width, prediction.height)
+    seen = max(prediction.scrolling.viewport) if prediction.scrolling else longer
+    scale = min(1.0, max_px / seen, _LONGEST_PX / longer)
     return max(1, round(prediction.width * scale)), max(1, round(prediction.height * scale))
 
 

@@ -37,7 +37,11 @@ class Prediction(FixationDensity):
     model : str
         Name of the model.
     network_input_size : tuple of int
-        Width and height in pixels of the image that the network saw.
+        Width and height in pixels of the image that the network saw; of a page, of each screen.
+    scrolling : Scrolling or None
+        How a page is looked at that was predicted by screens.
+    notes : tuple of str
+        What was guessed, or is doubtful, about what is seen of the image at once.
     """
 
     @overload

@@ -59,6 +59,7 @@ def out_of_fold(model: Model, dataset: Dataset) -> Callable[[int], NDArray[np.fl
         predictor = members[folds[i]] if seen[i] else model
         # Not the path: with color profiles as in training, where they do not count.
         stimulus = read_stimulus(dataset.stimuli.path(i))
-        return predictor.predict(stimulus, center_bias=priors[folds[i]]).log_density
+        prior = priors[folds[i]]
+        return predictor.predict(stimulus, center_bias=prior, viewport="none").log_density
 
     return log_density

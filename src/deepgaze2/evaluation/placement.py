@@ -63,7 +63,7 @@ def predicted_maps(dataset: Dataset) -> dict[int, NDArray[np.float32]]:
 
 def predicted_map(model: Model, stimulus: Stimulus) -> NDArray[np.float32]:
     """Return a model's log density relative to a uniform one, (CELLS, CELLS), without a prior."""
-    log_density = model.predict(stimulus, center_bias="uniform").log_density
+    log_density = model.predict(stimulus, center_bias="uniform", viewport="none").log_density
     density = np.exp(log_density - log_density.max())
     cells = Image.fromarray(density).resize((CELLS, CELLS), Image.Resampling.BOX)
     smallest = np.finfo(np.float32).tiny

@@ -59,7 +59,7 @@ def as_pysaliency(
 
     class DeepGaze2(pysaliency.Model):  # type: ignore[misc]
         def _log_density(self, stimulus: NDArray[Any]) -> NDArray[np.float64]:
-            options: dict[str, Any] = {"pixels_per_degree": pixels_per_degree}
+            options: dict[str, Any] = {"pixels_per_degree": pixels_per_degree, "viewport": "none"}
             predicted = model.predict(np.asarray(stimulus), center_bias=center_bias, **options)
             return predicted.log_density.astype(np.float64)
 

@@ -97,7 +97,10 @@ def export_submission(
             stimulus = read_stimulus(path)  # as data sets are read
             for target, prior in priors.items():
                 log_density = model.predict(
-                    stimulus, center_bias=prior, pixels_per_degree=pixels_per_degree
+                    stimulus,
+                    center_bias=prior,
+                    pixels_per_degree=pixels_per_degree,
+                    viewport="none",
                 ).log_density
                 _write_picture(log_density, folder / target / f"{path.stem}.jpg")
             with written_atomically(_part(parts, path)) as temporary:

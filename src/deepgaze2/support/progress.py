@@ -78,14 +78,16 @@ class Progress(AbstractContextManager["Progress"]):
     def update(self, n: int = 1, note: str | None = None) -> None:
         """Count `n` more units as done; `note` says what the work is at, until another does.
 
-        With `n` = 0 it shows that the work goes on.
+        With `n` = 0 it shows that the work goes on; any thread may say so.
         """
-        self.done += n
+        if n:
+            self.done += n
         self._note = self._note if note is None else note
         if self._bar is not None:
             if note is not None:
                 self._bar.set_postfix_str(note)
-            self._bar.update(n)
+            if n or note is None:
+                self._bar.update(n)
         elif self._clock() >= self._next_line:
             self._next_line = self._clock() + _SECONDS_BETWEEN_LINES
             self._said = True

@@ -66,6 +66,8 @@ class Prediction(_Answer):
     center_bias: str = _as("own")
     network_input_width: _Count = _as(512)
     network_input_height: _Count = _as(384)
+    viewport: str = _as("none")
+    scroll: str = _as("100")
     unit: str = _as("nats; the exponential sums to one over the pixels")
     peak: Peak = _as({"x": 595.5, "y": 315.5})
     entropy_bits: float = _as(16.85)
@@ -77,6 +79,7 @@ class Prediction(_Answer):
             {"share_of_fixations": 0.75, "share_of_area": 0.064, "log_density": -12.8},
         ]
     )
+    notes: list[str] = _as([])
     regions: list[Region] = _as(
         [{"name": "face", "share": 0.64, "center_bias_share": 0.29, "ratio": 2.21}]
     )
@@ -95,6 +98,8 @@ class Layers(_Answer):
     log_center_bias: str = _as("GHIxvxhyMb8=", json_schema_extra=_BASE64)
     center_bias: str = _as("own")
     network_input_size: Annotated[list[_Count], _Two] = _as([512, 256])
+    viewport: str = _as("none")
+    notes: list[str] = _as([])
 
 
 class Model(_Answer):

@@ -1,7 +1,7 @@
 """What a request's query asks for: each option once, for those who read it and the document."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Request
@@ -11,7 +11,9 @@ from pydantic.json_schema import SkipJsonSchema
 
 from deepgaze2.density.center_bias import PACKAGED
 from deepgaze2.density.regions import parse_region
-from deepgaze2.errors import RegionError
+from deepgaze2.density.scrolling import parse_scroll
+from deepgaze2.errors import DeepGazeError
+from deepgaze2.image.viewport import parse_viewport
 from deepgaze2.serve.http.problems import ProblemError
 from deepgaze2.serve.queue.jobs import FORMATS
 from deepgaze2.serve.queue.limits import MAX_REGIONS, MAX_SAMPLES
@@ -32,12 +34,17 @@ def _written_as(pattern: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _region(text: str) -> str:
-    try:
-        parse_region(text)
-    except RegionError as error:
-        raise ValueError(str(error)) from error
-    return text
+def _read_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Take what a function can read, as it is: the worker reads it again."""
+
+    def check(text: str) -> str:
+        try:
+            parse(text)
+        except DeepGazeError as error:
+            raise ValueError(str(error)) from error
+        return text
+
+    return AfterValidator(check)
 
 
 _CenterBias = Literal[PACKAGED]  # type: ignore[valid-type]  # the names in the tuple
@@ -60,6 +67,15 @@ class LayersQuery(BaseModel, use_attribute_docstrings=True):
     """The center bias that the prediction contains, instead of the model's."""
     pixels_per_degree: _Positive | _Nothing = Field(default=None, examples=[35])
     """Image pixels per degree of visual angle, if known."""
+    viewport: Annotated[str, _read_by(parse_viewport)] | _Nothing = Field(
+        default=None, examples=["1024x600"]
+    )
+    """What viewers' screens show of a page that they scroll, in pixels of the image, as
+    `1280x800`; `auto` guesses it for what looks like a page, `none` is for images seen at once."""
+    scroll: Annotated[str, _read_by(parse_scroll)] | _Nothing = Field(
+        default=None, examples=["100,60"]
+    )
+    """Percentages of the viewers who see each screenful of a page, the first being 100."""
 
 
 class PredictQuery(LayersQuery, use_attribute_docstrings=True):
@@ -71,7 +87,7 @@ class PredictQuery(LayersQuery, use_attribute_docstrings=True):
     """Number of fixations to draw."""
     seed: _Whole = Field(default=0, ge=0, le=_MAX_SEED, examples=[0])
     """The same seed draws the same fixations."""
-    regions: tuple[Annotated[str, AfterValidator(_region)], ...] = Field(
+    regions: tuple[Annotated[str, _read_by(parse_region)], ...] = Field(
         default=(),
         max_length=MAX_REGIONS,
         examples=[["face:440,240,250,280", "top:0%,0%,100%,50%"]],
@@ -109,6 +125,8 @@ def invalid(error: Mapping[str, Any]) -> ProblemError:
     if name == "regions":
         too_many = f"{len(value)} regions are given; the limit is {MAX_REGIONS}"
         return _refusal(too_many if error["type"] == "too_long" else str(error["ctx"]["error"]))
+    if name in ("viewport", "scroll"):
+        return _refusal(str(error["ctx"]["error"]))
     if "enum" in schema:
         return unknown(name, value, schema["enum"])
     kind = "positive number"

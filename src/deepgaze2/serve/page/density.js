@@ -23,6 +23,8 @@ export function decodeLayers(answer) {
     saliency: decodeFloats(answer.log_saliency),
     centerBias: decodeFloats(answer.log_center_bias),
     centerBiasName: answer.center_bias,
+    viewport: answer.viewport,
+    notes: answer.notes,
   };
 }
 

@@ -1,7 +1,8 @@
 // Downloads: what is shown as PNG or SVG, and the server's log density and numbers.
 
 import { announce, byId, element, keepChildren, percent } from "./dom.js";
-import { paint, paintRegions } from "./picture.js";
+import { isTall, viewportOf } from "./images.js";
+import { CANVAS_MAX_PX, paint, paintRegions } from "./picture.js";
 import { regionText } from "./regions.js";
 import { fetchPrediction } from "./server.js";
 import { shownImages, state } from "./store.js";
@@ -82,20 +83,24 @@ async function saveSvg() {
 
 /** Save the log density, at the image's size and with the full center bias. */
 async function saveNpy(image) {
-  return save(await fetchPrediction(image.file, "npy"), `${stem(image)}.npy`);
+  return save(await fetchPrediction(image.file, viewportOf(image), "npy"), `${stem(image)}.npy`);
 }
 
 /** Save the prediction's and the regions' numbers, with the full center bias. */
 async function saveJson(image) {
   const { width, height } = image.layers;
   const texts = state.regions.map((region) => regionText(region, width, height));
-  return save(await fetchPrediction(image.file, "json", texts), `${stem(image)}.json`);
+  const numbers = await fetchPrediction(image.file, viewportOf(image), "json", texts);
+  return save(numbers, `${stem(image)}.json`);
 }
 
 function pictureSized(image) {
-  const longer = Math.max(image.layers.width, image.layers.height);
+  const { width, height } = image.layers;
+  const longer = Math.max(width, height);
   const wanted = Math.min(Math.max(longer, PICTURE_PX.smallest), PICTURE_PX.largest);
-  const size = (side) => Math.max(1, Math.round((image.layers[side] * wanted) / longer));
+  const page = Math.min(1, PICTURE_PX.largest / Math.sqrt(width * height), CANVAS_MAX_PX / longer);
+  const scale = isTall(image) ? page : wanted / longer;
+  const size = (side) => Math.max(1, Math.round(image.layers[side] * scale));
   return new OffscreenCanvas(size("width"), size("height"));
 }
 

@@ -1,19 +1,21 @@
 // The images that the reader brought: read, shown, and predicted one after the other.
 
 import { decodeLayers } from "./density.js";
+import { CANVAS_MAX_PX } from "./picture.js";
 import { fetchLayers, Problem } from "./server.js";
 import { changed, imageById, state } from "./store.js";
 
-const PHOTO_MAX_PX = 2048; // longer side of the photo that is kept for painting
+const PHOTO_MAX_PX = 2048; // longer side of the photo that is kept for painting; see readPhoto
+const TALL = 1 / 3; // width over height of what the server may take for a page
 let lastId = 0;
 let queue = Promise.resolve(); // the server computes one image at a time, so ask in turn
 
 /**
  * Add image files; the first of them is shown, or becomes variant B when comparing.
  *
- * An image is {id, file, name, photo, aspect, turn, status, problem, layers, seconds}: `status` is
- * waiting, predicting, ready or failed, `aspect` its width over its height, `turn` how often it
- * was queued.
+ * An image is {id, file, name, photo, width, aspect, turn, status, problem, layers, seconds}:
+ * `status` is waiting, predicting, ready or failed, `aspect` its width over its height, `turn` how
+ * often it was queued.
  */
 export function addFiles(files) {
   const added = Array.from(files, (file) => ({
@@ -38,9 +40,21 @@ export function retry(image) {
   changed();
 }
 
-/** Predict all images again, as with another model. */
-export function predictAllAgain() {
-  for (const image of state.images.filter(({ photo }) => photo)) {
+/** Return whether an image is so high that it may be a page that is scrolled. */
+export function isTall({ aspect }) {
+  return aspect < TALL;
+}
+
+/** Return what is asked of the server as an image's viewport. */
+export function viewportOf(image) {
+  const isHeight = isTall(image) && Number.isFinite(state.screens);
+  if (isHeight) return `${image.width}x${state.screens}`;
+  return state.screens === "none" && isTall(image) ? "none" : "auto";
+}
+
+/** Predict all images again, as with another model, or some of them. */
+export function predictAllAgain(isMeant = () => true) {
+  for (const image of state.images.filter((image) => image.photo && isMeant(image))) {
     image.abort?.abort();
     image.layers = image.prediction = image.centerBias = null;
     retry(image);
@@ -83,7 +97,9 @@ async function predict(image) {
   changed();
   const begin = performance.now();
   try {
-    image.layers = decodeLayers(await fetchLayers(image.file, image.abort.signal));
+    image.layers = decodeLayers(
+      await fetchLayers(image.file, viewportOf(image), image.abort.signal),
+    );
     image.seconds = (performance.now() - begin) / 1000;
     image.status = "ready";
     changed();
@@ -98,7 +114,11 @@ function fail(image, error) {
   changed();
 }
 
-/** Decode the photo, upright and no larger than is painted, so that painting stays fast. */
+/**
+ * Decode the photo, upright and no larger than is painted, so that painting stays fast.
+ *
+ * A page keeps as many pixels as a square of that side, so that one can read it.
+ */
 async function readPhoto(image) {
   const element = new Image();
   element.src = URL.createObjectURL(image.file);
@@ -111,8 +131,10 @@ async function readPhoto(image) {
       "Choose a JPEG, PNG, WebP or GIF file.",
     );
   }
+  image.width = width;
   image.aspect = width / height;
-  const scale = Math.min(1, PHOTO_MAX_PX / Math.max(width, height));
+  const side = isTall(image) ? Math.sqrt(width * height) : Math.max(width, height);
+  const scale = Math.min(1, PHOTO_MAX_PX / side, CANVAS_MAX_PX / height);
   image.photo = await createImageBitmap(element, {
     resizeWidth: Math.max(1, Math.round(width * scale)),
     resizeHeight: Math.max(1, Math.round(height * scale)),

@@ -7,6 +7,7 @@ import { addRegion } from "./editor.js";
 import { predictAllAgain } from "./images.js";
 import { chooseFiles, showExamples, takeFiles } from "./intake.js";
 import { createPane } from "./pane.js";
+import { showScreens, startScreens } from "./screens.js";
 import { fetchModels } from "./server.js";
 import { changed, imageById, onChange, shownImages, state } from "./store.js";
 import { showStrip, startStrip } from "./strip.js";
@@ -56,6 +57,7 @@ function show() {
   byId("key").style.setProperty("--aspect", imageById(state.shown).aspect ?? null);
   showStrip();
   showControls();
+  showScreens();
   showTable();
   showDownloads();
   announceStatus();
@@ -118,6 +120,7 @@ async function askServer() {
 paintKey();
 startControls();
 startStrip();
+startScreens();
 takeFiles();
 onChange(show);
 askServer();

@@ -2,9 +2,9 @@
 
 import { element, keepChildren, percent } from "./dom.js";
 import { editRegions } from "./editor.js";
-import { remove, retry } from "./images.js";
+import { isTall, remove, retry } from "./images.js";
 import { chooseFiles } from "./intake.js";
-import { paint } from "./picture.js";
+import { CANVAS_MAX_PX, paint } from "./picture.js";
 import { describeRegion, predictionOf } from "./prediction.js";
 import { changed, state } from "./store.js";
 
@@ -29,14 +29,15 @@ export function createPane(variant) {
   const progress = element("p", { class: "progress" });
   const problem = element("div", { class: "problem", role: "alert" });
   const stage = element("div", { class: "stage" }, canvas, regions, progress, problem);
+  const scroller = element("div", { class: "scroller" }, stage);
   const head = element("figcaption", { class: "pane-head" });
   const invitation = makeInvitation();
-  const root = element("figure", { class: "pane" }, head, stage, invitation);
+  const root = element("figure", { class: "pane" }, head, scroller, invitation);
   let image = null;
 
   const draw = () => {
     if (!image?.photo) return;
-    const scale = Math.min(devicePixelRatio, 2);
+    const scale = Math.min(devicePixelRatio, 2, CANVAS_MAX_PX / stage.clientHeight);
     const width = Math.max(1, Math.round(stage.clientWidth * scale));
     const height = Math.max(1, Math.round(stage.clientHeight * scale));
     if (canvas.width !== width) canvas.width = width; // setting it clears the canvas
@@ -54,6 +55,7 @@ export function createPane(variant) {
     invitation.hidden = Boolean(image);
     if (!image) return;
     if (image.aspect) root.style.setProperty("--aspect", image.aspect);
+    showTall(root, scroller, image);
     stage.className = `stage ${image.status}${state.drawing ? " drawing" : ""}`;
     canvas.setAttribute("aria-label", `${VIEWS[state.view]} ${image.name}`);
     showHead(head, variant, image);
@@ -66,6 +68,18 @@ export function createPane(variant) {
     draw();
   };
   return { root, show };
+}
+
+/** Let a page be scrolled in its own place, so that the controls stay beside it. */
+function showTall(root, scroller, image) {
+  const tall = isTall(image);
+  root.classList.toggle("tall", tall);
+  if (tall) scroller.setAttribute("aria-label", `${image.name}, to be scrolled`);
+  for (const [name, value] of [["tabindex", "0"], ["role", "region"]]) {
+    if (tall) scroller.setAttribute(name, value);
+    else scroller.removeAttribute(name);
+  }
+  if (!tall) scroller.removeAttribute("aria-label");
 }
 
 /** What stands in the place of a variant that is not there yet. */

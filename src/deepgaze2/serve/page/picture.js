@@ -5,6 +5,7 @@ import { predictionOf } from "./prediction.js";
 import { state } from "./store.js";
 
 const DIMMED = 0.8; // the gray photo below the heat map, as in the library's overlay
+export const CANVAS_MAX_PX = 16384; // browsers take no longer side
 const FIXATION_COLOR = "#d7191c";
 
 /**
@@ -37,9 +38,9 @@ const PAINTERS = {
   fixations: (context, prediction) => paintFixations(context, prediction.fixations(state.seed)),
 };
 
-/** Return how thick a line of one unit is: a thousandth of the picture's longer side. */
+/** Return how thick a line of one unit is: a thousandth of the longer side, of pages' screens. */
 function lineUnit({ width, height }) {
-  return Math.max(width, height) / 1000;
+  return (height > 3 * width ? width : Math.max(width, height)) / 1000;
 }
 
 /** Set red, green, blue and opacity of a mass rank; the likelier half is opaque. */

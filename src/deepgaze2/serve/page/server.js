@@ -26,21 +26,21 @@ export async function fetchExample(name) {
   return new File([blob], name, { type: blob.type });
 }
 
-/** Return an image's layers, see density.js. */
-export async function fetchLayers(file, signal) {
-  return (await request(`/v1/layers?${query()}`, upload(file, signal))).json();
+/** Return an image's layers, see density.js, as seen through a viewport of the API. */
+export async function fetchLayers(file, viewport, signal) {
+  return (await request(`/v1/layers?${query(viewport)}`, upload(file, signal))).json();
 }
 
 /** Return a prediction of an image as a blob of the given format, at the image's size. */
-export async function fetchPrediction(file, format, regionTexts = []) {
-  const asked = query();
+export async function fetchPrediction(file, viewport, format, regionTexts = []) {
+  const asked = query(viewport);
   asked.set("format", format);
   for (const text of regionTexts) asked.append("regions", text);
   return (await request(`/v1/predict?${asked}`, upload(file))).blob();
 }
 
-function query() {
-  return new URLSearchParams(state.model ? { model: state.model } : {});
+function query(viewport) {
+  return new URLSearchParams({ viewport, ...(state.model && { model: state.model }) });
 }
 
 function upload(file, signal) {

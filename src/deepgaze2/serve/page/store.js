@@ -9,6 +9,7 @@ export const state = {
   view: "heat", // or contours, fixations, image
   opacity: 0.75,
   centerBiasShare: 1,
+  screens: "auto", // long pages are seen by screens of a guessed height, or of this one, or "none"
   seed: 0, // of the sampled fixations
   regions: [], // {id, name, x, y, width, height}, in shares of the image's width and height
   selected: null, // id of a region

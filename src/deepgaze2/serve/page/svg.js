@@ -2,7 +2,7 @@
 
 import { PALETTE } from "./colors.js";
 import { percent } from "./dom.js";
-import { contourLabels, paint } from "./picture.js";
+import { CANVAS_MAX_PX, contourLabels, paint } from "./picture.js";
 import { predictionOf } from "./prediction.js";
 import { state } from "./store.js";
 import { columnTitles, regionCells } from "./table.js";
@@ -68,9 +68,10 @@ async function imageRow(image, top, height) {
   ].join("");
 }
 
-/** Return an image painted in twice the panel's resolution, as a data URL. */
+/** Return an image painted in twice the panel's resolution at most, as a data URL. */
 async function embedded(image, view, height) {
-  const canvas = new OffscreenCanvas(2 * WIDTH, 2 * height);
+  const scale = Math.min(2, CANVAS_MAX_PX / height);
+  const canvas = new OffscreenCanvas(Math.round(scale * WIDTH), Math.round(scale * height));
   paint(canvas.getContext("2d"), image, view);
   const bytes = new Uint8Array(await (await canvas.convertToBlob(JPEG)).arrayBuffer());
   let binary = "";

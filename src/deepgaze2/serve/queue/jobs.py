@@ -22,6 +22,8 @@ class Options:
     model: str
     center_bias: str | None = None
     pixels_per_degree: float | None = None
+    viewport: str | None = None
+    scroll: str | None = None
     format: str = "json"
     samples: int = 0
     seed: int = 0

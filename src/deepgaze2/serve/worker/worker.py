@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
@@ -20,8 +21,16 @@ from deepgaze2.density.cells import layers
 from deepgaze2.density.files import encoded, summary
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.density.regions import Region, parse_region, region_shares
-from deepgaze2.errors import DeepGazeError, ImageFormatError, ImageSizeError, StimulusError
+from deepgaze2.density.scrolling import parse_scroll
+from deepgaze2.errors import (
+    DeepGazeError,
+    ImageFormatError,
+    ImageSizeError,
+    ShapeWarning,
+    StimulusError,
+)
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
+from deepgaze2.image.viewport import parse_viewport
 from deepgaze2.model import Model, load
 from deepgaze2.serve.http.problems import ProblemError
 from deepgaze2.serve.queue.jobs import FORMATS, Options
@@ -34,6 +43,7 @@ def main() -> None:
     # Ctrl-C and service managers signal the whole group; the server decides when we stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    warnings.simplefilter("ignore", ShapeWarning)  # it is among the answer's notes
     out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints
     _Worker(sys.stdin.buffer, out).run()
@@ -102,6 +112,8 @@ class _Worker:
                     stimulus,
                     center_bias=options.center_bias,
                     pixels_per_degree=options.pixels_per_degree,
+                    viewport=None if options.viewport is None else parse_viewport(options.viewport),
+                    scroll=None if options.scroll is None else parse_scroll(options.scroll),
                 )
         except DeepGazeError as error:
             raise ProblemError("cannot-predict", str(error)) from error
