@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.sources import open_dataset
 from deepgaze2.evaluation.out_of_fold import out_of_fold
+from deepgaze2.loading import load
 from deepgaze2.metrics.intervals import bootstrap_interval
-from deepgaze2.model import Model, load
+from deepgaze2.model import Model
 from deepgaze2.support.progress import Progress
 
 MASSES = (0.1, 0.25, 0.5)

@@ -33,7 +33,7 @@ from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
-from deepgaze2.model import backbones_of
+from deepgaze2.loading import backbones_of
 from deepgaze2.store import named_card
 from deepgaze2.support.cores import available_cores
 

@@ -18,8 +18,9 @@ from deepgaze2.data.published.nus_vip import read_osie
 from deepgaze2.evaluation.out_of_fold import out_of_fold
 from deepgaze2.features.engines.choice import unusable
 from deepgaze2.image.examples import example_paths
+from deepgaze2.loading import load
 from deepgaze2.metrics.intervals import bootstrap_interval
-from deepgaze2.model import Model, load
+from deepgaze2.model import Model
 from deepgaze2.support.cpu import this_cpu
 from deepgaze2.support.progress import Progress
 

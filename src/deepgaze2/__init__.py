@@ -6,7 +6,8 @@
 """
 
 from deepgaze2.density.prediction import Prediction
-from deepgaze2.model import Model, load
+from deepgaze2.loading import load
+from deepgaze2.model import Model
 
 __all__ = ["Model", "Prediction", "load"]
 __version__ = "0.1.0"

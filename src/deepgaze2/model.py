@@ -14,22 +14,20 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from deepgaze2.branch import Branch
-from deepgaze2.card import BranchFacts, Card
+from deepgaze2.card import Card
 from deepgaze2.density.center_bias import CenterBias, load_center_bias
 from deepgaze2.density.members import member_log_densities
 from deepgaze2.density.mixture import mixture_log_density, weighted_prior
 from deepgaze2.density.prediction import Prediction
 from deepgaze2.density.seen import as_seen, doubted
-from deepgaze2.errors import DeepGazeError, ModelError
-from deepgaze2.features.backbone import PYTHON, Backbone, find_backbone
+from deepgaze2.errors import DeepGazeError
+from deepgaze2.features.backbone import Backbone
 from deepgaze2.features.engines import create_engine
 from deepgaze2.features.engines.choice import BITS_LOST
-from deepgaze2.features.networks import NETWORKS
 from deepgaze2.image.network_input import Size, network_inputs, network_size
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.image.viewport import Viewport
 from deepgaze2.readout.numpy_readout import Readout
-from deepgaze2.store import ModelName, find_model, named_card, read_center_bias, read_readouts
 from deepgaze2.support.identity import checksum, code_version
 
 ImageSource: TypeAlias = str | Path | bytes | Image.Image | NDArray[np.generic] | Stimulus
@@ -63,7 +61,7 @@ class Model:
         networks = [branch.backbone for branch in self.branches]
         readouts = [branch.readout for branch in self.branches]
         engines = [branch.engine.name for branch in self.branches]
-        return _assembled, (
+        return assembled, (
             *(self.card, networks, readouts, self.center_bias),
             *(engines, self.branches[0].engine.device),
         )
@@ -297,42 +295,7 @@ class Model:
         )
 
 
-def load(name: str | Path = "default", *, engine: str = "auto", device: str | None = None) -> Model:
-    """Load a model.
-
-    Parameters
-    ----------
-    name
-        A packaged model's name, `"default"`, or the folder of a model you trained. If that was
-        on a network of your own, say which: `FOLDER@python:module.function`. A folder, which may
-        be a stranger's, has no code run by itself. A model that was trained on several data sets
-        predicts as for images of their average kind; `NAME@mit1003` takes the viewing and the
-        center bias of one of them, which the card names.
-    engine
-        `"auto"` takes PyTorch for a `device` other than the CPU, else for each network the
-        fastest exact engine that is installed; `"fast"` also takes bfloat16, where the CPU
-        computes in it; or `"ncnn"` (what auto is without OpenVINO), `"openvino"`,
-        `"openvino-bf16"`, `"torch"`.
-    device
-        PyTorch's device: `"cpu"`, `"cuda"`, `"mps"`.
-
-    Raises
-    ------
-    ModelError, WeightsError
-        If the model, its backbone or the engine cannot be loaded.
-    """
-    viewing, folder = ModelName.of(name).viewing, find_model(name)
-    card = named_card(name)
-    networks = backbones_of(name, card)
-    center_bias = read_center_bias(folder, card, viewing)
-    readouts = read_readouts(folder, card)
-    if viewing:
-        readouts = tuple(readout.viewed(readout.viewings[viewing]) for readout in readouts)
-    engines = [engine] * len(networks)
-    return _assembled(card, networks, readouts, center_bias, engines, device)
-
-
-def _assembled(
+def assembled(
     card: Card,
     networks: Sequence[Backbone],
     readouts: Sequence[Readout],
@@ -340,6 +303,7 @@ def _assembled(
     engines: Sequence[str],
     device: str | None,
 ) -> Model:
+    """Return the model of networks, each with its readouts, and start its engines."""
     thread = ThreadPoolExecutor(1, "deepgaze2-engine")
     branches = [
         Branch(network, readout, create_engine(network, engine, device=device), facts.share, thread)
@@ -348,48 +312,3 @@ def _assembled(
         )
     ]
     return Model(card, tuple(branches), center_bias)
-
-
-def backbones_of(name: str | Path | ModelName, card: Card) -> tuple[Backbone, ...]:
-    """Return the networks that a model was trained with, read at the model's layers.
-
-    Parameters
-    ----------
-    name
-        The model as the user names it; see `load`.
-
-    Raises
-    ------
-    ModelError, WeightsError
-        If one cannot be loaded, or has other weights than the model was trained with.
-    """
-    folder, named = ModelName.of(name).model, ModelName.of(name).network
-    networks = [branch.network for branch in card.branches]
-    if named not in ("", *networks):
-        raise ModelError(f"{folder}: trained on {card.networks}, not on {named}")
-    return tuple(_backbone_of(folder, named, branch) for branch in card.branches)
-
-
-def _backbone_of(folder: str, named: str, branch: BranchFacts) -> Backbone:
-    is_named = branch.network == named
-    if branch.network.startswith(PYTHON) and not is_named:
-        raise ModelError(
-            f"{folder}: trained on a network of somebody's own, whose code is not run unasked; if"
-            f" it is yours, say so: {folder}@{branch.network}"
-        )
-    if branch.network not in NETWORKS and not is_named:
-        raise ModelError(f"{folder}: network {branch.network!r} is unknown; update deepgaze2")
-    backbone = find_backbone(branch.network).with_taps(branch.architecture.taps)
-    if backbone.checksum != branch.backbone_checksum:
-        raise ModelError(
-            f"{folder}: trained with other {branch.network} weights than those found here "
-            f"(checksum {branch.backbone_checksum[:12]}, found {backbone.checksum[:12]}); "
-            f"import the weights it was trained with"
-        )
-    for tap in (tap for group in branch.architecture.groups for tap in group.taps):
-        if backbone.tap(tap.name) != tap:
-            raise ModelError(
-                f"{folder}: {tap.name} of {branch.network} is another layer here than where the"
-                " model was trained; use the same version of the network"
-            )
-    return backbone

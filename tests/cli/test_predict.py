@@ -54,7 +54,7 @@ class FakeModel:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> FakeModel:
     fake = FakeModel()
-    monkeypatch.setattr("deepgaze2.model.load", lambda *_args, **_options: fake)
+    monkeypatch.setattr("deepgaze2.loading.load", lambda *_args, **_options: fake)
     return fake
 
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.errors import DataError
 from deepgaze2.evaluation.placement import placed, placement_problems, predicted_maps
-from deepgaze2.model import load
+from deepgaze2.loading import load
 from helpers.small_datasets import HEIGHT, WIDTH, moved, patches
 
 LOOK = "where people look in them"

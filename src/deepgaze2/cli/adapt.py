@@ -49,7 +49,7 @@ def adapt(
     measured on images left out, and the model is left as it is where it does not surely help.
     With some hundred images or more, `deepgaze2 train --from` goes on from the new model.
     """
-    from deepgaze2.model import load
+    from deepgaze2.loading import load
     from deepgaze2.training.adaptation.adapt import MOST_IMAGES, images_to_fit, write_adapted
     from deepgaze2.training.adaptation.adapt import adapt as fitted
     from deepgaze2.training.adaptation.looked import looked_at

@@ -99,7 +99,7 @@ def compare(
         raise RequirementError(f"--rank {rank!r}: no region is called that; give it with --region")
     placed(images, sources)  # before the model is loaded
 
-    from deepgaze2.model import load
+    from deepgaze2.loading import load
 
     comparison = compare_images(
         load(f"{model}@{viewing}" if viewing else model, engine=engine),

@@ -19,7 +19,7 @@ from deepgaze2.features.engines.choice import (
     unusable,
 )
 from deepgaze2.features.engines.timing import timed
-from deepgaze2.model import backbones_of
+from deepgaze2.loading import backbones_of
 from deepgaze2.store import named_card
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.cpu import this_cpu

@@ -52,7 +52,7 @@ def mit300(
     Interrupted, the same command goes on where it was.
     """  # noqa: D301 (click looks for the character itself)
     from deepgaze2.evaluation.submission import export_submission
-    from deepgaze2.model import load
+    from deepgaze2.loading import load
 
     paths = image_files(images)
     if len(paths) != _MIT300_IMAGES:
@@ -110,7 +110,7 @@ def onnx(output: Path, model: str, float16: bool, verify: bool) -> None:
         if find_spec(package) is None:
             raise click.UsageError(f"{package} is missing; run: pip install 'deepgaze2[onnx]'")
     from deepgaze2.export.onnx_file import write_onnx
-    from deepgaze2.model import load
+    from deepgaze2.loading import load
 
     loaded = load(model)
     write_onnx(loaded, output, float16=float16)

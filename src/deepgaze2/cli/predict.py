@@ -160,7 +160,7 @@ def predict(
     times_s = {"loading": 0.0, "drawing": 0.0, "predicting": 0.0}
     if waiting:
         start = time.perf_counter()
-        from deepgaze2.model import load
+        from deepgaze2.loading import load
 
         loaded = load(f"{model}@{viewing}" if viewing else model, engine=engine)
         times_s["loading"] = time.perf_counter() - start

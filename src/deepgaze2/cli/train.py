@@ -243,7 +243,7 @@ def _refuse_contradictions(wanted: Mapping[str, Any]) -> None:
 
 def _start(model: str, output: Path) -> "list[tuple[Card, Start, Backbone]]":
     """Return a model to go on from: for each of its networks the readouts on it."""
-    from deepgaze2.model import backbones_of
+    from deepgaze2.loading import backbones_of
     from deepgaze2.training.starts import Start
 
     folder = find_model(model)

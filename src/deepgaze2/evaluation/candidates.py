@@ -21,7 +21,7 @@ from deepgaze2.errors import DeepGazeError, ModelError
 from deepgaze2.evaluation.out_of_fold import folds_of, out_of_fold
 from deepgaze2.evaluation.pysaliency_models import imported_function
 from deepgaze2.image.stimulus import printable, read_stimulus
-from deepgaze2.model import load
+from deepgaze2.loading import load
 from deepgaze2.references.gold_standard import GoldStandard
 from deepgaze2.references.references import References
 from deepgaze2.rivals import RIVALS, Rival

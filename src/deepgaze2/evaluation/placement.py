@@ -19,7 +19,8 @@ from deepgaze2.data.decisions import DOUBTS, Decision
 from deepgaze2.errors import DataError, StimulusError
 from deepgaze2.evaluation.out_of_fold import folds_of
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
-from deepgaze2.model import Model, load
+from deepgaze2.loading import load
+from deepgaze2.model import Model
 from deepgaze2.support.progress import tracked
 
 _MODEL = "deepgaze2-fast"

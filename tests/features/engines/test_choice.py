@@ -19,7 +19,7 @@ from deepgaze2.features.engines.choice import (
 )
 from deepgaze2.features.network import Network
 from deepgaze2.features.networks import NETWORKS
-from deepgaze2.model import load
+from deepgaze2.loading import load
 from deepgaze2.support.cpu import Cpu
 from helpers.engines import needs_openvino
 

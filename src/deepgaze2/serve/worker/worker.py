@@ -31,7 +31,8 @@ from deepgaze2.errors import (
 )
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.image.viewport import parse_viewport
-from deepgaze2.model import Model, load
+from deepgaze2.loading import load
+from deepgaze2.model import Model
 from deepgaze2.serve.http.problems import ProblemError
 from deepgaze2.serve.queue.jobs import FORMATS, Options
 from deepgaze2.serve.queue.limits import UNDER_WAY
