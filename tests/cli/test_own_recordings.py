@@ -74,7 +74,7 @@ def test_from_a_labs_table_to_a_prediction(folder: Path) -> None:
     process.kill()
     _, stderr = process.communicate(timeout=600)
     assert process.returncode != 0, "not stopped while it was training"
-    assert "Decimal commas: hpos, vpos" in stderr
+    assert "Commas in hpos, vpos are decimal commas" in stderr
     assert "first fixations are left out" in stderr
 
     advice = run(folder, train).splitlines()[-1]
