@@ -77,6 +77,16 @@ def test_gains_are_those_of_a_lookup_by_hand(random_dataset: Dataset) -> None:
         assert sure <= found.gain_t + 1e-4
 
 
+def test_readings_that_move_nothing_are_none(random_dataset: Dataset) -> None:
+    everywhere_alike = replace(
+        random_dataset.fixations, x=np.full(500, 150.0), y=np.full(500, 100.0)
+    )
+    found = align(replace(random_dataset, fixations=everywhere_alike), random_maps())
+    assert found is not None
+    assert np.isfinite(found.gain_t)
+    assert "row" not in found.reading
+
+
 def test_contents_say_nothing_of_what_all_images_share() -> None:
     maps = random_maps()
     common = np.linspace(-1, 1, CELLS).astype(np.float32)

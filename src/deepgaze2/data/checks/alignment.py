@@ -128,8 +128,10 @@ def align(dataset: Dataset, content: Maps) -> Alignment | None:
     given = agreement((x, y))
     found = []
     for name, (p, q) in _readings(x, y, width / height).items():
-        gain = agreement((p, q)) - given
         moved = float(np.mean(np.hypot(p - x, q - y)))
+        if moved == 0:  # x from the row before, where x is the same everywhere
+            continue
+        gain = agreement((p, q)) - given
         sure = min(_t(gain, min(moved / _FAR, 1.0)), _t(given + gain))
         found.append((sure, float(gain.mean()), name))
     gain_t, mean, name = max(found)
