@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import deepgaze2
 from deepgaze2.features.backbone import StoredBackbone
@@ -167,6 +168,7 @@ def test_regions_come_from_files(compare: Run, shares: list[float]) -> None:
         (f"before.png {REGION} --center-bias gone", "gone"),
         ("before.png --junit j.xml", "--junit writes requirements"),
         ("before.png before.png", "is called 'before' like"),
+        ("before=", "before=: names no file"),
     ],
 )
 def test_what_cannot_be_used_is_one_line_and_nothing_is_written(
@@ -179,6 +181,61 @@ def test_what_cannot_be_used_is_one_line_and_nothing_is_written(
     assert said in error
     assert not usage or usage[0].startswith("Usage: ")
     assert files() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("--json before.png", "before.png: is read, too"),
+        ("--regions r.json --markdown ./r.json", "r.json: is read, too"),
+        (f"{REGION} --json c.json --markdown c.json", "c.json: is another output, too"),
+        ("-o out --json out/report.html", "report.html: is another output, too"),
+    ],
+)
+def test_nothing_is_written_over_what_is_read_or_written(
+    compare: Run, options: str, told: str
+) -> None:
+    Path("r.json").write_text('[{"name": "cta", "x": 1, "y": 1, "width": 9, "height": 9}]')
+    kept = {path: path.read_bytes() for path in map(Path, ("before.png", "r.json"))}
+    found = compare(f"before.png after.png {options}")
+    assert found.returncode == 2, found.stdout
+    assert told in found.stderr
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert not {"c.json", "out"} & files()
+
+
+def test_one_place_that_cannot_be_written_leaves_the_others_unwritten(compare: Run) -> None:
+    Path("folder").mkdir()
+    found = compare(f"before.png {REGION} --json c.json --markdown folder")
+    assert found.returncode == 2
+    assert "folder: is a folder; name a file" in found.stderr
+    assert "c.json" not in files()
+
+
+def test_what_is_doubtful_is_said_wherever_numbers_are(compare: Run) -> None:
+    Image.new("RGB", (320, 1000), "red").save("page.png")
+    found = compare("page.png --region cta:1,1,99,99 -o out --json c.json --markdown m.md")
+    assert found.returncode == 0, found.stderr
+    assert "Warning" not in found.stderr
+    doubts = [line for line in found.stderr.splitlines() if line.startswith("note: page.png: ")]
+    assert len(doubts) == 2
+    for doubt, said in zip(
+        doubts, ("3.1 times as high as wide", "without a viewport"), strict=True
+    ):
+        assert said in doubt
+        for file in ("out/report.html", "c.json", "m.md"):
+            assert said in Path(file).read_text("utf-8")
+
+
+def test_a_requirement_of_two_lines_is_one_row_and_one_attribute(compare: Run) -> None:
+    found = compare(
+        f"before.png after.png {REGION} --require 'cta >=\n 1%' --junit j.xml --markdown m.md"
+    )
+    assert "cta >=  1%: cta is" in found.stdout + found.stderr
+    assert [case.get("name") for case in ElementTree.parse("j.xml").iter("testcase")] == [
+        "cta >=  1%"
+    ]
+    assert "| cta \\>=  1% | " in Path("m.md").read_text("utf-8")
 
 
 def test_a_place_that_cannot_be_written_is_told(compare: Run) -> None:

@@ -244,6 +244,16 @@ def test_malformed_region_stops_before_anything(
     assert not model.asked
 
 
+def test_a_file_in_place_of_the_folder_stops_before_anything(
+    tmp_path: Path, model: FakeModel
+) -> None:
+    (tmp_path / "out").write_text("")
+    result = run(photo(tmp_path / "a.png"), "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "is a file" in result.output
+    assert not model.asked
+
+
 def test_names_that_are_not_text(tmp_path: Path, model: FakeModel) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9.png")
     try:

@@ -14,6 +14,7 @@ from deepgaze2.comparison.expression import (
     parse_requirement,
     shares_in,
 )
+from deepgaze2.density.regions import parse_region
 from deepgaze2.errors import RequirementError
 
 SHARES = {("cta", ""): 0.098, ("cta", "before"): 0.05, ("head line", ""): 0.3, ("é", "v 2"): 0.125}
@@ -153,6 +154,13 @@ def test_what_is_malformed_is_told_with_its_position(
     message = str(caught.value)
     assert f"position {position}: " in message, message
     assert problem in message
+
+
+def test_line_breaks_are_spaces_and_names_are_as_regions_are_shown() -> None:
+    found = parse_requirement("'price\xa0tag'\n\x1f>= 12%\n")
+    assert found.text == r"'price\xa0tag'  >= 12%"
+    (name,) = shares_in(found.left)
+    assert name == (parse_region("price\xa0tag:1,2,3,4").name, "")
 
 
 def test_zero_is_a_share_or_a_number() -> None:

@@ -73,6 +73,15 @@ def test_a_drawing_may_begin_anywhere_and_names_have_an_order(tmp_path: Path) ->
     assert sized.regions == (Region("logo", -25, -50, 25, 25, percent=True),)
 
 
+def test_links_and_choices_are_groups_and_colors_place_nothing(tmp_path: Path) -> None:
+    drawn = svg(
+        '<switch><g><a href="#"><rect id="a" x="10" width="20" height="5"'
+        ' style="stroke-width:3;fill:#000"/></a></g></switch>'
+    )
+    (found,) = read_regions(written(tmp_path, "r.svg", drawn)).regions
+    assert (found.name, found.width / found.x) == ("a", 2)
+
+
 def test_an_image_of_another_shape_than_the_drawing_is_refused(tmp_path: Path) -> None:
     source = read_regions(written(tmp_path, "p.svg", svg('<rect id="a" width="9" height="9"/>')))
     source.on("a.png", 641, 400)  # a size in whole pixels is rounded
@@ -101,6 +110,11 @@ def test_an_image_of_another_shape_than_the_drawing_is_refused(tmp_path: Path) -
         ("r.csv", "name;x;y;width;height\na;1,5;2;3;4\n", "line 2: region"),
         ("r.csv", b"\xff\xfe", "is not UTF-8"),
         ("r.csv", 'name,x,y,width,height\n"a"b,1,2,3,4\n', "line 2: "),
+        ("r.csv", "name,x,y,width,height\na,1:6,2,3,4\n", "line 2: '1:6' is neither pixels"),
+        ("r.json", '[{"name":"a","x":"b:1","y":0,"width":1,"height":1}]', "region 1: 'b:1' is"),
+        ("r.svg", svg("<g>" * 3000 + "</g>" * 3000), "groups in one another"),
+        ("r.svg", svg('<rect id="a" width="5" style="x:3px;fill:red"/>'), "by its style"),
+        ("r.svg", svg('<g style="transform: scale(2)"><rect id="a"/></g>'), "by its style"),
         ("r.svg", "<svg", "is not an SVG file"),
         ("r.svg", "<a/>", "is not an SVG file"),
         ("r.svg", '<!DOCTYPE a [<!ENTITY b "c">]>' + svg(""), "declares entities"),

@@ -56,6 +56,31 @@ def test_a_full_disk_is_an_output_error(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and links of POSIX")
+def test_what_is_no_file_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")  # as /dev/stdout is
+    for name, what in (("folder", "a folder"), ("pipe", "a device"), ("link", "a device")):
+        with (
+            pytest.raises(OutputError, match=f"{name}: is {what}"),
+            written_atomically(tmp_path / name),
+        ):
+            pass
+    assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe", "link"}
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to("real.json")
+    with written_atomically(tmp_path / "link.json") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real.json").read_text() == "new"
+
+
 def test_a_folder_that_cannot_be_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for target in (tmp_path / "file" / "x.npy", tmp_path / ("x" * 300) / "x.npy", tmp_path):

@@ -2,15 +2,18 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from deepgaze2.cli.prediction_options import model_options, region_options
-from deepgaze2.errors import RequirementError, StimulusError
+from deepgaze2.errors import OutputError, RequirementError, ShapeWarning, StimulusError
 from deepgaze2.image.stimulus import printable, read_stimulus
+from deepgaze2.support.files import written_atomically
 
 if TYPE_CHECKING:
     from deepgaze2.comparison.comparison import Comparison, NamedImage, RegionNumbers
@@ -90,6 +93,9 @@ def compare(
 
     if junit and not required:
         raise click.UsageError("--junit writes requirements; give some with --require")
+    files = {"report": out and out / "report.html", "json": json_file, "junit": junit}
+    wanted = {kind: path for kind, path in (files | {"markdown": markdown_file}).items() if path}
+    _refuse_overwriting(wanted.values(), [_name_and_file(one)[1] for one in variants], region_files)
     requirements = [parse_requirement(text) for text in required]
     sources = all_regions(regions, region_files)
     names = [region.name for source in sources for region in source.regions]
@@ -101,16 +107,16 @@ def compare(
 
     from deepgaze2.loading import load
 
-    comparison = compare_images(
-        load(f"{model}@{viewing}" if viewing else model, engine=engine),
-        images,
-        sources,
-        center_bias=center_bias,
-        pixels_per_degree=pixels_per_degree,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShapeWarning)  # `_show` says it
+        comparison = compare_images(
+            load(f"{model}@{viewing}" if viewing else model, engine=engine),
+            images,
+            sources,
+            center_bias=center_bias,
+            pixels_per_degree=pixels_per_degree,
+        )
     outcomes = [check(comparison, requirement) for requirement in requirements]
-    files = {"report": out and out / "report.html", "json": json_file, "junit": junit}
-    wanted = {kind: path for kind, path in (files | {"markdown": markdown_file}).items() if path}
     _write(comparison, outcomes, rank, wanted)
     _show(comparison, rank)
     for path in wanted.values():
@@ -150,7 +156,20 @@ def _name_and_file(argument: str) -> tuple[str, str]:
                 f" write ./{printable(argument)} for the first"
             )
         return printable(Path(argument).stem), argument
+    if not file:
+        raise StimulusError(f"{printable(argument)}: names no file; give NAME=IMAGE")
     return printable(name.strip()), file
+
+
+def _refuse_overwriting(
+    outputs: Iterable[Path], variants: Sequence[str], region_files: Sequence[Path]
+) -> None:
+    """Refuse to write over what is read, or two files to one place."""
+    taken = {path.resolve(): "is read" for path in (*map(Path, variants), *region_files)}
+    for path in outputs:
+        if use := taken.get(path.resolve()):
+            raise OutputError(f"{printable(path)}: {use}, too; give each output a file of its own")
+        taken[path.resolve()] = "is another output"
 
 
 def _write(
@@ -159,25 +178,29 @@ def _write(
     rank: str | None,
     wanted: "Mapping[str, Path]",
 ) -> None:
-    """Write what was asked for."""
+    """Write what was asked for: all of it, or nothing where one file cannot be written."""
     from deepgaze2.comparison.files import write_comparison_json, write_junit, write_markdown
 
-    for kind, path in wanted.items():
-        match kind:
-            case "report":
-                from deepgaze2.reporting.comparison_report import write_comparison_report
+    with ExitStack() as stack:
+        places = {
+            kind: stack.enter_context(written_atomically(path)) for kind, path in wanted.items()
+        }
+        for kind, path in places.items():
+            match kind:
+                case "report":
+                    from deepgaze2.reporting.comparison_report import write_comparison_report
 
-                write_comparison_report(comparison, outcomes, path, rank)
-            case "json":
-                write_comparison_json(comparison, outcomes, path)
-            case "junit":
-                write_junit(outcomes, path)
-            case "markdown":
-                write_markdown(comparison, outcomes, path)
+                    write_comparison_report(comparison, outcomes, path, rank)
+                case "json":
+                    write_comparison_json(comparison, outcomes, path)
+                case "junit":
+                    write_junit(outcomes, path)
+                case "markdown":
+                    write_markdown(comparison, outcomes, path)
 
 
 def _show(comparison: "Comparison", rank: str | None) -> None:
-    """Print the table of regions, and how far densities differ."""
+    """Print the table of regions, how far densities differ, and what is to be said of images."""
     from deepgaze2.comparison.files import INTERVAL
 
     in_order = comparison.ranked(rank) if rank else comparison.variants
@@ -193,6 +216,9 @@ def _show(comparison: "Comparison", rank: str | None) -> None:
         click.echo(f"{a} and {b}: densities differ by {bits:.4f} bit of 1 (Jensen-Shannon)")
     if comparison.region_names and len(comparison.readout_shares) > 1:
         click.echo(INTERVAL.format(n=len(comparison.readout_shares)))
+    for variant in comparison.variants:
+        for note in variant.notes:
+            click.echo(f"note: {variant.file}: {note}", err=True)
 
 
 def _row(one: "RegionNumbers", comparison: "Comparison") -> str:

@@ -49,7 +49,7 @@ class _Options:
     "-o",
     "--output",
     "out",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, file_okay=False),
     default="out",
     show_default=True,
     help="Folder for the results; created if missing.",

@@ -15,6 +15,7 @@ from deepgaze2.density.region_files import RegionSource
 from deepgaze2.density.regions import Region, RegionShare, region_shares
 from deepgaze2.errors import RegionError
 from deepgaze2.image.stimulus import Stimulus
+from deepgaze2.image.viewport import guessed_viewport
 from deepgaze2.model import CenterBiasSource, Model
 
 _BLOCK_ROWS = 256
@@ -65,6 +66,15 @@ class Variant:
     file: str
     prediction: Prediction
     regions: tuple[RegionNumbers, ...]
+
+    @property
+    def notes(self) -> list[str]:
+        """What reading the image assumed, and what is doubtful in predicting it at once."""
+        width, height = self.prediction.width, self.prediction.height
+        if guessed_viewport(width, height) is None:
+            return self.prediction.all_notes
+        advice = "variants are compared without a viewport; cut pages to what a screen shows"
+        return [*self.prediction.all_notes, advice]
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepgaze2.errors import RequirementError
+from deepgaze2.image.stimulus import printable
 
 Value: TypeAlias = float | NDArray[np.float64]
 Share = tuple[str, str]
@@ -44,6 +45,7 @@ _TOKEN = re.compile(
     |(?P<sign>>=|<=|==|!=|[-+*/()<>.])""",
     re.VERBOSE,
 )
+_QUOTED_OR_SPACE = re.compile(r"""('[^']*'|"[^"]*")|\s""")
 _PLAIN, _SHARE, _EITHER = frozenset((0,)), frozenset((1,)), frozenset((0, 1))
 _LONGEST = 500
 _DEEPEST = 20
@@ -141,11 +143,16 @@ def evaluate(expression: Expression, shares: Mapping[Share, Value]) -> Value:
             return shares[share]
 
 
+def _in_one_line(text: str) -> str:
+    """Return text with names as regions' are shown, and with spaces for line breaks around them."""
+    return _QUOTED_OR_SPACE.sub(lambda found: printable(found[1]) if found[1] else " ", text)
+
+
 class _Parser:
     """Reads one requirement, a token at a time."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = _in_one_line(text)
         self.depth = 0
         if len(text) > _LONGEST:
             raise self._error(f"is over {_LONGEST} characters", _LONGEST)

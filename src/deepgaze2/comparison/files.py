@@ -32,6 +32,7 @@ def as_json(comparison: Comparison, outcomes: Sequence[Outcome]) -> dict[str, An
                 "file": variant.file,
                 "width": variant.prediction.width,
                 "height": variant.prediction.height,
+                "notes": variant.notes,
                 "regions": [_region_json(one) for one in variant.regions],
             }
             for variant in comparison.variants
@@ -123,6 +124,9 @@ def markdown(comparison: Comparison, outcomes: Sequence[Outcome]) -> str:
         lines += _regions_table(comparison)
     for (a, b), bits in comparison.divergences.items():
         lines += [f"{_escaped(a)} and {_escaped(b)}: densities differ by {bits:.3f} bit", ""]
+    for variant in comparison.variants:
+        for note in variant.notes:
+            lines += [f"{_escaped(variant.name)}: {_escaped(note)}", ""]
     n = len(comparison.readout_shares)
     lines.append(
         "<sub>Shares of fixations, on average over people who look freely, as"

@@ -12,6 +12,11 @@ from deepgaze2.image.stimulus import printable
 _SVG = "{http://www.w3.org/2000/svg}"
 _INKSCAPE_LABEL = "{http://www.inkscape.org/namespaces/inkscape}label"
 _NOT_SHOWN = {f"{_SVG}{tag}" for tag in ("defs", "clipPath", "mask", "pattern", "symbol", "marker")}
+_GROUPS = tuple(f"{_SVG}{tag}" for tag in ("g", "a", "switch"))
+_DEEPEST = 100
+_PLACED_BY_STYLE = re.compile(
+    r"(?:^|[;\s])(?:transform|translate|scale|rotate|x|y|width|height)\s*:"
+)
 _NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(px|%)?")
 _STEP = re.compile(r"\s*(\w+)\s*\(([^()]*)\)\s*,?")
 
@@ -90,21 +95,25 @@ def _frame(root: ElementTree.Element) -> _Frame:
 
 
 def _named(
-    element: ElementTree.Element, placed: _Scaled
+    element: ElementTree.Element, placed: _Scaled, depth: int = 1
 ) -> Iterator[tuple[ElementTree.Element, str, _Scaled]]:
     """Yield the rectangles that have names, with what all that holds them does to their places."""
+    if depth > _DEEPEST:
+        raise RegionError(f"has over {_DEEPEST} groups in one another; flatten the drawing")
     for child in element:
         if child.tag in _NOT_SHOWN:
             continue
         if child.tag == f"{_SVG}svg":
             raise RegionError("has a drawing inside the drawing; export it flat")
-        inner = (
-            placed.after(_transform(child)) if child.tag in (f"{_SVG}g", f"{_SVG}rect") else None
-        )
-        if child.tag == f"{_SVG}rect" and inner and (name := _name(child)):
+        if child.tag not in (*_GROUPS, f"{_SVG}rect"):
+            continue
+        if _PLACED_BY_STYLE.search(child.get("style", "")):
+            raise RegionError("places something by its style, which is not read; flatten it")
+        inner = placed.after(_transform(child))
+        if child.tag in _GROUPS:
+            yield from _named(child, inner, depth + 1)
+        elif name := _name(child):
             yield child, name, inner
-        elif child.tag == f"{_SVG}g" and inner:
-            yield from _named(child, inner)
 
 
 def _name(rectangle: ElementTree.Element) -> str:

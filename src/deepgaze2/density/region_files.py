@@ -169,6 +169,8 @@ def _from_csv(text: str) -> list[Region]:
 
 def _region(fields: Sequence[str], place: str) -> Region:
     name, *numbers = fields
+    if odd := [number for number in numbers if ":" in number]:
+        raise RegionError(f"{place}: {odd[0]!r} is neither pixels nor a percentage")
     try:
         return parse_region(f"{name}:{','.join(numbers)}")
     except RegionError as error:

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,15 +30,19 @@ def written_atomically(path: Path) -> Iterator[Path]:
     """Yield a temporary path that becomes `path` when the block ends without an error.
 
     The temporary file lies in the target's folder (created if missing) and keeps its
-    suffix, so writers that choose a format by suffix work.
+    suffix, so writers that choose a format by suffix work. Of a link, what it points to is
+    replaced.
 
     Raises
     ------
     OutputError
-        If the folder cannot be created, or the file not written (full disk, no permission).
+        If the folder cannot be created, or the file not written (full disk, no permission), or
+        the path is a folder or device.
     """
+    _refuse_what_is_no_file(path)
     temporary: Path | None = None
     try:
+        path = path.resolve() if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent
@@ -56,6 +61,17 @@ def written_atomically(path: Path) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink()
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    """Refuse what a file would be put in place of: root may do that even to /dev/null."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return  # nothing is there, or making the folder tells what is wrong
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a device or pipe"
+        raise OutputError(f"{path}: is {what}; name a file to write")
 
 
 def write_json(path: Path, values: Any) -> None:  # noqa: ANN401
