@@ -21,6 +21,7 @@ from deepgaze2.data.own.geometry import (
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.plausibility import Likelier, can_compare, likelier
 from deepgaze2.data.own.rows import Rows
+from deepgaze2.data.own.trackers import Tracker
 from deepgaze2.errors import DataError
 
 _OF_DISPLAY = ("dacspx", "adcspx")
@@ -37,6 +38,7 @@ def place_in_images(
     columns: Mapping[str, str],
     geometry: Geometry,
     place: str,
+    tracker: Tracker | None,
     decided: list[Decision],
 ) -> None:
     """Change x and y of a table's rows in place to pixels of their images.
@@ -55,6 +57,8 @@ def place_in_images(
         As the user states it.
     place : str
         The table's name, for messages.
+    tracker : Tracker, optional
+        The program that wrote the table.
     decided : list of Decision
         What is decided is added to it.
 
@@ -70,7 +74,7 @@ def place_in_images(
     rectangles = _recorded_rectangles(rows)
     geometry.checked(place, recorded=rectangles is not None)
     if rectangles is None:
-        _refuse_unplaced(geometry, columns, place)
+        _refuse_unplaced(geometry, columns, place, tracker)
     per_degree = _pixels_per_degree(geometry, stimuli, place)
     geometry, assumed = with_unit(rows, stimuli, stimulus, geometry, rectangles is not None)
     decided += assumed
@@ -217,11 +221,13 @@ def _framed(geometry: Geometry, recorded: bool, compared: bool) -> Decision:
     return Decision("positions", what, why, "--screen, --shown, --origin", guessed=False)
 
 
-def _refuse_unplaced(geometry: Geometry, columns: Mapping[str, str], place: str) -> None:
-    """Refuse pixels that Tobii's names call the display's if nothing says where images were."""
+def _refuse_unplaced(
+    geometry: Geometry, columns: Mapping[str, str], place: str, tracker: Tracker | None
+) -> None:
+    """Refuse pixels that are the display's by their name if nothing says where images were."""
     x = columns["x"]
     is_open = geometry.screen is None and geometry.shown is None
-    if is_open and geometry.coordinates in (None, "pixels") and _is_of_display(x):
+    if is_open and geometry.coordinates in (None, "pixels") and _is_of_display(x, tracker):
         raise DataError(
             f"{place}: {x!r} counts the screen's pixels; state --screen WIDTHxHEIGHT and --shown"
             " centered, fit, stretched or X,Y,WIDTH,HEIGHT, or --screen none if images filled the"
@@ -229,8 +235,9 @@ def _refuse_unplaced(geometry: Geometry, columns: Mapping[str, str], place: str)
         )
 
 
-def _is_of_display(x: str) -> bool:
-    return key(x).endswith(_OF_DISPLAY) or key(x) in _OF_DISPLAY_UNMARKED
+def _is_of_display(x: str, tracker: Tracker | None) -> bool:
+    of_program = tracker is not None and key(x) in tracker.on_screen
+    return key(x).endswith(_OF_DISPLAY) or key(x) in _OF_DISPLAY_UNMARKED or of_program
 
 
 def _are_whole(numbers: Numbers) -> bool:

@@ -28,6 +28,7 @@ from deepgaze2.data.own.findings import (
     said_of_units,
 )
 from deepgaze2.data.own.geometry import Geometry, Origin, Screen, Shown
+from deepgaze2.data.own.lost import without_lost
 from deepgaze2.data.own.names import key
 from deepgaze2.data.own.on_images import only_on_images
 from deepgaze2.data.own.placing import place_in_images
@@ -129,6 +130,8 @@ def read_tabular(
     )
     geometry, units = told_by_units(rows, geometry, chosen)
     decided += units
+    if not is_own and not (geometry.origin or "").startswith("center"):
+        decided += without_lost(rows)
     if isinstance(listed, DataError):
         stimuli = _unseen(rows.image_names)
     else:
@@ -155,7 +158,8 @@ def read_tabular(
     decided += timed
     if isinstance(listed, DataError):
         raise listed
-    place_in_images(rows, stimuli, stimulus, chosen, geometry, printable(table.path), decided)
+    place, tracker = printable(table.path), tracker_of(table.names)
+    place_in_images(rows, stimuli, stimulus, chosen, geometry, place, tracker, decided)
     x, y = rows.numbers["x"], rows.numbers["y"]
     fixations = dict[str, NDArray[Any]](stimulus=stimulus, subject=subject, order=order, x=x, y=y)
     fixations |= {"start_s": start_s, "duration_s": duration_s}

@@ -92,8 +92,10 @@ class TextTable:
                 raise self._error(error.row, error.reason) from error
             yield [list(map(str.strip, cells[index])) for index in text_at], parsed
             n_before += len(rows)
+        pointed = any(column.any_point for column in columns)
         for column in columns:
-            if column.all_grouped and column.any_plain and column.comma_row is not None:
+            mixed = column.any_plain or pointed
+            if column.all_grouped and mixed and column.comma_row is not None:
                 raise self._error(
                     column.comma_row,
                     f"commas in column {column.name!r} may be decimal commas or separate"

@@ -74,8 +74,17 @@ def in_seconds(
         notes += assumed or _unit("starts", column, table, unit_s, time, is_own)
         first = starts[(order == order.min()) & np.isfinite(starts)]
         late = len(first) and np.median(first) > _LATEST_START_S
-        if not is_own and (late or is_clock(column, table.names)):
-            notes.append(_of_clock(column, float(np.median(first)) if late else None))
+        if late:
+            why = f"the median first fixation starts at {np.median(first):.0f} s"
+        elif is_clock(column, table.names):
+            why = f"those of {column!r} always are"
+        elif _run_on(rows):
+            why = f"those of {column!r} go on from image to image"
+        else:
+            why = ""
+        if why and not is_own:
+            what = "starts are times of a clock that runs through the recording, and are not kept"
+            notes.append(Decision("time", what, why))
             notes += _contradicted(rows, order)
         else:
             start_s = starts.astype(np.float32)
@@ -100,12 +109,24 @@ def _unit(
     return [Decision("time", f"{what} are in {unit}", why, "--time UNIT", guessed=False)]
 
 
-def _of_clock(column: str, median_s: float | None) -> Decision:
-    what = "starts are times of a clock that runs through the recording, and are not kept"
-    why = f"those of {column!r} always are"
-    if median_s is not None:
-        why = f"the median first fixation starts at {median_s:.0f} s"
-    return Decision("time", what, why)
+def _run_on(rows: Rows) -> bool:
+    """Tell whether images' fixations all begin after those on what their subject saw before.
+
+    Images with one fixation tell nothing, and it takes two that follow others.
+    """
+    start = rows.numbers["start"]
+    known = np.flatnonzero(np.isfinite(start))
+    rank = known[np.lexsort((start[known], rows.image[known], rows.subject[known]))]
+    viewing = np.stack([rows.subject, rows.image])[:, rank]
+    begins = np.append(True, (np.diff(viewing) != 0).any(axis=0))[: len(rank)]
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(rank)) - 1
+    first, last = first[last > first], last[last > first]
+    earliest, latest, person = start[rank[first]], start[rank[last]], viewing[0, first]
+    in_time = np.lexsort((earliest, person))
+    same = np.diff(person[in_time]) == 0
+    after = earliest[in_time][1:] > latest[in_time][:-1]
+    return bool(np.count_nonzero(same) > 1 and after[same].all())
 
 
 def _contradicted(rows: Rows, order: NDArray[np.int32]) -> list[Decision]:

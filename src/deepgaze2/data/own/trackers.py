@@ -33,6 +33,8 @@ class Tracker:
         What positions are of the image where their values do not tell.
     upward : tuple of str
         Keys of columns of y that count from the bottom.
+    on_screen : tuple of str
+        Keys of columns of x that count the screen's pixels, whatever it showed.
     valid_up_to : int or None
         The worst grade of an eye that is valid, where the program grades it from 0 for the best.
     lost : float or None
@@ -49,6 +51,7 @@ class Tracker:
     clocks: tuple[str, ...] = ()
     coordinates: Literal["percent"] | None = None
     upward: tuple[str, ...] = ()
+    on_screen: tuple[str, ...] = ()
     valid_up_to: int | None = None
     lost: float | None = None
     refused: str | None = None
@@ -89,6 +92,13 @@ def _tracker(path: Path) -> Tracker:
     told_by = tuple(frozenset(map(key, names)) for names in written.pop("told_by"))
     clocks = tuple(map(key, written.pop("clocks", ())))
     upward = tuple(map(key, written.pop("upward", ())))
+    on_screen = tuple(map(key, written.pop("on_screen", ())))
     return Tracker(
-        told_by=told_by, columns=columns, units=units, clocks=clocks, upward=upward, **written
+        told_by=told_by,
+        columns=columns,
+        units=units,
+        clocks=clocks,
+        upward=upward,
+        on_screen=on_screen,
+        **written,
     )

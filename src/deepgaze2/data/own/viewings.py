@@ -50,9 +50,11 @@ def by_viewing(
         runs = _numbered_anew(rows, stimulus) if guess else None
         viewing = np.zeros_like(stimulus) if runs is None else runs
         how = "as orders begin anew"
+    decided = _interrupted(rows, stimulus, viewing)
     if not viewing.any():
         why = how if "trial" in rows.texts else "no column of trials, and no order begins anew"
-        return rows, [Decision("viewings", once, why, "--column trial=NAME", guessed=False)]
+        plain = Decision("viewings", once, why, "--column trial=NAME", guessed=False)
+        return rows, [plain, *decided]
     names = rows.subject_names or ["1"]
     pairs, subject = np.unique(np.stack([viewing, rows.subject]), axis=1, return_inverse=True)
     called = [
@@ -68,7 +70,7 @@ def by_viewing(
         how,
         "--column trial=none joins them, trial=NAME tells them",
     )
-    decided = [note]
+    decided = [note, *decided]
     if odd := _odd(rows.subject, stimulus, viewing):
         decided.append(Decision(DOUBTS, "look again at who saw an image again", odd))
     return replace(rows, subject=subject.ravel().astype(np.int32), subject_names=called), decided
@@ -83,6 +85,27 @@ def _odd(subject: Codes, stimulus: Codes, viewing: Codes) -> str:
     if np.mean(again) < _RARE:
         return f"{np.count_nonzero(again)} of {len(again)} viewings are later ones"
     return ""
+
+
+def _interrupted(rows: Rows, stimulus: Codes, viewing: Codes) -> list[Decision]:
+    """Doubt viewings whose rows have others between them, if no numbers tell their order.
+
+    Where most rows stand alone the table is in no order, which tells nothing.
+    """
+    order = rows.numbers.get("order")
+    if order is not None and not np.isnan(order).all():
+        return []
+    rank = np.argsort(rows.subject, kind="stable")
+    of_row = np.stack([rows.subject, stimulus, viewing])[:, rank]
+    begins = np.append(True, (np.diff(of_row) != 0).any(axis=0))[: len(rank)]
+    runs = np.diff(np.flatnonzero(begins), append=len(rank))
+    parts = np.unique(of_row[:, begins], axis=1, return_counts=True)[1]
+    n = int(np.count_nonzero(parts > 1))
+    if n == 0 or np.median(runs) < 2:  # noqa: PLR2004 (alone)
+        return []
+    what = "look again at who saw an image again"
+    why = f"{n} times rows of a subject on an image have those on another image between them"
+    return [Decision(DOUBTS, what, why, "--column trial=NAME tells viewings apart")]
 
 
 def _viewings(subject: Codes, stimulus: Codes, trial: Codes) -> Codes | None:
