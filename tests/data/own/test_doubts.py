@@ -70,3 +70,13 @@ def test_a_file_that_ends_within_a_line(tmp_path: Path) -> None:
 def test_a_name_whose_rows_are_all_left_out_needs_no_image(tmp_path: Path) -> None:
     lines = [HEADER + ",valid", *(f"{row},1" for row in rows()), "s0,c,5,1,,,0,200,0"]
     assert doubts(tmp_path, lines) == []
+
+
+def test_a_viewing_that_others_interrupt(tmp_path: Path) -> None:
+    header, *_ = HEADER.replace("trial,fix_index", "block,of_no_use").split("\n")
+    blocks = [row.replace(",1,", ",9,", 1) if i >= 20 else row for i, row in enumerate(rows(60))]
+    (doubt,) = doubts(tmp_path, [header, *rows(40), *blocks[:20]])
+    assert doubt.startswith("Look again at who saw an image again: 2 times rows of a subject")
+    assert "--column trial=NAME" in doubt
+    shuffled = [row for i in range(10) for row in rows(60)[i::10]]  # no order of the rows to trust
+    assert doubts(tmp_path, [header, *shuffled]) == []

@@ -109,3 +109,11 @@ def test_a_column_tells_the_subjects_of_several_files(folder: Path) -> None:
     (folder / "3.csv").write_text("image,x,y,who\na,3,4,bob\n")
     with pytest.raises(DataError, match=r"has 1\.csv, 2\.csv, 3\.csv; .*the same columns"):
         read_tabular(folder)
+
+
+def test_the_table_with_other_columns_is_named(folder: Path) -> None:
+    for name in "abc":
+        (folder / f"{name}.csv").write_text("image,x,y\na,1,2\n")
+    (folder / "people.csv").write_text("person,x,y\nann,1,2\n")
+    with pytest.raises(DataError, match=r"people\.csv lacks 'image' and has 'person' besides"):
+        read_tabular(folder)

@@ -111,6 +111,35 @@ def test_a_clock_of_the_recording_orders_but_is_not_kept(folder: Path) -> None:
     assert any("clock that runs through the recording" in note for note in dataset.notes)
 
 
+@pytest.mark.parametrize("runs_on", [True, False])
+def test_starts_that_go_on_from_image_to_image_are_a_clocks(folder: Path, runs_on: bool) -> None:
+    lines = ["image,subject,x,y,onset,duration"]
+    for image, begins in (("2", 3.0), ("1", 9.5), ("10", 16.0)):
+        lines += [f"{image},a,{i},5,{begins * runs_on + 0.3 * i:.1f},0.2" for i in range(4)]
+    write(folder, "\n".join(lines))
+    dataset = read_tabular(folder)
+    if runs_on:
+        assert np.isnan(dataset.fixations.start_s).all()
+        assert any("'onset' go on from image to image" in note for note in dataset.notes)
+    else:
+        assert_allclose(dataset.fixations.start_s, [0, 0.3, 0.6, 0.9] * 3, rtol=1e-6)
+    assert_array_equal(dataset.fixations.x, [0, 1, 2, 3] * 3)
+
+
+def test_images_with_one_fixation_do_not_tell_a_clock(folder: Path) -> None:
+    write(folder, "image,subject,x,y,onset\n1,a,1,5,0.1\n2,a,2,5,0.2\n10,a,3,5,0.3\n")
+    assert_allclose(read_tabular(folder).fixations.start_s, [0.1, 0.2, 0.3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["12:34:56.789", "2024-05-06 12:34:56", "2024-05-06T12:34:56.7Z"])
+def test_times_of_day_are_not_read(folder: Path, cell: str) -> None:
+    write(folder, f"image,x,y,start_time,duration\n1,1,5,{cell},200\n1,2,5,{cell},300\n")
+    dataset = read_tabular(folder)
+    assert np.isnan(dataset.fixations.start_s).all()
+    assert_allclose(dataset.fixations.duration_s, [0.2, 0.3], rtol=1e-6)
+    assert any(f"it has times of day, such as {cell!r}" in note for note in dataset.notes)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

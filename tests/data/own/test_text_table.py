@@ -164,3 +164,16 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         open_text_table(tmp_path / "none.csv")
     with pytest.raises(DataError, match="is not a text file"):
         table(tmp_path, b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+
+
+def test_names_that_are_repeated_are_no_row(tmp_path: Path) -> None:
+    joined = table(tmp_path, "x,y\n1,2\n\nx,y\n3,4\nx,5\n")
+    with pytest.raises(DataError, match=r"line 6: 'x' in column 'x' is not a number.*ROLE=none"):
+        read(joined, [], ["x"])
+    assert numbers_of(tmp_path, "x,y\n1,2\nx,y\n3,4\n") == [1, 3]
+
+
+def test_commas_beside_decimal_points_separate_thousands(tmp_path: Path) -> None:
+    commas = table(tmp_path, 'x,t\n1.5,"22,718"\n2.5,"23,001"\n')
+    with pytest.raises(DataError, match="commas in column 't' may be decimal commas"):
+        read(commas, [], ["x", "t"])

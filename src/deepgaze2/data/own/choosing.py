@@ -4,12 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from deepgaze2.data.decisions import Decision
-from deepgaze2.data.own.columns import candidates, choose_columns, missing_columns
+from deepgaze2.data.own.asc_table import AscTable
+from deepgaze2.data.own.columns import NO_COLUMN, candidates, choose_columns, missing_columns
 from deepgaze2.data.own.eyes import EYE_NUMBER_ROLES, EYES, Eye, settle_eyes, without_names
 from deepgaze2.data.own.findings import no_columns, said_of_files
 from deepgaze2.data.own.geometry import RECTANGLE_ROLES
 from deepgaze2.data.own.names import key
-from deepgaze2.data.own.reading import TEXT_ROLES, empty_columns, without_fixations
+from deepgaze2.data.own.reading import TEXT_ROLES, empty_columns, time_of_day, without_fixations
 from deepgaze2.data.own.table_files import EXPORT, OF_FILE, Table
 from deepgaze2.data.own.trackers import telling, tracker_of
 from deepgaze2.errors import DataError
@@ -67,6 +68,8 @@ def chosen_columns(
     known = {role for role, name in likely.items() if name not in empty} | stated.keys()
     of_files = _told_of_files(names, known)
     stated = {**of_files, **stated}
+    if not is_own and "start" in likely.keys() - stated.keys():
+        stated = {**stated, **_without_time_of_day(table, likely["start"], decided)}
     if len(kinds := candidates(names, "kind")) > 1 and not is_own:
         empty |= without_fixations(table, kinds)
     chosen, notes = choose_columns(names, roles, stated, place, empty)
@@ -79,6 +82,12 @@ def chosen_columns(
                 f"{place}: no columns of the {eye} eye; state them, --column {eye}_x=NAME and"
                 f" {eye}_y=NAME, or leave out --eye"
             )
+        if missing == ["image"] and isinstance(table, AscTable):
+            raise DataError(
+                f"{place}: no IMGLOAD, variable or TRIALID names an image; state a column that"
+                " does, of those that data explain lists, --column image=NAME, or --image NAME if"
+                " only one was shown; or export a table of fixations"
+            )
         raise missing_columns(names, missing, place)
     if not _are_rectangles_used(chosen, stated, empty, place):
         chosen = {role: name for role, name in chosen.items() if role not in RECTANGLE_ROLES}
@@ -89,6 +98,15 @@ def chosen_columns(
     decided += [replace(note, guessed=False) for note in named] if is_own else named
     decided += [no_columns(roles, chosen), *said_of_files(of_files, table)]
     return chosen
+
+
+def _without_time_of_day(table: Table, start: str, decided: list[Decision]) -> dict[str, str]:
+    """State that no column tells starts if the likely one has times of day, no numbers."""
+    if (cell := time_of_day(table, start)) is None:
+        return {}
+    what, why = f"{start!r} is not read", f"it has times of day, such as {cell!r}"
+    decided.append(Decision("columns", what, why, "--column start=NAME"))
+    return {"start": NO_COLUMN}
 
 
 def _told_of_files(names: Sequence[str], known: Collection[str]) -> dict[str, str]:

@@ -16,7 +16,8 @@ NO_COLUMN = "none"
 
 _POSITION = """{}_px {} {}_pixel {}_pixels {}_pix px_{} fix_{} {}_fix fixation_{} {}_fixation
     fix_pos_{} fixation_point_{} fixation_point_{}_mcspx current_fix_{} fpog{} norm_pos_{} mean_{}
-    average_gaze_{} avg_{} {}_mean {}_pos pos_{} {}_position position_{} {}_coord {}_coordinate coord_{} gaze_{}
+    average_gaze_{}
+    avg_{} {}_mean {}_pos pos_{} {}_position position_{} {}_coord {}_coordinate coord_{} gaze_{}
     {}_gaze gaze_point_{} screen_{} {}_screen location_{} loc_{} {}_norm norm_{}"""
 
 _POSITION_OF_EYE = """left_{} {}_left left_{}_px left_eye_{} {}_left_eye left_gaze_{} gaze_left_{}
@@ -29,7 +30,8 @@ _USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separato
     "image": """image image_name image_file image_filename image_id image_path img img_name
         img_file img_id stimulus stimulus_name stimulus_file stimulus_id stim stim_name stim_id
         stimuli filename file picture photo scene scene_name media_name
-        presented_stimulus_name presented_media_name media_id stim_file stimuli_name stimulus_path""",
+        presented_stimulus_name presented_media_name media_id
+        stim_file stimuli_name stimulus_path""",
     "x": _POSITION.replace("{}", "x"),
     "y": _POSITION.replace("{}", "y"),
     "subject": """subject subject_id subject_name subject_nr sub sub_id subj subj_id participant
@@ -53,8 +55,8 @@ _USUAL_NAMES = {  # by meaning, the likeliest first; `_` stands for any separato
         presented_media_position_y presented_stimulus_position_y""",
     "shown_width": "shown_width presented_media_width presented_stimulus_width",
     "shown_height": "shown_height presented_media_height presented_stimulus_height",
-    "kind": """eye_movement_type gaze_event_type eye_movement movement_type event_type event_kind trial_type
-        event event_label label category kind type""",
+    "kind": """eye_movement_type gaze_event_type eye_movement movement_type event_type event_kind
+        trial_type event event_label label category kind type""",
     "valid": "valid is_valid validity fixation_valid on_surf on_surface",
     "eye": "eye eye_used tracked_eye eye_tracked recorded_eye which_eye",
     "trial": """trial_index trial trial_id trial_nr trial_no trial_num trial_number exposure

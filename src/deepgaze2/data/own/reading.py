@@ -1,5 +1,6 @@
 """A table's cells, read into columns; texts as numbers of the distinct ones."""
 
+import re
 from array import array
 from collections.abc import Mapping, Sequence
 
@@ -14,6 +15,7 @@ from deepgaze2.image.stimulus import printable
 from deepgaze2.support.progress import Progress
 
 TEXT_ROLES = ("image", "subject", "kind", "valid", "eye", "trial", "units", *EYE_TEXT_ROLES)
+_TIME_OF_DAY = re.compile(r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}[ T])?\d{1,2}:\d{2}(?::\d{2}.*)?")
 
 
 class _Codes(dict[str, int]):
@@ -87,6 +89,14 @@ def without_fixations(table: Table, names: Sequence[str]) -> set[str]:
         if not silent:
             break
     return silent
+
+
+def time_of_day(table: Table, name: str) -> str | None:
+    """Return a column's first cell if it is a time such as 12:34:56.789, or a date with one."""
+    for (cells,), _ in table.batches([name], []):
+        if told := next(filter(None, cells), None):
+            return told if _TIME_OF_DAY.fullmatch(told) else None
+    return None
 
 
 def empty_columns(table: Table, names: Sequence[str]) -> set[str]:

@@ -1,6 +1,7 @@
 """Which files hold the table of fixations: one, or one for each participant."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ EXPORT = "<export>"
 OF_FILE = {"subject": "<subject of the file>", "image": "<image of the file>"}
 """Its columns for what lines before the names of columns say of each file; by meaning."""
 
+_LISTED = 5
 _SUFFIXES = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 _OTHER_SUFFIXES = (".txt", ".xls", ".txt.gz", ".xlsx")  # where there are none of the first
 
@@ -132,7 +134,8 @@ def open_tables(source: Path) -> tuple[Table, Path, Decision]:
     if not tables:
         raise DataError(
             f"{printable(source)}: needs one table of fixations, but has {shown}; call it"
-            f" {FIXATIONS_FILE} or give its own path (several must have the same columns)"
+            f" {FIXATIONS_FILE} or give its own path (several must have the same columns"
+            f"{_difference(chosen)})"
         )
     what = f"{len(tables)} tables are read as one: {shown}"
     found = Decision("file", what, "they have the same columns", "give the path of one")
@@ -149,6 +152,22 @@ def _alike(paths: Sequence[Path]) -> list[TextTable | ParquetTable]:
             return []
     same = all(set(table.names) == set(tables[0].names) for table in tables)
     return tables if same else []
+
+
+def _difference(paths: Sequence[Path]) -> str:
+    """Say what a table's columns lack of another's, so that the odd one is found."""
+    names = dict[Path, set[str]]()
+    for path in paths:
+        with suppress(DataError):
+            names[path] = set(_opened(path).names)
+    usual = max(names.values(), key=list(names.values()).count, default=set())
+    odd = next((path for path in names if names[path] != usual), None)
+    if odd is None:
+        return ""
+    lacks, has = (sorted(columns)[:_LISTED] for columns in (usual - names[odd], names[odd] - usual))
+    said = [f"lacks {', '.join(map(repr, lacks))}"] * bool(lacks)
+    said += [f"has {', '.join(map(repr, has))} besides"] * bool(has)
+    return f"; {printable(odd.name)} {' and '.join(said)}"
 
 
 def _with_suffix(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

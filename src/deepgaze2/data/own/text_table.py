@@ -108,16 +108,18 @@ class TextTable:
     def place(self, row: int) -> str:
         """Return the line of the file at which a row (from 0) ends."""
         with self._reader() as reader:
-            rows = (reader.line_num for cells in reader if cells)
+            rows = (reader.line_num for cells in reader if cells and cells != list(self.names))
             return f"line {self.lines_before + next(islice(rows, row, None))}"
 
     def _error(self, row: int, reason: str) -> DataError:
         return DataError(f"{printable(self.path)}, {self.place(row)}: {reason}")
 
     def _rows(self) -> Iterator[list[list[str]]]:
+        names = list(self.names)
         with self._reader() as reader:
             while batch := list(islice(reader, ROWS)):
-                if rows := [cells for cells in batch if cells]:  # blank lines have none
+                # blank lines have no cells, and tables joined to one repeat the names
+                if rows := [cells for cells in batch if cells and cells != names]:
                     yield rows
 
     @contextmanager
@@ -142,7 +144,8 @@ class TextTable:
                 raise self._error(
                     n_before + row,
                     f"{len(cells)} cells, but there are {len(self.names)} columns; where numbers"
-                    " have decimal commas, separate cells by semicolons or tabs",
+                    " have decimal commas, separate cells by semicolons or tabs; where there are"
+                    " several tables, keep that of fixations",
                 )
         return list(zip(*rows, strict=True))
 
@@ -236,7 +239,11 @@ class _Numbers:
             return np.nan
         pointed = cell.replace(",", ".")
         if "_" in pointed or not _is_float(pointed):
-            raise _NumberError(row, f"{cell!r} in column {self.name!r} is not a number; correct it")
+            raise _NumberError(
+                row,
+                f"{cell!r} in column {self.name!r} is not a number; correct it, or state"
+                " another column, --column ROLE=NAME or ROLE=none",
+            )
         return float(pointed)
 
 

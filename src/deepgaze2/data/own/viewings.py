@@ -101,7 +101,7 @@ def _interrupted(rows: Rows, stimulus: Codes, viewing: Codes) -> list[Decision]:
     runs = np.diff(np.flatnonzero(begins), append=len(rank))
     parts = np.unique(of_row[:, begins], axis=1, return_counts=True)[1]
     n = int(np.count_nonzero(parts > 1))
-    if n == 0 or np.median(runs) < 2:  # noqa: PLR2004 (alone)
+    if n == 0 or np.median(runs) < 2:
         return []
     what = "look again at who saw an image again"
     why = f"{n} times rows of a subject on an image have those on another image between them"
