@@ -90,3 +90,52 @@ def test_one_of_two_columns_of_one_name_can_be_stated(folder: Path) -> None:
     with pytest.raises(DataError, match="the column of x could be any of 'x', 'X'"):
         read(folder, lines)
     assert_array_equal(read(folder, lines, columns={"x": "X"}).fixations.x, [2])
+
+
+def test_pro_labs_names_without_a_unit_are_the_screens(folder: Path) -> None:
+    lines = [line.replace(" [DACS px]", "") for line in samples_on_a_screen()]
+    assert_known(read(folder, lines, screen=(1920, 1080), shown=RECTANGLE))
+    with pytest.raises(DataError, match="'Fixation point X' counts the screen's pixels; state"):
+        read(folder, lines)
+    own = ["image,fixation_point_x,fixation_point_y", "a,40,30", "b,50,20"]
+    assert_array_equal(read(folder, own).fixations.x, [40, 50])
+
+
+def test_fractions_of_pro_labs_media_are_the_images(folder: Path) -> None:
+    lines = samples_on_a_screen()
+    at = lines[0].split("\t").index("Fixation point X [DACS px]")
+    names = "Fixation point X (MCSnorm)\tFixation point Y (MCSnorm)"
+    written = [f"{lines[0].replace(' [DACS px]', '')}\t{names}"]
+    for line in lines[1:]:
+        x, y = (float(cell or "nan") for cell in line.split("\t")[at : at + 2])
+        left, top, wide, high = RECTANGLE
+        written.append(f"{line}\t{(x - left) / wide:.9f}\t{(y - top) / high:.9f}")
+    dataset = read(folder, written)
+    known = sorted(known_fixations(), key=lambda f: (f.image, f.subject, f.number))
+    assert_allclose(dataset.fixations.x, [f.x for f in known], rtol=0, atol=1e-5)
+    assert_allclose(dataset.fixations.y, [f.y for f in known], rtol=0, atol=1e-5)
+
+
+def test_imotions_samples_are_the_screens(folder: Path) -> None:
+    lines = [
+        "#INFO",
+        "#Respondent Name,P1",
+        "#DATA",
+        "Row,Timestamp,SourceStimuliName,Gaze X,Gaze Y",
+    ]
+    lines[-1] += ",Fixation Index,Fixation X,Fixation Y,Fixation Start,Fixation Duration"
+    known = [f for f in known_fixations() if f.subject == "P1" and f.trial == 1]
+    for n, f in enumerate(known, 1):
+        begins = 4000 + 500 * n
+        at = f"{n},{f.x + 320},{f.y + 60},{begins},{f.duration_ms}"
+        lines += [f"1,{begins + 16 * i},{f.image[0]},{f.x},{f.y},{at}" for i in range(3)]
+        lines += [f"1,{begins + 450},{f.image[0]},5,5,,,,,"]
+    shown: Any = {"screen": (1920, 1080), "shown": (320, 60, WIDTH, HEIGHT)}
+    dataset = read(folder, lines, **shown)
+    expected = sorted(known, key=lambda f: (f.image, f.number))
+    assert_allclose(dataset.fixations.x, [f.x for f in expected], rtol=0, atol=1e-9)
+    assert_allclose(
+        dataset.fixations.duration_s, [f.duration_ms / 1e3 for f in expected], rtol=1e-6
+    )
+    with pytest.raises(DataError, match="'Fixation X' counts the screen's pixels"):
+        read(folder, lines)

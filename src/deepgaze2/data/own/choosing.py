@@ -105,7 +105,7 @@ def _without_time_of_day(table: Table, start: str, decided: list[Decision]) -> d
     if (cell := time_of_day(table, start)) is None:
         return {}
     what, why = f"{start!r} is not read", f"it has times of day, such as {cell!r}"
-    decided.append(Decision("columns", what, why, "--column start=NAME"))
+    decided.append(Decision("time", what, why, "--column start=NAME"))
     return {"start": NO_COLUMN}
 
 
