@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from deepgaze2.data.decisions import Decision
-from deepgaze2.data.own.asc_table import AscTable
 from deepgaze2.data.own.columns import NO_COLUMN, candidates, choose_columns, missing_columns
 from deepgaze2.data.own.eyes import EYE_NUMBER_ROLES, EYES, Eye, settle_eyes, without_names
 from deepgaze2.data.own.findings import no_columns, said_of_files
@@ -81,12 +80,6 @@ def chosen_columns(
             raise DataError(
                 f"{place}: no columns of the {eye} eye; state them, --column {eye}_x=NAME and"
                 f" {eye}_y=NAME, or leave out --eye"
-            )
-        if missing == ["image"] and isinstance(table, AscTable):
-            raise DataError(
-                f"{place}: no IMGLOAD, variable or TRIALID names an image; state a column that"
-                " does, of those that data explain lists, --column image=NAME, or --image NAME if"
-                " only one was shown; or export a table of fixations"
             )
         raise missing_columns(names, missing, place)
     if not _are_rectangles_used(chosen, stated, empty, place):
