@@ -103,7 +103,7 @@ def run_networks(model: Model, inputs: list[list[NDArray[np.float32]]]) -> None:
             branch.engine.stored_features(image)
 
 
-def network_inputs(model: Model, pixels: NDArray[np.uint8]) -> list[list[NDArray[np.float32]]]:
+def network_inputs(model: Model, pixels: NDArray[np.uint8]) -> list[list[NDArray[np.uint8]]]:
     """Return what each network sees of an image: once for each scale."""
     inputs = []
     for branch in model.card.branches:
