@@ -34,9 +34,18 @@ def test_each_network_has_a_row_for_each_precision_and_batch(
     run_script(monkeypatch, *model, *small, "--batches", "1", "3")
     lines = capsys.readouterr().out.splitlines()
     rows = [line.split()[:3] for line in lines if line.startswith("narrow")]
-    each = [["eager", "1"], ["torch", "1"], ["torch", "3"], ["torch-bf16", "1"], ["torch-bf16", "3"]]
+    each = [
+        ["eager", "1"],
+        ["torch", "1"],
+        ["torch", "3"],
+        ["torch-bf16", "1"],
+        ["torch-bf16", "3"],
+    ]
     assert rows == [[one.name, *row] for one in two_networks for row in each]
-    assert [line.split(":")[0] for line in lines[-2:]] == ["predict_many, auto", "predict_many, fast"]
+    assert [line.split(":")[0] for line in lines[-2:]] == [
+        "predict_many, auto",
+        "predict_many, fast",
+    ]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
