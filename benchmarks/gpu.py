@@ -13,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.engines.torch_engine import Precision, TorchEngine, computes_in_bf16
 from deepgaze2.loading import backbones_of, load
+from deepgaze2.model import Model
 from deepgaze2.store import named_card
 from eager import plain_network
 from fill_cache import multiply_adds_for
@@ -87,8 +89,13 @@ def show_network(backbone: StoredBackbone, options: argparse.Namespace) -> None:
         engine = TorchEngine(backbone, device=device, precision=precision)
         for n in options.batches:
             batch = list(images[:n])
-            show(engine.name, n, lambda e=engine, b=batch: e.features_of_several(b), precision)
+            show(engine.name, n, partial(engine.features_of_several, batch), precision)
         del engine
+
+
+def _predict_all(model: Model, images: list[NDArray[np.uint8]]) -> None:
+    for _ in model.predict_many(images):
+        pass
 
 
 def show_predictions(options: argparse.Namespace) -> None:
@@ -97,7 +104,7 @@ def show_predictions(options: argparse.Namespace) -> None:
     images = list(np.random.default_rng(1).integers(0, 256, (options.stream, *size), np.uint8))
     for engine in ("auto", "fast")[: len(options.rates)]:
         model = load(options.model, engine=engine, device=options.device)
-        each_s = best_s(lambda m=model: list(m.predict_many(images)), options.device, 1)
+        each_s = best_s(partial(_predict_all, model, images), options.device, 1)
         print(f"predict_many, {engine}: {each_s / len(images) * 1e3:.1f} ms for an image")
 
 

@@ -96,7 +96,7 @@ def first_picture_s(model: str) -> tuple[float, float]:
     return first, total
 
 
-def run_networks(model: Model, inputs: list[list[NDArray[np.float32]]]) -> None:
+def run_networks(model: Model, inputs: list[list[NDArray[np.uint8]]]) -> None:
     """Run the networks alone, each on what it sees of an image."""
     for branch, seen in zip(model.branches, inputs, strict=True):
         for image in seen:

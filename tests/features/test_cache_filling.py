@@ -74,7 +74,7 @@ class CountedEngine:
     def __init__(self, counts: Counts, backbone: Backbone) -> None:
         self.counts, self.engine = counts, create_engine(backbone, threads=1)
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         if len(self.counts.runs) == self.counts.most_runs:
             raise KeyboardInterrupt
         self.counts.runs.append(image.shape[1:])

@@ -99,7 +99,11 @@ def test_on_cuda_copies_are_pinned_and_waited_for_once(monkeypatch: pytest.Monke
         done.append("tf32" if torch.backends.cudnn.allow_tf32 else "exact")
         return convolve(*arguments)  # type: ignore[call-overload, no-any-return]
 
-    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda x: (done.append("uploaded"), x)[1])
+    def pinned(x: torch.Tensor) -> torch.Tensor:
+        done.append("uploaded")
+        return x
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pinned)
     monkeypatch.setattr(torch, "empty", pinned_empty)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: Stream())
     monkeypatch.setattr(functional, "conv2d", noted)

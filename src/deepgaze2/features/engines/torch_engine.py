@@ -48,7 +48,7 @@ def computes_in_bf16(device: str) -> bool:
         if torch.device(device).type != "cuda":
             return False
         with torch.cuda.device(device):
-            return torch.cuda.is_bf16_supported(including_emulation=False)
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def import_torch() -> None:
@@ -147,7 +147,7 @@ class TorchEngine:
         maps = [found[name].numpy() for name in self._stored]
         return [tuple(one[i] for one in maps) for i in range(len(images))]
 
-    def _uploaded(self, images: NetworkInput) -> "Tensor":
+    def _uploaded(self, images: NDArray[np.generic]) -> "Tensor":
         """Return the first layer's input, (n, 3, h, w), on the device."""
         import torch
 
