@@ -23,11 +23,13 @@ Pixels = NDArray[np.uint8]
 """An image, (height, width, 3)."""
 
 
-def plain_network(backbone: StoredBackbone) -> Callable[[Tensor], dict[str, Tensor]]:
+def plain_network(
+    backbone: StoredBackbone, device: str = "cpu"
+) -> Callable[[Tensor], dict[str, Tensor]]:
     """Return what computes all maps of a network, (1, channels, h, w), of an image, (3, h, w)."""
-    mean = torch.from_numpy(backbone.input_mean)[:, None, None]
-    kernels = {name: torch.from_numpy(one).float() for name, one in backbone.kernels.items()}
-    biases = {name: torch.from_numpy(one) for name, one in backbone.biases.items()}
+    mean = torch.from_numpy(backbone.input_mean)[:, None, None].to(device)
+    kernels = {k: torch.from_numpy(v).float().to(device) for k, v in backbone.kernels.items()}
+    biases = {name: torch.from_numpy(one).to(device) for name, one in backbone.biases.items()}
 
     def maps(image: Tensor) -> dict[str, Tensor]:
         found = {IMAGE: (image - mean)[None]}

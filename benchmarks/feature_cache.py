@@ -32,7 +32,7 @@ from deepgaze2.features.cache_filling import cache_features
 from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.image.examples import example_paths
-from deepgaze2.image.network_input import network_input, network_size
+from deepgaze2.image.network_input import NetworkInput, network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.support.cores import available_cores
 
@@ -47,7 +47,7 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def inputs(paths: list[Path]) -> list[NDArray[np.float32]]:
+def inputs(paths: list[Path]) -> list[NDArray[np.uint8]]:
     """Return what the network sees of each image."""
     stimuli = [read_stimulus(path) for path in paths]
     return [network_input(s.pixels, network_size(s.width, s.height)) for s in stimuli]
@@ -71,7 +71,7 @@ class HalfPrecision:
     def __init__(self, engine: Engine) -> None:
         self.engine, self.name, self.device = engine, engine.name, engine.device
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         """See `Engine.stored_features`."""
         tensors = self.engine.stored_features(image)
         return tuple(tensor.astype(np.float16).astype(np.float32) for tensor in tensors)

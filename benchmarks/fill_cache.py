@@ -31,6 +31,7 @@ from deepgaze2.features.cache import View
 from deepgaze2.features.cache_filling import cache_features
 from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import Engine, create_engine
+from deepgaze2.features.network import Network
 from deepgaze2.image.network_input import network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.loading import backbones_of
@@ -57,7 +58,7 @@ class Part:
 
     backbone: StoredBackbone
     readings: list[Reading]
-    inputs: list[list[NDArray[np.float32]]]
+    inputs: list[list[NDArray[np.uint8]]]
     engine: Engine
 
 
@@ -86,14 +87,18 @@ def parts(paths: list[Path]) -> list[Part]:
 
 def multiply_adds(part: Part) -> int:
     """Return what the convolutions that are needed multiply and add, done directly."""
-    network, total = part.backbone.network, 0
-    needed = {node.name for node in network.needed_nodes()}
+    images = chain.from_iterable(part.inputs)
+    return sum(multiply_adds_for(part.backbone.network, *image.shape[1:]) for image in images)
+
+
+def multiply_adds_for(network: Network, height_px: int, width_px: int) -> int:
+    """Return what the convolutions that are needed for an image multiply and add."""
+    needed, total = {node.name for node in network.needed_nodes()}, 0
     for node in network.convolutions():
         if node.name in needed:
             per_cell = math.prod(network.tensor_shapes[f"{node.name}.weight"])
-            for image in chain.from_iterable(part.inputs):
-                rows, columns = (network.cells(node.name, px) for px in image.shape[1:])
-                total += per_cell * rows * columns
+            rows, columns = (network.cells(node.name, px) for px in (height_px, width_px))
+            total += per_cell * rows * columns
     return total
 
 

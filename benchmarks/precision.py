@@ -25,7 +25,9 @@ from deepgaze2.support.cpu import this_cpu
 from deepgaze2.support.progress import Progress
 
 EXACT = "ncnn"
-OTHERS = tuple(name for name in ("openvino", "openvino-bf16", "torch") if not unusable(name))
+OTHERS = tuple(
+    name for name in ("openvino", "openvino-bf16", "torch", "torch-bf16") if not unusable(name)
+)
 
 
 def on_photos(models: dict[str, Model]) -> None:

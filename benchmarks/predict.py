@@ -96,14 +96,14 @@ def first_picture_s(model: str) -> tuple[float, float]:
     return first, total
 
 
-def run_networks(model: Model, inputs: list[list[NDArray[np.float32]]]) -> None:
+def run_networks(model: Model, inputs: list[list[NDArray[np.uint8]]]) -> None:
     """Run the networks alone, each on what it sees of an image."""
     for branch, seen in zip(model.branches, inputs, strict=True):
         for image in seen:
             branch.engine.stored_features(image)
 
 
-def network_inputs(model: Model, pixels: NDArray[np.uint8]) -> list[list[NDArray[np.float32]]]:
+def network_inputs(model: Model, pixels: NDArray[np.uint8]) -> list[list[NDArray[np.uint8]]]:
     """Return what each network sees of an image: once for each scale."""
     inputs = []
     for branch in model.card.branches:

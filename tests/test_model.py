@@ -20,7 +20,7 @@ from deepgaze2.errors import CenterBiasError, DeepGazeError, ModelError, Stimulu
 from deepgaze2.features.backbone import find_stored_backbone
 from deepgaze2.features.engines import Engine
 from deepgaze2.features.networks.vgg import VGG16
-from deepgaze2.image.network_input import network_input, network_size
+from deepgaze2.image.network_input import NetworkInput, network_input, network_size
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.model import ImageSource, Model
 from deepgaze2.readout.architecture import paper_architecture
@@ -249,7 +249,7 @@ class SlowEngine:
     busy: int = 0
     most: int = 0
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         self.busy += 1
         self.most = max(self.most, self.busy)
         time.sleep(0.02)

@@ -12,7 +12,7 @@ from deepgaze2.features.engines import Engine
 from deepgaze2.image.network_input import Size
 from deepgaze2.readout.numpy_readout import Readout, saliency
 
-Views = Mapping[Size, NDArray[np.float32]]
+Views = Mapping[Size, NDArray[np.uint8]]
 """An image as networks see it, by the size of their input."""
 
 

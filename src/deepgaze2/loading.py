@@ -23,9 +23,9 @@ def load(name: str | Path = "default", *, engine: str = "auto", device: str | No
         center bias of one of them, which the card names.
     engine
         `"auto"` takes PyTorch for a `device` other than the CPU, else for each network the
-        fastest exact engine that is installed; `"fast"` also takes bfloat16, where the CPU
+        fastest exact engine that is installed; `"fast"` also takes bfloat16, where the device
         computes in it; or `"ncnn"` (what auto is without OpenVINO), `"openvino"`,
-        `"openvino-bf16"`, `"torch"`.
+        `"openvino-bf16"`, `"torch"`, `"torch-bf16"`.
     device
         PyTorch's device: `"cpu"`, `"cuda"`, `"mps"`.
 

@@ -1,9 +1,10 @@
 """Filling the cache for several readings: how often networks run, and what they leave there."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from numpy.typing import NDArray
 
 from deepgaze2.density.center_bias import load_center_bias
 from deepgaze2.features import cache_filling as module
-from deepgaze2.features.backbone import Backbone
+from deepgaze2.features.backbone import Backbone, StoredBackbone, stored_taps
 from deepgaze2.features.cache import View
 from deepgaze2.features.cache_filling import cache_features
 from deepgaze2.features.cache_stores import Reading
 from deepgaze2.features.engines import create_engine
+from deepgaze2.features.engines.torch_engine import TorchEngine
 from deepgaze2.features.networks.alexnet import ALEXNET
+from deepgaze2.image.network_input import NetworkInput, network_input
 from deepgaze2.image.stimulus import Stimulus, read_stimulus
 from deepgaze2.training.preparation import prepare_images
 from deepgaze2.training.recipes import plus_recipe
@@ -71,7 +74,7 @@ class CountedEngine:
     def __init__(self, counts: Counts, backbone: Backbone) -> None:
         self.counts, self.engine = counts, create_engine(backbone, threads=1)
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         if len(self.counts.runs) == self.counts.most_runs:
             raise KeyboardInterrupt
         self.counts.runs.append(image.shape[1:])
@@ -100,6 +103,26 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Counts]:
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DEEPGAZE2_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+class BatchEngine(TorchEngine):
+    """As if on a GPU; it takes note of how many images it gets at once."""
+
+    batches: ClassVar[list[tuple[int, ...]]] = []
+
+    def __init__(self, backbone: Backbone) -> None:
+        assert isinstance(backbone, StoredBackbone)
+        super().__init__(backbone)
+        self.device = "cuda"
+
+    def features_of_several(
+        self, images: Sequence[NetworkInput]
+    ) -> list[tuple[NDArray[np.float32], ...]]:
+        self.batches.append((len(images), *images[0].shape[1:]))
+        self.device = "cpu"  # where it really computes
+        found = super().features_of_several(images)
+        self.device = "cuda"
+        return found
 
 
 def contents(cache: Path) -> dict[str, bytes]:
@@ -211,3 +234,31 @@ def test_the_same_picture_twice_is_computed_once(
     found = cache_features([photos[0], copy, *photos[1:]], PLUS)
     assert len(counts.runs) == 2 * len(photos)
     assert [ones[0].files for ones in found] == [ones[1].files for ones in found]
+
+
+def test_on_a_gpu_images_of_one_size_that_follow_each_other_are_computed_at_once(
+    tmp_path: Path,
+) -> None:
+    sizes = [(100, 75)] * 5 + [(64, 64)] * 2 + [(100, 75)]
+    paths = [*write_photos(tmp_path / "photos", sizes)]
+    BatchEngine.batches.clear()
+    found = cache_features([*paths, paths[0]], PLUS, make_engine=BatchEngine)
+    whole, half = [(48, 64), (64, 64), (48, 64)], [(24, 32), (32, 32), (24, 32)]
+    # The first is alone: only then it is known what computes.
+    expected = [(1, *whole[0]), (1, *half[0])]
+    for n, one, other in zip((4, 2, 1), whole, half, strict=True):
+        expected += [(n, *one), (n, *other)]
+    assert BatchEngine.batches == expected
+    alone = [create_engine(BACKBONE.with_taps(reading.taps), "torch") for reading in PLUS]
+    for path, image in zip([*paths, paths[0]], zip(*found, strict=True), strict=True):
+        pixels = read_stimulus(path).pixels
+        for features, reading, engine in zip(image, PLUS, alone, strict=True):
+            computed = engine.stored_features(network_input(pixels, features.input_size))
+            names = stored_taps(engine_backbone(reading))
+            for tap, exact in zip(names, computed, strict=True):
+                kept = np.load(features.files[tap]).astype(np.float32)
+                np.testing.assert_allclose(kept, exact, rtol=2e-3, atol=1e-3 * np.abs(exact).max())
+
+
+def engine_backbone(reading: Reading) -> Backbone:
+    return reading.backbone.with_taps(reading.taps)

@@ -17,7 +17,7 @@ from deepgaze2.features.backbone import Backbone, StoredBackbone
 from deepgaze2.features.cache import ImageFeatures, View, tap_deviations
 from deepgaze2.features.engines import Engine, create_engine
 from deepgaze2.features.network import Network
-from deepgaze2.image.network_input import network_input
+from deepgaze2.image.network_input import NetworkInput, network_input
 from deepgaze2.image.stimulus import read_stimulus
 from helpers.cached import cache_features
 from helpers.small_models import (
@@ -58,7 +58,7 @@ class CountingEngine:
         self.engine = create_engine(backbone, threads=1)
         return self
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         if self.left == 0:
             raise KeyboardInterrupt
         self.left -= 1
@@ -165,7 +165,7 @@ class Zeros:
 
     name = device = "cpu"
 
-    def stored_features(self, _: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, _: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         return (np.zeros((1, 1, 1), np.float32),)
 
 

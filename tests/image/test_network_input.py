@@ -103,6 +103,6 @@ def test_gray_levels_are_rounded_along_rows_then_along_columns(width: int, heigh
 def test_input_is_contiguous_rgb_planes_and_unchanged_at_its_own_size() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     image = network_input(pixels, (53, 37))
-    assert image.dtype == np.float32
+    assert image.dtype == np.uint8
     assert image.flags.c_contiguous
     np.testing.assert_array_equal(image, pixels.transpose(2, 0, 1))

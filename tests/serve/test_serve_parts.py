@@ -165,14 +165,16 @@ def test_the_worker_is_told_the_network_that_is_named_with_a_model(
     """Without it, it would refuse to run the code of a network of the user's own."""
     told: list[str] = []
 
-    async def start(models: list[str], max_pixels: int) -> WorkerProcess:
-        told.extend(models)
+    async def start(models: list[str], max_pixels: int, device: str) -> WorkerProcess:
+        told.extend([*models, device])
         raise ServeError("told enough")
 
     monkeypatch.setattr(WorkerProcess, "start", start)
     with pytest.raises(ServeError, match="told enough"):
-        server.run(["deepgaze2@python:module.function"], Limits(), port=0, open_browser=False)
-    assert told == ["deepgaze2@python:module.function"]
+        server.run(
+            ["deepgaze2@python:module.function"], Limits(), device="mps", port=0, open_browser=False
+        )
+    assert told == ["deepgaze2@python:module.function", "mps"]
 
 
 def test_no_request_is_told_to_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,7 @@ def compare(
     model: str,
     viewing: str | None,
     engine: str,
+    device: str,
     center_bias: str | None,
     pixels_per_degree: float | None,
 ) -> None:
@@ -110,7 +111,7 @@ def compare(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ShapeWarning)  # `_show` says it
         comparison = compare_images(
-            load(f"{model}@{viewing}" if viewing else model, engine=engine),
+            load(f"{model}@{viewing}" if viewing else model, engine=engine, device=device),
             images,
             sources,
             center_bias=center_bias,

@@ -25,7 +25,8 @@ from deepgaze2.support.cores import available_cores
 from deepgaze2.support.cpu import this_cpu
 
 _CHOOSERS = ("auto", "fast")
-_NAMES: tuple[str, ...] = tuple(name for name in ENGINES if name not in _CHOOSERS)
+# torch-bf16 is for GPUs; on the CPU it is there to tell what it loses (benchmarks/precision.py).
+_NAMES: tuple[str, ...] = tuple(n for n in ENGINES if n not in (*_CHOOSERS, "torch-bf16"))
 
 
 def show_engines(model: str, *, as_json: bool) -> None:

@@ -71,6 +71,7 @@ def evaluate(
     output: Path | None,
     update_card: bool,
     engine: str,
+    device: str,
     image_size: tuple[int, int] | None,
     **table: Any,  # noqa: ANN401
 ) -> None:
@@ -81,12 +82,12 @@ def evaluate(
     if len(sources) > 1:
         if image_size:
             raise DataError("--image-size: is for one data set; give one")
-        _evaluate_sets(named, table, engine, output)
+        _evaluate_sets(named, table, output, engine=engine, device=device)
         return
     from deepgaze2.evaluation.evaluation import evaluate as evaluate_all
 
     dataset = of_size(open_ready(sources[0], table), image_size)
-    evaluation = evaluate_all(models, dataset, engine=engine)
+    evaluation = evaluate_all(models, dataset, engine=engine, device=device)
     click.echo(as_text(evaluation.report))
     if output:
         write_report(evaluation, output)
@@ -115,12 +116,14 @@ def _update_card(model: str, report: "Report") -> None:
     write_card(folder, replace(card, scores=scores))
 
 
-def _evaluate_sets(named: Named, table: dict[str, Any], engine: str, output: Path | None) -> None:
+def _evaluate_sets(
+    named: Named, table: dict[str, Any], output: Path | None, *, engine: str, device: str
+) -> None:
     """Score models on several data sets, print tables, write what is wanted, tell what failed."""
     from deepgaze2.cli.several_sets import as_tables, evaluate_sets, write_index
 
     write = (lambda found, name: write_files(found, output / name)) if output else None
-    across = evaluate_sets(named.models, named.sources, table, engine, write)
+    across = evaluate_sets(named.models, named.sources, table, write, engine=engine, device=device)
     if across.sets:
         click.echo(as_tables(across))
         if output:

@@ -26,6 +26,7 @@ def figures(
     source: str,
     output: Path,
     engine: str,
+    device: str,
     image_size: tuple[int, int] | None,
     **table: Any,  # noqa: ANN401
 ) -> None:
@@ -45,7 +46,8 @@ def figures(
     from deepgaze2.reporting.figures.all_figures import draw_all
     from deepgaze2.reporting.figures.style import save_figure
 
-    evaluation = evaluate(models, of_size(open_ready(source, table), image_size), engine=engine)
+    dataset = of_size(open_ready(source, table), image_size)
+    evaluation = evaluate(models, dataset, engine=engine, device=device)
     for name, figure in draw_all(evaluation).items():
         for path in save_figure(figure, output, name):
             click.echo(path)

@@ -1,12 +1,14 @@
 """What a command's MODEL... is: anything that can be evaluated, by name; and SOURCE... after it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from deepgaze2.errors import DataError
+from deepgaze2.errors import DataError, ModelError
+from deepgaze2.image.stimulus import printable
 
 
 @dataclass(frozen=True)
@@ -53,23 +55,50 @@ def _is_data_set(name: str) -> bool:
     return is_source(name) or (Path(name).exists() and not is_known(name))
 
 
-engine_option = click.option(
+def _device(
+    ctx: click.Context,  # noqa: ARG001 (click's signature)
+    param: click.Parameter,  # noqa: ARG001
+    name: str,
+) -> str:
+    """Refuse what is no device; whether it is there is PyTorch's to say."""
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise ModelError(
+            f"--device {printable(name)}: no such device; give cpu, cuda, cuda:1 or mps"
+        )
+    return name
+
+
+_engine_option = click.option(
     "--engine",
     default="auto",
     show_default=True,
     help="What computes our models' networks: auto, the fastest exact engine that is installed;"
-    " fast, also bfloat16 where the CPU has that; ncnn, openvino, openvino-bf16 or torch."
-    " `deepgaze2 info --engines` times them.",
+    " fast, also bfloat16 where the device has that; ncnn, openvino, openvino-bf16, torch or"
+    " torch-bf16. `deepgaze2 info --engines` times them.",
+)
+
+device_option = click.option(
+    "--device",
+    default="cpu",
+    show_default=True,
+    callback=_device,
+    metavar="cpu|cuda|cuda:N|mps",
+    help="Where our models' networks are computed; a GPU needs PyTorch.",
 )
 
 
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of what computes our models' networks, and where."""
+    return _engine_option(device_option(command))
+
+
 def models_and_engine(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the argument that names models, and the option of what computes ours."""
+    """Add the argument that names models, and the options of what computes ours."""
     models = click.argument("models", metavar="MODEL...", nargs=-1, required=True, callback=_known)
-    return models(engine_option(command))
+    return models(engine_options(command))
 
 
 def models_sources_and_engine(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the argument that names models and, after them, data sets: `Named`; and `--engine`."""
+    """Add the argument that names models and, after them, data sets: `Named`; engine and device."""
     names = click.argument("named", metavar="MODEL... SOURCE...", nargs=-1, callback=_split)
-    return names(engine_option(command))
+    return names(engine_options(command))

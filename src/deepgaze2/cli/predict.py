@@ -106,6 +106,7 @@ def predict(
     model: str,
     viewing: str | None,
     engine: str,
+    device: str,
     center_bias: str | None,
     pixels_per_degree: float | None,
     viewport: str,
@@ -162,7 +163,7 @@ def predict(
         start = time.perf_counter()
         from deepgaze2.loading import load
 
-        loaded = load(f"{model}@{viewing}" if viewing else model, engine=engine)
+        loaded = load(f"{model}@{viewing}" if viewing else model, engine=engine, device=device)
         times_s["loading"] = time.perf_counter() - start
         times_s["drawing"] = _run(loaded, waiting, options)
         times_s["predicting"] = time.perf_counter() - start - sum(times_s.values())

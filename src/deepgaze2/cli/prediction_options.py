@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import click
 
-from deepgaze2.cli.models import engine_option
+from deepgaze2.cli.models import engine_options
 
 _Command: TypeAlias = Callable[..., None]
 
@@ -23,7 +23,7 @@ _MODEL = (
         help="Predict as for this one of the data sets that the model was trained on, short for"
         " --model MODEL@NAME; `deepgaze2 info` lists them.  [default: the average over them]",
     ),
-    engine_option,
+    engine_options,
     click.option(
         "--center-bias",
         metavar="NAME|FILE",

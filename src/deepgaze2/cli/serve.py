@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import click
 
+from deepgaze2.cli.models import device_option
 from deepgaze2.errors import ServeError
 from deepgaze2.serve.queue.limits import Limits
 
@@ -31,6 +32,7 @@ _SECONDS = click.FloatRange(min=0, min_open=True)
     show_default=True,
     help="Model name or folder; repeatable, the first is the default.",
 )
+@device_option
 @click.option("--no-browser", is_flag=True, help="Do not open the page in the browser.")
 @click.option(
     "--token",
@@ -96,6 +98,7 @@ def serve(
     host: str,
     port: int,
     models: tuple[str, ...],
+    device: str,
     no_browser: bool,
     token: str | None,
     allowed_hosts: tuple[str, ...],
@@ -126,6 +129,7 @@ def serve(
     run(
         models,
         Limits(body_bytes, pixels, compute_s, transfer_s, requests, queue),
+        device=device,
         host=host,
         port=port,
         token=token,

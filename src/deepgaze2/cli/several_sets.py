@@ -23,8 +23,10 @@ def evaluate_sets(
     models: Sequence[str],
     sources: Sequence[str],
     table: dict[str, Any],
-    engine: str,
     write: "Callable[[Evaluation, str], None] | None",
+    *,
+    engine: str = "auto",
+    device: str = "cpu",
 ) -> "Across":
     """Evaluate models on data sets one by one; those that fail do not keep the others from it.
 
@@ -34,10 +36,10 @@ def evaluate_sets(
         As they were typed.
     table : dict
         How to read those of the sources that are tables of the user's own.
-    engine : str
-        What computes the network of a model of ours.
     write : function, optional
         Writes the pages and files of one data set into a folder of this name.
+    engine, device : str
+        What computes the networks of our models, and where.
 
     Raises
     ------
@@ -54,7 +56,7 @@ def evaluate_sets(
         announce(number, len(sources), source)
         try:
             dataset = open_ready(source, for_tables(source, sources, table))
-            evaluation = evaluate(models, dataset, engine=engine)
+            evaluation = evaluate(models, dataset, engine=engine, device=device)
             folder = _folder_name(dataset.name, [one.folder for one in sets]) if write else ""
             if write:
                 write(evaluation, folder)

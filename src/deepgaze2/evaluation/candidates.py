@@ -107,7 +107,9 @@ def refuse_unknown(name: str) -> None:
     )
 
 
-def open_candidate(name: str, references: References, *, engine: str = "auto") -> Candidate:
+def open_candidate(
+    name: str, references: References, *, engine: str = "auto", device: str = "cpu"
+) -> Candidate:
     """Return what is evaluated under a name.
 
     Parameters
@@ -119,8 +121,8 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
         `imported_function`.
     references : References
         The data set. Maps become densities by a conversion fitted to other images of it.
-    engine : str
-        What computes the network of a model of ours.
+    engine, device : str
+        What computes the networks of our models, and where; see `load`.
 
     Raises
     ------
@@ -144,7 +146,7 @@ def open_candidate(name: str, references: References, *, engine: str = "auto") -
         return Candidate(name, lambda i: [View(files.log_density(i))], identity)
     if prefix == "python":
         return function_candidate(imported_function(name, rest), name, references)
-    return _our_model(name, references, engine)
+    return _our_model(name, references, engine, device)
 
 
 def _rival(
@@ -163,8 +165,8 @@ def _rival(
     return _fitted(name, compute, references, checksum(entry.identity, sha256_of(weights)))
 
 
-def _our_model(name: str, references: References, engine: str) -> Candidate:
-    model = load(name, engine=engine)
+def _our_model(name: str, references: References, engine: str, device: str) -> Candidate:
+    model = load(name, engine=engine, device=device)
     engines = [branch.engine.name for branch in model.branches]  # what auto and fast are here
     predict = out_of_fold(model, references.dataset)
     n_seen = int(folds_of(model, references.dataset)[1].sum())

@@ -44,7 +44,11 @@ class Evaluation:
 
 
 def evaluate(
-    models: Sequence[str | Function], dataset: Dataset, *, engine: str = "auto"
+    models: Sequence[str | Function],
+    dataset: Dataset,
+    *,
+    engine: str = "auto",
+    device: str = "cpu",
 ) -> Evaluation:
     """Evaluate models on a data set, with progress; interrupted, it goes on where it was.
 
@@ -55,8 +59,8 @@ def evaluate(
         `function_candidate`. The first is compared with each other one.
     dataset : Dataset
         As `open_dataset` returns it: first fixations dropped, all inside their images.
-    engine : str
-        What computes the network of a model of ours.
+    engine, device : str
+        What computes the networks of our models, and where; see `load`.
 
     Raises
     ------
@@ -70,7 +74,7 @@ def evaluate(
         models = [models]
     references = fit_references(dataset)
     candidates = tuple(
-        open_candidate(model, references, engine=engine)
+        open_candidate(model, references, engine=engine, device=device)
         if isinstance(model, str)
         else function_candidate(model, getattr(model, "__name__", "function"), references)
         for model in models

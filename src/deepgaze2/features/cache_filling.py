@@ -1,19 +1,20 @@
 """Filling the cache of features: each image is decoded once, each network runs once for each view.
 
 However the wanted layers are grouped, those of one network and view that are not there yet are
-computed in one run. Images are decoded, and features written, while the network is at another
-image.
+computed in one run; on a GPU, those of several images of one size. Images are decoded, and features
+written, while the network is at others.
 """
 
 import hashlib
+import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.util import find_spec
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,7 +28,8 @@ from deepgaze2.features.cache_admin import remove_leftovers
 from deepgaze2.features.cache_files import write_feature_map
 from deepgaze2.features.cache_stores import Found, Reading, Store, part_of, stores_of
 from deepgaze2.features.engines import Engine, create_engine
-from deepgaze2.image.network_input import network_input
+from deepgaze2.features.engines.several import features_of_several, images_at_once
+from deepgaze2.image.network_input import Size, network_input
 from deepgaze2.image.stimulus import read_stimulus
 from deepgaze2.support.cores import available_cores
 from deepgaze2.support.files import claimed
@@ -117,7 +119,7 @@ class _Seen:
 
     digest: str
     found: dict[Store, Found]
-    inputs: dict[Store, NDArray[np.float32]]
+    inputs: dict[Store, NDArray[np.uint8]]
 
 
 def _look(stores: Sequence[Store], path: Path) -> _Seen:
@@ -130,7 +132,7 @@ def _look(stores: Sequence[Store], path: Path) -> _Seen:
     found = {store: store.find(name, store.input_size(*size)) for store in stores}
 
     @cache  # networks may share a view
-    def resized(input_size: tuple[int, int], mirrored: bool) -> NDArray[np.float32]:
+    def resized(input_size: tuple[int, int], mirrored: bool) -> NDArray[np.uint8]:
         pixels = stimulus.pixels[:, ::-1] if mirrored else stimulus.pixels
         return network_input(pixels, input_size)
 
@@ -162,18 +164,35 @@ class _Filling:
         for insist in (False, True):
             left = [i for i in range(len(paths)) if i not in done]
             ahead = _ahead(self._pool, partial(_look, self._stores), [paths[i] for i in left])
-            for i, seen in zip(left, ahead, strict=True):
+            for chunk in self._chunks(zip(left, ahead, strict=True)):
+                seen = list(chunk.values())
                 if not insist:
                     self._report_damaged(seen)
-                found = self._completed(seen, insist=insist)
-                if found is not None:
-                    done[i] = found
-                    self._count(seen)
+                for i, found in zip(chunk, self._completed(seen, insist=insist), strict=True):
+                    if found is not None:
+                        done[i] = found
+                        self._count(chunk[i])
             self._await_writes(at_most=0)
         return [done[i] for i in range(len(paths))]
 
-    def _report_damaged(self, seen: _Seen) -> None:
-        for found in seen.found.values():
+    def _chunks(self, images: Iterable[tuple[int, _Seen]]) -> Iterator[dict[int, _Seen]]:
+        """Yield images that follow each other and are of one size, as many as are run at once."""
+        chunk: dict[int, _Seen] = {}
+        sizes: list[Size] = []
+        for i, seen in images:
+            own = [found.input_size for found in seen.found.values()]
+            if chunk and own != sizes:
+                yield chunk
+                chunk = {}
+            chunk[i], sizes = seen, own
+            if len(chunk) >= self._engines.at_once(max(map(math.prod, sizes))):
+                yield chunk
+                chunk = {}
+        if chunk:
+            yield chunk
+
+    def _report_damaged(self, chunk: Sequence[_Seen]) -> None:
+        for found in chain.from_iterable(seen.found.values() for seen in chunk):
             for path in found.damaged:
                 self._progress.write(f"note: {path}: is damaged; it is computed anew")
 
@@ -184,24 +203,44 @@ class _Filling:
             self._progress.skip(1)
             self._progress.update(0)
 
-    def _completed(self, seen: _Seen, *, insist: bool) -> dict[Store, Found] | None:
-        """Compute what an image lacks; return None if another process is at it."""
-        found = dict(seen.found)
-        for store in seen.inputs:
-            self._engines.want(store, found[store].missing)
-        for store, image in seen.inputs.items():
-            size = found[store].input_size
-            with ExitStack() as claim:
-                ours = claim.enter_context(claimed(store.claim_path(seen.digest, size)))
-                if not (ours or insist):
-                    return None
-                found[store] = store.find(seen.digest, size)  # others may have been here meanwhile
-                if found[store].missing:
-                    tensors = self._engines.run(store, image, found[store].missing)
-                    self._await_writes(at_most=_MOST_WRITES - 1)
-                    files = found[store].files
-                    self._writes.append(self._pool.submit(_write, files, tensors, claim.pop_all()))
-        return found
+    def _completed(
+        self, chunk: Sequence[_Seen], *, insist: bool
+    ) -> list[dict[Store, Found] | None]:
+        """Compute what images lack; None stands for those that another process is at."""
+        complete: list[dict[Store, Found] | None] = [dict(seen.found) for seen in chunk]
+        for seen in chunk:
+            for store in seen.inputs:
+                self._engines.want(store, seen.found[store].missing)
+        for store in self._stores:
+            with ExitStack() as claims:
+                lacking = list[tuple[_Seen, Found, ExitStack]]()
+                for i, seen in enumerate(chunk):
+                    found = complete[i]
+                    if store not in seen.inputs or found is None:
+                        continue
+                    size, claim = found[store].input_size, ExitStack()
+                    claims.push(claim)
+                    ours = claim.enter_context(claimed(store.claim_path(seen.digest, size)))
+                    if not (ours or insist):
+                        complete[i] = None
+                        continue
+                    # Others may have been here meanwhile.
+                    found[store] = store.find(seen.digest, size)
+                    if found[store].missing:
+                        lacking.append((seen, found[store], claim))
+                self._compute(store, lacking)
+        return complete
+
+    def _compute(self, store: Store, lacking: Sequence[tuple[_Seen, Found, ExitStack]]) -> None:
+        """Compute what a store lacks of images, and have it written; then the claims end."""
+        if not lacking:
+            return
+        images = [seen.inputs[store] for seen, _, _ in lacking]
+        computed = self._engines.run(store, images, [found.missing for _, found, _ in lacking])
+        for tensors, (_, found, claim) in zip(computed, lacking, strict=True):
+            self._await_writes(at_most=_MOST_WRITES - 1)
+            writing = self._pool.submit(_write, found.files, tensors, claim.pop_all())
+            self._writes.append(writing)
 
     def _await_writes(self, *, at_most: int) -> None:
         while len(self._writes) > at_most:
@@ -221,10 +260,19 @@ class _Engines:
         others = self._wanted.get(store.network, ())
         self._wanted[store.network] = stored_taps(store.backbone, (*others, *taps))
 
+    def at_once(self, input_px: int) -> int:
+        """Return how many images of so many pixels to run at once; one, until engines are made."""
+        return max(
+            (images_at_once(engine, input_px) for _, engine in self._made.values()), default=1
+        )
+
     def run(
-        self, store: Store, image: NDArray[np.float32], taps: tuple[str, ...]
-    ) -> dict[str, NDArray[np.float32]]:
-        """Return layers that are wanted, (channels, h, w), of a network for its input."""
+        self,
+        store: Store,
+        images: Sequence[NDArray[np.uint8]],
+        taps: Sequence[tuple[str, ...]],
+    ) -> list[dict[str, NDArray[np.float32]]]:
+        """Return, for inputs of one size, the layers that are wanted of each, (channels, h, w)."""
         wanted = self._wanted[store.network]
         made, engine = self._made.get(store.network, ((), None))
         if engine is None or made != wanted:
@@ -232,12 +280,15 @@ class _Engines:
                 remove_leftovers()  # now that files will be added
             engine = self._make(store.backbone.with_taps(wanted))
             self._made[store.network] = wanted, engine
-        tensors = dict(zip(wanted, engine.stored_features(image), strict=True))
         relu_inputs = store.backbone.relu_inputs
-        for tap in taps:
-            if tap not in tensors:  # a ReLU, since the layer before is wanted in another view
-                tensors[tap] = np.maximum(tensors[relu_inputs[tap]], 0)
-        return {tap: tensors[tap] for tap in taps}
+        chosen = []
+        for features, own in zip(features_of_several(engine, images), taps, strict=True):
+            tensors = dict(zip(wanted, features, strict=True))
+            for tap in own:
+                if tap not in tensors:  # a ReLU, since the layer before is wanted in another view
+                    tensors[tap] = np.maximum(tensors[relu_inputs[tap]], 0)
+            chosen.append({tap: tensors[tap] for tap in own})
+        return chosen
 
 
 def _ahead(

@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import PYTHON, Backbone
-from deepgaze2.features.engines.torch_engine import refused_if_unusable
+from deepgaze2.features.engines.torch_engine import exact_convolutions, refused_if_unusable
 from deepgaze2.features.measuring import measured_tap
 from deepgaze2.features.network import Tap
 from deepgaze2.features.weights.importers import IMAGENET_DEVIATION, IMAGENET_MEAN
+from deepgaze2.image.network_input import NetworkInput
 from deepgaze2.support.python_objects import imported
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class PythonBackbone:
             self._measured[name] = measured_tap(self.with_taps((name,)))
         return self._measured[name]
 
-    def maps(self, image: NDArray[np.float32]) -> list["Tensor"]:
+    def maps(self, image: NetworkInput) -> list["Tensor"]:
         """Return the taps' outputs, (channels, h, w), for an image, (3, h, w), RGB, 0 to 255.
 
         Raises
@@ -223,8 +224,8 @@ class ModuleEngine:
             backbone.module.to(device)
         return cls(backbone, device)
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         """See `Engine.stored_features`."""
-        with self._lock:  # of the module's hooks
+        with self._lock, exact_convolutions(self.device):  # the lock is of the module's hooks
             maps = self.backbone.maps(image)
         return tuple(one.cpu().numpy().astype(np.float32) for one in maps)

@@ -12,6 +12,8 @@ from deepgaze2.errors import StimulusError
 
 Size: TypeAlias = tuple[int, int]
 """Width and height in pixels."""
+NetworkInput: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
+"""What networks take: (3, height, width), RGB, 0..255."""
 
 NETWORK_PIXELS_PER_DEGREE = 17.5
 MAX_LONGER_SIDE_PX = 2048
@@ -82,14 +84,14 @@ def least_side_px(min_side_px: int) -> int:
     return max(_MIN_SIDE_PX, min_side_px)
 
 
-def network_input(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.float32]:
+def network_input(pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
     """Resize a stimulus with antialiasing to the network's size; see `network_inputs`."""
     return network_inputs(pixels, [size])[size]
 
 
 def network_inputs(
     pixels: NDArray[np.uint8], sizes: Iterable[Size]
-) -> dict[Size, NDArray[np.float32]]:
+) -> dict[Size, NDArray[np.uint8]]:
     """Resize a stimulus with antialiasing to each size at which networks see it.
 
     Parameters
@@ -100,14 +102,14 @@ def network_inputs(
 
     Returns
     -------
-    dict of float32 arrays, shape (3, height, width)
-        By size: RGB, 0..255, contiguous.
+    dict of uint8 arrays, shape (3, height, width)
+        By size: RGB, contiguous.
     """
     image = Image.fromarray(pixels)  # a copy, which of 24 megapixels takes longer than resizing it
     inputs = {}
     for size in dict.fromkeys(sizes):
         channels_first = np.asarray(_resized(image, size)).transpose(2, 0, 1)
-        inputs[size] = np.ascontiguousarray(channels_first, dtype=np.float32)
+        inputs[size] = np.ascontiguousarray(channels_first)
     return inputs
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.network import IMAGE, Addition, Convolution, MaxPooling, Network, Node, Relu
+from deepgaze2.image.network_input import NetworkInput
 from deepgaze2.support.cores import available_cores
 
 _PARAM_MAGIC = 7767517  # first line of every ncnn text graph
@@ -50,7 +51,7 @@ class NcnnEngine:
         rest = nodes[len(first) :]
         self._rest = _network(backbone, rest, network.stored_taps(), threads, self._memory)
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         """See `Engine.stored_features`."""
         x = np.subtract(image, self._mean, dtype=np.float32)
         return tuple(_run(self._rest, self._strips(x) if self._stride else x, self._outputs))

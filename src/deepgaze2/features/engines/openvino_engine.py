@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepgaze2.errors import ModelError
 from deepgaze2.features.backbone import StoredBackbone
 from deepgaze2.features.network import IMAGE, Addition, Convolution, MaxPooling, Node
+from deepgaze2.image.network_input import NetworkInput
 from deepgaze2.support.cores import available_cores
 
 Precision = Literal["f32", "bf16"]
@@ -51,7 +52,7 @@ class OpenVinoEngine:
         self._compiled = openvino.Core().compile_model(_model(backbone, openvino), "CPU", options)
         self._request = self._compiled.create_infer_request()
 
-    def stored_features(self, image: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def stored_features(self, image: NetworkInput) -> tuple[NDArray[np.float32], ...]:
         """See `Engine.stored_features`."""
         x = np.subtract(image, self._mean, dtype=np.float32)[None]
         with self._lock:

@@ -68,6 +68,7 @@ def run(
     models: Sequence[str],
     limits: Limits,
     *,
+    device: str = "cpu",
     host: str = "127.0.0.1",
     port: int = 8000,
     token: str | None = None,
@@ -81,6 +82,8 @@ def run(
     ----------
     models
         Names or folders; the first is the default.
+    device
+        Where networks are computed, see `load`.
     host, port
         Where to listen; port 0 takes any that is free.
     token
@@ -101,7 +104,7 @@ def run(
     app = create_app(
         _cards(models),
         Dispatcher(
-            partial(WorkerProcess.start, models, limits.pixels),
+            partial(WorkerProcess.start, models, limits.pixels, device),
             limits,
             lambda reason: server.fail(reason),
         ),

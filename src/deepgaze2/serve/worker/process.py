@@ -30,7 +30,7 @@ class WorkerProcess:
         self._stdin, self._stdout = process.stdin, process.stdout
 
     @classmethod
-    async def start(cls, models: Sequence[str], max_pixels: int) -> Self:
+    async def start(cls, models: Sequence[str], max_pixels: int, device: str = "cpu") -> Self:
         """Return a worker that has loaded these models.
 
         Raises
@@ -53,16 +53,17 @@ class WorkerProcess:
             raise WorkerLostError(f"it cannot be started ({error.strerror})") from error
         worker = cls(process)
         try:
-            await worker._load(models, max_pixels)
+            await worker._load(models, max_pixels, device)
         except BaseException:  # cancellation among them
             await worker.end()
             raise
         return worker
 
-    async def _load(self, models: Sequence[str], max_pixels: int) -> None:
+    async def _load(self, models: Sequence[str], max_pixels: int, device: str) -> None:
+        settings = {"models": list(models), "max_pixels": max_pixels, "device": device}
         try:
             async with asyncio.timeout(_START_S):
-                await self.send({"models": list(models), "max_pixels": max_pixels})
+                await self.send(settings)
                 answer, _ = await self.receive()
         except TimeoutError:
             raise WorkerLostError(f"it did not load the model within {_START_S:g} s") from None

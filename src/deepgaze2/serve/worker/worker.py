@@ -66,7 +66,7 @@ class _Worker:
         self._max_pixels = settings["max_pixels"]
         try:
             for source in settings["models"]:
-                model = load(source)
+                model = load(source, device=settings["device"])
                 self._models[model.card.name] = model
         except DeepGazeError as error:
             self._send({"failure": str(error)})
