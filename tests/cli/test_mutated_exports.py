@@ -48,9 +48,6 @@ def test_a_dozen_mutations(tmp_path: Path, osie: Dataset) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("n_images", "n_subjects", "seed"), [(40, 15, 0), (12, 5, 1)])
-def test_two_hundred_mutations(
-    tmp_path: Path, osie: Dataset, n_images: int, n_subjects: int, seed: int
-) -> None:
-    found = counted(tmp_path, osie, n_images, n_subjects, 200, seed)
+def test_two_hundred_mutations(tmp_path: Path, osie: Dataset) -> None:
+    found = counted(tmp_path, osie, 12, 5, 200, seed=1)
     assert min(found["right"], found["refused"], found["warned"]) > 20
