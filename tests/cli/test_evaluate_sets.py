@@ -133,7 +133,7 @@ def split(*names: str | Path) -> Named:
 
     @click.command()
     @models_sources_and_engine
-    def command(named: Named, engine: str) -> None:
+    def command(named: Named, engine: str, device: str) -> None:
         given.append(named)
 
     command.main([str(name) for name in names], standalone_mode=False)
