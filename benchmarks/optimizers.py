@@ -1,6 +1,6 @@
-"""Adam, L-BFGS and SFO on OSIE at equal numbers of passes, in the paper's configuration.
+"""Adam, L-BFGS and SFO on a data set at equal numbers of passes, in the paper's configuration.
 
-    python benchmarks/optimizers.py ../shared/data/osie [--passes 20]
+    python benchmarks/optimizers.py osie:../shared/data/osie [--passes 20]
 
 One readout learns nine tenths of the images from the same parameters with each optimizer; after
 each pass it is scored on the tenth part. A line search evaluates several times in an iteration,
@@ -32,10 +32,10 @@ from deepgaze2.training.sets import DataSets
 def main() -> None:
     """Print held-out information gain by passes and optimizer."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("osie", type=Path, help="OSIE's folder, with stimuli and eye")
+    parser.add_argument("source", help="a data set, such as osie:FOLDER or csv:FOLDER")
     parser.add_argument("--passes", type=int, default=20)
     arguments = parser.parse_args()
-    dataset = open_dataset(f"osie:{arguments.osie}")
+    dataset = open_dataset(arguments.source)
     backbone = find_stored_backbone("vgg16")
     recipe = paper_recipe(backbone)
     folds = image_folds(len(dataset.stimuli), 10, 0)
