@@ -14,17 +14,9 @@ from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.own.tabular import read_tabular
 from deepgaze2.errors import DataError
 from helpers.eyelink_asc import IMAGE_AT, SCREEN, Layout, asc_lines
-from helpers.tracker_exports import HEIGHT, WIDTH, Fixation, known_fixations
+from helpers.tracker_exports import Fixation, known_fixations
 
 CENTERED: dict[str, Any] = {"screen": SCREEN, "shown": "centered"}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "images").mkdir()
-    for name in "ab":
-        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / f"{name}.png")
-    return tmp_path
 
 
 def written(folder: Path, layout: Layout, fixations: list[Fixation] | None = None) -> Path:

@@ -9,7 +9,6 @@ import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.exchange.convert import convert
@@ -21,7 +20,6 @@ from deepgaze2.data.own.trackers import tracker_of
 from deepgaze2.errors import DataError
 from deepgaze2.support.files import ASSETS
 from helpers.tracker_exports import (
-    HEIGHT,
     WIDTH,
     Fixation,
     begaze_events,
@@ -34,14 +32,6 @@ from helpers.tracker_exports import (
     realeye,
     tobii_samples,
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "images").mkdir()
-    for name in "ab":
-        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / f"{name}.png")
-    return tmp_path
 
 
 def written(folder: Path, lines: list[str], name: str = "fixations.csv") -> Path:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.own.tabular import read_tabular
@@ -26,13 +25,6 @@ from helpers.tracker_exports import (
     known_fixations,
     tobii_eyes,
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in "ab":
-        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / f"{name}.png")
-    return tmp_path
 
 
 def read(folder: Path, lines: list[str], **stated: Any) -> Dataset:

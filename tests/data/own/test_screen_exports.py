@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from PIL import Image
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.own.tabular import read_tabular
@@ -18,13 +17,6 @@ MEDIA = (
     "Presented Media position X [DACSpx]\tPresented Media position Y [DACSpx]\t"
     "Presented Media width\tPresented Media height"
 )
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for name in "ab":
-        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / f"{name}.png")
-    return tmp_path
 
 
 def read(folder: Path, lines: list[str], **stated: Any) -> Dataset:

@@ -5,19 +5,10 @@ from pathlib import Path
 
 import pytest
 from numpy.testing import assert_array_equal
-from PIL import Image
 
 from deepgaze2.data.dataset import Dataset
 from deepgaze2.data.own.tabular import read_tabular
 from deepgaze2.errors import DataError
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "images").mkdir()
-    for name in "ab":
-        Image.new("RGB", (640, 480)).save(tmp_path / "images" / f"{name}.png")
-    return tmp_path
 
 
 def read(folder: Path, name: str, text: str | bytes) -> Dataset:

@@ -8,13 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from PIL import Image
 
 from deepgaze2.data.own.tabular import read_tabular
 from deepgaze2.errors import DataError
 from helpers.tracker_exports import (
-    HEIGHT,
-    WIDTH,
     Fixation,
     begaze_events,
     eyelink_report,
@@ -22,14 +19,6 @@ from helpers.tracker_exports import (
     tobii_samples,
 )
 from helpers.workbooks import Cell, write_workbook
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "images").mkdir()
-    for name in "ab":
-        Image.new("RGB", (WIDTH, HEIGHT)).save(tmp_path / "images" / f"{name}.png")
-    return tmp_path
 
 
 def as_cells(line: str, delimiter: str) -> list[Cell]:
