@@ -120,6 +120,11 @@ class Fixations:
         return np.floor(self.y).astype(np.intp), np.floor(self.x).astype(np.intp)
 
 
+def person_of(subject_name: str) -> str:
+    """Return the name of who looked, of a subject that may be one viewing of several."""
+    return subject_name.partition(" / ")[0]
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Stimuli and the fixations on them.
@@ -260,7 +265,7 @@ class Dataset:
         subject = self.fixations.subject
         if not self.subject_names:
             return subject.astype(np.intp)
-        people = [name.partition(" / ")[0] for name in self.subject_names]
+        people = [person_of(name) for name in self.subject_names]
         return np.asarray(np.unique(people, return_inverse=True)[1][subject], dtype=np.intp)
 
     def without_first(self) -> "Dataset":

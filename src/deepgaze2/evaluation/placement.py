@@ -14,7 +14,7 @@ from PIL import Image
 from deepgaze2.data.checks.alignment import CELLS, MIN_IMAGES, Alignment, Maps, align, contents
 from deepgaze2.data.checks.check import misaligned
 from deepgaze2.data.checks.problem import Problem, subject_name
-from deepgaze2.data.dataset import Dataset
+from deepgaze2.data.dataset import Dataset, person_of
 from deepgaze2.data.decisions import DOUBTS, Decision
 from deepgaze2.errors import DataError, StimulusError
 from deepgaze2.evaluation.out_of_fold import folds_of
@@ -123,7 +123,7 @@ def _of_subjects(dataset: Dataset, content: Maps) -> list[Problem]:
         found = align(dataset.keep(own), content)
         if found and found.n_images >= _FEWEST_OF_ONE and (looks := _odd(found)):
             number = int(dataset.fixations.subject[np.flatnonzero(own)[0]])
-            name = subject_name(dataset, number).partition(" / ")[0]
+            name = person_of(subject_name(dataset, number))
             examples.append(f"subject {name} {looks}")
     if not examples:
         return []

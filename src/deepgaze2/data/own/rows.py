@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from deepgaze2.data.dataset import Stimuli
+from deepgaze2.data.dataset import Stimuli, person_of
 from deepgaze2.data.decisions import Decision
 from deepgaze2.data.own.conventions import partly_ordered, scanpath_order
 from deepgaze2.data.own.stimulus_list import match_images
@@ -102,7 +102,7 @@ def unnamed_note(
         return [Decision("viewings", what, why, option)]
     n = np.count_nonzero(subject == names.index("")) if "" in names else 0
     if not n:
-        people = len({name.partition(" / ")[0] for name in names})
+        people = len({person_of(name) for name in names})
         what = f"{people} subject{'s' * (people != 1)}"  # no names: models keep this
         return [Decision("viewings", what, "as they are named", option, guessed=False)]
     what = f"{n} fixations count as one subject's, without a name"
